@@ -1,0 +1,48 @@
+#include "base/memory.h"
+#include "base/size.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_uint_fast64_t n_allocations; /* statistics only: the one global besides the kernel table and log sink */
+
+void *memory_new(size_t n_items, size_t item_bytes)
+{
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    return calloc(n_items ? n_items : 1, item_bytes ? item_bytes : 1);
+}
+
+void *memory_resize(void *block, size_t n_items, size_t item_bytes)
+{
+    size_t size_bytes;
+    if (!size_mul(n_items, item_bytes, &size_bytes)) return NULL;
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    return realloc(block, size_bytes ? size_bytes : 1);
+}
+
+void *memory_aligned(size_t size_bytes)
+{
+    if (size_bytes > SIZE_MAX - 64) return NULL;
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    return aligned_alloc(64, size_align(size_bytes ? size_bytes : 1, 64));
+}
+
+char *memory_copy_string(const char *text)
+{
+    if (!text) return NULL;
+    size_t size_bytes = strlen(text) + 1;
+    char *copy = memory_new(size_bytes, 1);
+    if (copy) memcpy(copy, text, size_bytes);
+    return copy;
+}
+
+void memory_free(void *block)
+{
+    free(block);
+}
+
+uint64_t memory_n_allocations(void)
+{
+    return atomic_load_explicit(&n_allocations, memory_order_relaxed);
+}

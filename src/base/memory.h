@@ -1,0 +1,24 @@
+/* The only place that asks the C library for heap memory.
+ *
+ * Memory is zeroed unless it says otherwise, aligned to 64 bytes when asked with memory_aligned. Every block is counted, so
+ * that a test can prove that decoding a token allocates nothing. Thread-safe.
+ */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* n_items * item_bytes zeroed bytes; NULL when they overflow or memory is out. n_items 0 gives a valid pointer. */
+void *memory_new(size_t n_items, size_t item_bytes);
+/* Resizes; what grows is not zeroed. NULL leaves the old block as it was. */
+void *memory_resize(void *block, size_t n_items, size_t item_bytes);
+/* size_bytes of uninitialised memory aligned to 64 bytes; free with memory_free. */
+void *memory_aligned(size_t size_bytes);
+char *memory_copy_string(const char *text); /* NULL in, NULL out */
+void memory_free(void *block);              /* takes NULL */
+
+/* Heap blocks handed out since the program started. */
+uint64_t memory_n_allocations(void);
+
+#endif
