@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "hob/memory.h"
 #include "base/size.h"
 
 #include <stdatomic.h>
@@ -45,4 +46,9 @@ void memory_free(void *block)
 uint64_t memory_n_allocations(void)
 {
     return atomic_load_explicit(&n_allocations, memory_order_relaxed);
+}
+
+void hob_free(void *block)
+{
+    memory_free(block);
 }
