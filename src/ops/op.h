@@ -1,0 +1,121 @@
+/* What an operator is: one exported `const struct op_def op_<name>` and one row OP(<name>) in ops.def.
+ *
+ * Life of a node:
+ *   prepare  once, when the graph is compiled: reads attributes and opset into a params struct in the graph's arena.
+ *   infer    before each run, and when planning: from the inputs' types and shapes, and from their values where a shape
+ *            depends on values (Reshape's second input), sets each wanted output's type and shape. Must be cheap (it runs
+ *            once per node and token) and must not allocate. When a needed value is not there (data NULL) it returns
+ *            op_unknown(…).
+ *   run      computes into outputs[i]->data, which the executor has provided.
+ *
+ * An output may be a view of an input (op_set_view): then run is not called for it and nothing is copied. An op that can
+ * only know its output shape by computing (NonZero, If) has flag OP_ALLOCATES: infer may set just the types or return
+ * op_unknown, and run calls op_allocate_output.
+ *
+ * Inputs arrive contiguous unless the op has flag OP_STRIDED_INPUTS; then any strides (0 and negative too) must work.
+ * Inputs with LAYOUT_PANELS or block dtypes only reach ops with flag OP_PACKED_INPUTS.
+ *
+ * prepare, infer and run hold no state of their own and are thread-safe for different contexts. run may use ctx->pool for
+ * loops over outputs; the bytes of a result never depend on the number of threads.
+ */
+#ifndef OPS_OP_H
+#define OPS_OP_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "ops/attribute.h"
+#include "tensor/tensor.h"
+
+struct kernels;
+struct op_def;
+struct op_subgraphs;
+
+enum op_flag {
+    OP_STRIDED_INPUTS = 1u << 0,   /* takes any strides */
+    OP_PACKED_INPUTS = 1u << 1,    /* takes LAYOUT_PANELS and block dtypes (weights) */
+    OP_ALLOCATES = 1u << 2,        /* run makes its outputs with op_allocate_output */
+    OP_NOT_FOLDABLE = 1u << 3,     /* random, stateful or with side effects: never constant-folded nor merged */
+    OP_STATEFUL = 1u << 4,         /* has ctx->state: a session buffer (KV cache) */
+    OP_INPLACE = 1u << 5           /* run may be given outputs[0]->data == inputs[0]->data (same type and shape) */
+};
+
+struct op_prepare {
+    const struct attributes *attributes;
+    int opset;                /* of the node's domain, as the model imports it */
+    int n_inputs, n_outputs;  /* as written in the node, absent ones included */
+    const char *node_name;    /* for messages; never NULL */
+    struct arena *arena;      /* lives as long as the graph */
+    hob_error *error;
+};
+
+/* A session buffer that a stateful op appends to along one axis. Made by the executor from graph_state. */
+struct op_state {
+    struct tensor buffer; /* dims[axis] is the capacity; any strides */
+    int axis;
+    int64_t n_used;       /* positions of axis that earlier steps filled; the op does not change it, the session does */
+};
+
+struct op_context {
+    const struct op_def *op;
+    const void *params; /* what prepare returned */
+    int n_inputs, n_outputs;
+    const struct tensor *const *inputs; /* NULL: optional input not given */
+    struct tensor *const *outputs;      /* NULL: optional output not wanted */
+    const char *node_name;              /* for messages; never NULL */
+    const struct kernels *kernels;
+    struct thread_pool *pool;       /* may be NULL: run inline */
+    struct arena *scratch;          /* for run: gone when the node is done; warm, so that steady state allocates nothing */
+    struct op_state *state;         /* OP_STATEFUL only; NULL when planning shapes only */
+    struct op_subgraphs *subgraphs; /* control flow only */
+    hob_error *error;
+    /* For OP_ALLOCATES; set by the executor. */
+    hob_status (*allocate)(struct op_context *ctx, size_t size_bytes, void **ret_bytes);
+    /* Runs subgraph `index` (order of the node's graph attributes) with the given inputs; outputs live until the node's
+     * outputs die. Set by the executor. */
+    hob_status (*run_subgraph)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                               int n_outputs, struct tensor *ret_outputs);
+};
+
+struct op_def {
+    const char *name;   /* ONNX's operator name: "Softmax" */
+    const char *domain; /* "" is ai.onnx; "com.microsoft"; "hob" is ours */
+    int since, until;   /* opsets this row serves; until 0: and later ones */
+    int min_inputs, max_inputs, min_outputs, max_outputs; /* max -1: any number */
+    unsigned flags;     /* enum op_flag */
+    /* May be NULL: no params. */
+    hob_status (*prepare)(const struct op_prepare *node, void **ret_params);
+    hob_status (*infer)(struct op_context *ctx);
+    hob_status (*run)(struct op_context *ctx);
+};
+
+/* NULL when no row fits. A NULL domain means "". "ai.onnx" is the same as "". */
+const struct op_def *op_find(const char *domain, const char *name, int opset);
+/* NULL when no row has that name in any opset: tells "unknown operator" from "unsupported opset". */
+const struct op_def *op_find_any_opset(const char *domain, const char *name);
+/* All rows, in ops.def's order. */
+size_t op_count(void);
+const struct op_def *op_at(size_t index);
+
+/* ---- for infer ---- */
+/* Contiguous output i. Does nothing when the output is not wanted. Checks rank, dims and byte size. */
+HOB_MUST_CHECK hob_status op_set_output(struct op_context *ctx, int i, enum dtype dtype, int rank, const int64_t *dims);
+/* Output i is this view (made from an input by the tensor_* view functions; data NULL when the input's is). */
+void op_set_view(struct op_context *ctx, int i, const struct tensor *view);
+/* HOB_UNKNOWN: the value of input i is needed and not there yet. */
+hob_status op_unknown(struct op_context *ctx, int i);
+/* Messages start with "NODE (Op): ". */
+#define OP_FAIL(ctx, code, format, ...)                                                                    \
+    FAIL((ctx)->error, (code), "%s (%s): " format, (ctx)->node_name, (ctx)->op->name, ##__VA_ARGS__)
+/* Fails with HOB_BAD_TYPE unless input i has this type. An absent input passes. */
+HOB_MUST_CHECK hob_status op_check_dtype(struct op_context *ctx, int i, enum dtype dtype);
+/* The int64 values of a 1-D (or scalar) int32/int64 input of at most max_items; HOB_UNKNOWN when not there yet. */
+HOB_MUST_CHECK hob_status op_read_ints(struct op_context *ctx, int i, size_t max_items, int64_t *ret_values,
+                                       size_t *ret_n_values);
+
+/* ---- for run of OP_ALLOCATES ---- */
+/* Sets type and shape of output i and gives it memory that lives until its last reader ran. */
+HOB_MUST_CHECK hob_status op_allocate_output(struct op_context *ctx, int i, enum dtype dtype, int rank,
+                                             const int64_t *dims);
+
+#endif
