@@ -1,0 +1,28 @@
+/* Sentence embeddings from an encoder.
+ *
+ * Texts of different length are laid end to end: nothing is computed for padding, and a text's embedding has the same bytes
+ * alone and in any batch.
+ *
+ *     float *vectors = …;   n_texts * width
+ *     if (hob_embed(session, texts, NULL, n_texts, NULL, vectors, &error) != HOB_OK) …
+ */
+#ifndef HOB_EMBED_H
+#define HOB_EMBED_H
+
+#include "hob/session.h"
+
+typedef struct hob_embed_options {
+    hob_pooling pooling;   /* HOB_POOLING_DEFAULT: what the model says */
+    bool is_raw;           /* do not normalise, even if the model says so */
+    bool is_normalized;    /* normalise, even if the model does not say so */
+} hob_embed_options;
+
+/* texts: n_texts, text_bytes[i] bytes each, or NUL-terminated where text_bytes is NULL. options NULL: the model's own.
+ * ret_vectors: room for n_texts * hob_model_get_info(model).width floats. A text longer than the model's context is cut at its end,
+ * as sentence-transformers does.
+ * Fails: HOB_UNSUPPORTED (not an encoder, or no tokenizer), HOB_NO_MEMORY. Accuracy: 1e-5 to PyTorch in f32. */
+HOB_API HOB_MUST_CHECK hob_status hob_embed(hob_session *session, const char *const *texts, const size_t *text_bytes,
+                                            size_t n_texts, const hob_embed_options *options, float *ret_vectors,
+                                            hob_error *error);
+
+#endif

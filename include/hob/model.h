@@ -1,0 +1,75 @@
+/* A model: a graph with its weights, compiled and ready, from an .onnx, .gguf or .safetensors file or a folder.
+ *
+ * Immutable after opening: any number of sessions and threads share one. Counted references; the last hob_model_free
+ * releases the maps.
+ *
+ *     hob_model *model;
+ *     if (hob_model_open("model.gguf", NULL, &model, &error) != HOB_OK) …
+ *     hob_model_free(model);
+ */
+#ifndef HOB_MODEL_H
+#define HOB_MODEL_H
+
+#include "hob/status.h"
+#include "hob/tensor.h"
+#include "hob/tokenizer.h"
+
+#include <stdbool.h>
+
+typedef struct hob_model hob_model;
+
+typedef enum hob_model_kind {
+    HOB_MODEL_GRAPH,   /* any graph: hob_session_run only */
+    HOB_MODEL_DECODER, /* a language model: hob_generate */
+    HOB_MODEL_ENCODER  /* gives sentence embeddings: hob_embed */
+} hob_model_kind;
+
+typedef enum hob_pooling { HOB_POOLING_DEFAULT, HOB_POOLING_MEAN, HOB_POOLING_CLS, HOB_POOLING_LAST } hob_pooling;
+
+typedef struct hob_model_options {
+    const char *tokenizer_path; /* NULL: found in or beside the model */
+    bool is_graph_only;         /* treat the file as a plain graph: no caches attached, no tokenizer sought */
+    const char *disabled_passes; /* comma-separated names, "all", or NULL: for tests and for finding a fault */
+    /* Called now and then while opening takes long; fraction is 0..1. NULL: silent. */
+    void (*progress)(void *context, const char *what, double fraction);
+    void *progress_context;
+} hob_model_options;
+
+typedef struct hob_model_info {
+    hob_model_kind kind;
+    const char *architecture; /* "llama", "onnx", …; lives as long as the model */
+    const char *format;       /* "onnx", "gguf", "safetensors" */
+    int64_t n_vocab;          /* 0 where it does not apply, as below */
+    int64_t n_context;        /* most positions the model was made for */
+    int64_t n_layers;
+    int64_t width;            /* of the residual stream, or of an embedding */
+    hob_pooling pooling;      /* encoders */
+    bool is_normalized;       /* encoders: embeddings have length 1 unless asked otherwise */
+} hob_model_info;
+
+/* path NULL: the default model ($HOB_MODEL, then where `make install` or `make` put it). options NULL: defaults.
+ * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_NO_MEMORY. */
+HOB_API HOB_MUST_CHECK hob_status hob_model_open(const char *path, const hob_model_options *options,
+                                                 hob_model **ret_model, hob_error *error);
+HOB_API void hob_model_ref(hob_model *model);
+HOB_API void hob_model_free(hob_model *model); /* drops one reference; takes NULL */
+
+HOB_API hob_model_info hob_model_get_info(const hob_model *model);
+/* NULL when the model has none. Owned by the model. */
+HOB_API const hob_tokenizer *hob_model_tokenizer(const hob_model *model);
+
+HOB_API size_t hob_model_n_inputs(const hob_model *model);
+HOB_API size_t hob_model_n_outputs(const hob_model *model);
+/* NULL outside. Lives as long as the model. */
+HOB_API const char *hob_model_input_name(const hob_model *model, size_t index);
+HOB_API const char *hob_model_output_name(const hob_model *model, size_t index);
+
+/* The default model's path: $HOB_MODEL, the data folder, or NULL when there is none. Free with hob_free. */
+HOB_API char *hob_model_default_path(void);
+
+/* What is inside a file, without running it: inputs, outputs, operators with counts, tensors, metadata, memory needed,
+ * what is unsupported. Also takes files whose operators hob lacks, tokenizer-only GGUF files, .npy and .pb tensors.
+ * ret_text: text for a person, or one JSON object; free with hob_free. */
+HOB_API HOB_MUST_CHECK hob_status hob_describe(const char *path, bool is_json, char **ret_text, hob_error *error);
+
+#endif

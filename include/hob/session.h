@@ -1,0 +1,50 @@
+/* A session: one use of a model, with its own scratch memory, threads and KV cache. One thread at a time.
+ *
+ *     hob_session *session;
+ *     if (hob_session_new(model, NULL, &session, &error) != HOB_OK) …
+ *     hob_named_tensor in[] = {{"x", x}};
+ *     hob_tensor *out[1];
+ *     if (hob_session_run(session, in, 1, out, 1, &error) != HOB_OK) …
+ */
+#ifndef HOB_SESSION_H
+#define HOB_SESSION_H
+
+#include "hob/model.h"
+
+typedef struct hob_session hob_session;
+
+typedef struct hob_session_options {
+    size_t n_threads;         /* 0: as many as the process may run on */
+    int64_t n_context_tokens; /* capacity of the KV cache; 0: the model's context length, at most 4096 */
+} hob_session_options;
+
+typedef struct hob_named_tensor {
+    const char *name;
+    const hob_tensor *tensor;
+} hob_named_tensor;
+
+/* Keeps a reference to model. options NULL: defaults. */
+HOB_API HOB_MUST_CHECK hob_status hob_session_new(hob_model *model, const hob_session_options *options,
+                                                  hob_session **ret_session, hob_error *error);
+HOB_API void hob_session_free(hob_session *session); /* takes NULL */
+
+/* Runs a graph once. Every input must be given, by name. ret_outputs: n_outputs == hob_model_n_outputs(model) tensors in
+ * the model's order, each to be freed; untouched on failure.
+ * Fails: HOB_NOT_FOUND (a missing or unknown input), HOB_BAD_TYPE, HOB_BAD_SHAPE, HOB_UNSUPPORTED, HOB_NO_MEMORY. */
+HOB_API HOB_MUST_CHECK hob_status hob_session_run(hob_session *session, const hob_named_tensor *inputs, size_t n_inputs,
+                                                  hob_tensor **ret_outputs, size_t n_outputs, hob_error *error);
+
+/* ---- decoders ---- */
+/* Appends ids to the KV cache; the last position's logits are then in hob_session_logits. An empty list changes nothing.
+ * Fails: HOB_LIMIT when they do not fit the context (the message names both numbers), HOB_BAD_ARGUMENT on an id outside
+ * the vocabulary. On failure the cache is as before. */
+HOB_API HOB_MUST_CHECK hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error);
+/* [n_vocab] of the last appended position; valid until the next call on the session; NULL before any. */
+HOB_API const float *hob_session_logits(const hob_session *session);
+/* Positions in the cache. */
+HOB_API size_t hob_session_n_tokens(const hob_session *session);
+HOB_API size_t hob_session_n_context_tokens(const hob_session *session);
+/* Forgets all but the first n_tokens positions. */
+HOB_API HOB_MUST_CHECK hob_status hob_session_rewind(hob_session *session, size_t n_tokens, hob_error *error);
+
+#endif

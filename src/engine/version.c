@@ -1,0 +1,6 @@
+#include "hob/hob.h"
+
+const char *hob_version(void)
+{
+    return HOB_VERSION_STRING;
+}
