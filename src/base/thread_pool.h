@@ -26,7 +26,8 @@ typedef void thread_pool_body(void *context, size_t begin, size_t end);
 HOB_MUST_CHECK hob_status thread_pool_new(size_t n_threads, struct thread_pool **ret_pool, hob_error *error);
 void thread_pool_free(struct thread_pool *pool);                 /* takes NULL */
 size_t thread_pool_n_threads(const struct thread_pool *pool);    /* 1 for NULL */
-/* pool NULL runs inline. least_items: the smallest range worth a hand-over, at least 1. */
+/* pool NULL runs inline. least_items: the smallest range worth a hand-over, at least 1; every begin is a multiple of it, and
+ * only the last range may be shorter. Allocates nothing. The body must not call thread_pool_run on the same pool. */
 void thread_pool_run(struct thread_pool *pool, size_t n_items, size_t least_items, thread_pool_body *body,
                      void *context);
 
