@@ -1,0 +1,147 @@
+/* Kernels: the loops that take the time, one table of function pointers for each instruction set.
+ *
+ * Kernels own nothing, allocate nothing, know no tensors and cannot fail: sizes and pointers are the caller's business. They
+ * are thread-safe as long as outputs do not overlap. Sizes are in floats (or items), never bytes; strides are in floats and
+ * may be 0 or negative where they are called strides. A size of 0 does nothing. "In place" means the very same pointer;
+ * other overlaps are not allowed.
+ *
+ * Numbers are a contract. All tables give the same bytes (NaN payloads aside), and a result never depends on how the work
+ * was cut into calls:
+ *   - chain: an output of a matrix product is 0, then one fused multiply-add for each k in rising order, then + bias.
+ *   - lanes: sums over a row use eight partial sums, item i goes to partial i % 8 in rising order; they start at +0, missing
+ *     items of the last eight count as +0, and the total is ((s0+s4)+(s2+s6)) + ((s1+s5)+(s3+s7)).
+ *   - functions of one item depend on that item only, not on its place.
+ *
+ *     const struct kernels *kernels = kernels_select();
+ *     kernels->gemm_f32(&(struct gemm_f32_args){.a = x, .a_stride = K, .panels = w, .bias = bias, .c = y, .c_stride = N,
+ *                                               .m = T, .n = N, .k = K, .panel_begin = begin, .panel_end = end});
+ */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include "base/size.h"
+#include "kernels/panel.h"
+
+/* gemm_f32: C[M,N] = A[M,K] x panels (+ bias), for the columns of panels [panel_begin,panel_end).
+ * Split work over panels (best: weights are read once) or over rows (move a and c, shrink m). c must not overlap a. */
+struct gemm_f32_args {
+    const float *a;                 /* [m,k], items of a row next to each other */
+    int64_t a_stride;               /* from row to row */
+    const float *panels;            /* panel.h; panel 0 of the whole weight, aligned to 64 bytes */
+    const float *bias;              /* [n] or NULL */
+    float *c;                       /* [m,n]; column 0 whatever panel_begin is; items of a row next to each other */
+    int64_t c_stride;
+    int64_t m, n, k;                /* n: columns of the whole weight */
+    int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
+};
+
+/* gemm_strided_f32: C[M,N] = A[M,K] x B[K,N] of two activations, one product a call (a batch is a loop of calls).
+ * Any strides for a and b; fast when b is contiguous along N (b_column_stride 1) or along K (b_row_stride 1: q x k
+ * transposed). To split work, move a and c (rows) or b and c (columns). c must not overlap a or b. */
+struct gemm_strided_f32_args {
+    const float *a, *b;
+    float *c;                                 /* items of a row next to each other */
+    int64_t a_row_stride, a_column_stride;    /* along M, along K */
+    int64_t b_row_stride, b_column_stride;    /* along K, along N */
+    int64_t c_stride;                         /* from row to row */
+    int64_t m, n, k;
+};
+
+/* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head.
+ * Score, softmax and weighted sum are each what gemm_strided_f32, scale_f32, add_f32 and softmax_f32 give, with the keys
+ * beyond a query's limit left out: so the bytes of a row depend neither on the other rows nor on those keys.
+ * Query row t (0-based, this call) sees keys 0 … first_limit + t - 1, at most n_keys of them; n_keys as first_limit means
+ * no limit. A query that sees no key, or only keys with a score of -inf, gives zeros.
+ * A step over n_queries of T is a move of q, out and mask, and first_limit + the rows skipped; a packed batch is a call for
+ * each sentence. Items of a q, k, v or out row lie next to each other. */
+struct attention_f32_args {
+    const float *q;                       /* [n_heads, n_queries, width] */
+    int64_t q_head_stride, q_stride;
+    const float *k;                       /* [n_keys, width] */
+    int64_t k_stride;
+    const float *v;                       /* [n_keys, value_width] */
+    int64_t v_stride;
+    float *out;                           /* [n_heads, n_queries, value_width] */
+    int64_t out_head_stride, out_stride;
+    const float *mask;                    /* [n_heads, n_queries, n_keys], added to the scaled scores; NULL: none */
+    int64_t mask_head_stride, mask_stride, mask_key_stride;
+    int64_t n_heads, n_queries, n_keys, width, value_width;
+    int64_t first_limit;                  /* keys that query row 0 sees; causal: n_keys - n_queries + 1 for all of T */
+    float scale;
+    float *scratch;                       /* attention_scratch_floats of them, aligned to 64 bytes; one for each thread */
+};
+
+/* Query rows that attention_f32 works on at a time; a range of fewer rows wastes the reading of keys. */
+enum { ATTENTION_TILE_ROWS = 24 };
+
+/* false: they overflow. All sizes >= 0. */
+HOB_MUST_CHECK bool attention_scratch_floats(int64_t n_keys, int64_t width, int64_t value_width, size_t *ret_floats);
+
+/* softmax_f32: y = exp(x - max) / sum; log_softmax_f32: y = x - max - log(sum). max is exact, sum is by lanes. In place
+ * allowed. A NaN, a +inf or nothing but -inf makes the row NaN. */
+
+/* layer_norm_f32: y = (x - mean) * inv_std * weight + bias, inv_std = 1 / sqrt(mean of (x - mean)^2 + epsilon), two passes.
+ * rms_norm_f32: y = x * inv_std * weight, inv_std = 1 / sqrt(mean of x^2 + epsilon); bias and ret_mean are not looked at.
+ * In place allowed. width >= 1. */
+struct norm_f32_args {
+    const float *x;       /* [n_rows, width] */
+    float *y;             /* [n_rows, width] */
+    int64_t x_stride, y_stride;
+    const float *weight;  /* [width]; NULL: 1 */
+    const float *bias;    /* [width]; NULL: 0 */
+    float *ret_mean;      /* [n_rows] or NULL */
+    float *ret_inv_std;   /* [n_rows] or NULL */
+    int64_t n_rows, width;
+    float epsilon;
+};
+
+/* rope_f32: turns the first n_dims of each row; the rest is copied. The rows (heads of one position) share cos and sin.
+ *   (a,b) -> (a*cos - b*sin, b*cos + a*sin) for pairs (x[i], x[i + n_dims/2]), or (x[2i], x[2i+1]) when interleaved.
+ * Products are rounded before they are added, as PyTorch does. In place allowed. */
+struct rope_f32_args {
+    const float *x;         /* [n_rows, width] */
+    float *y;               /* [n_rows, width] */
+    int64_t x_stride, y_stride;
+    const float *cos, *sin; /* [n_dims / 2] */
+    int64_t n_rows, width, n_dims; /* n_dims even, <= width */
+    bool interleaved;
+};
+
+/* sum_f32, sum_squares_f32 (fused), dot_f32 (fused): by lanes.
+ * max_f32: NaN items are skipped; -inf when there are none left.
+ * argmax_f32: index of the first largest item; NaN items are skipped; 0 when there are none left.
+ *
+ * Functions of one vector (in place allowed). Largest error against the exact value, in units in the last place of the
+ * result, over all floats; where the result is exact at a special value it is so here (exp(-inf) = 0, tanh(inf) = 1,
+ * log(0) = -inf, log(-1) = NaN, …), and NaN gives NaN:
+ *   exp 1, log 1, tanh 2, erf 2, sigmoid 2, sqrt and reciprocal 0.5.
+ *   silu(x) = x * sigmoid(x) 3 for x > -87; below, the absolute error is under 1e-36.
+ *   gelu(x) = x/2 * (1 + erf(x / sqrt 2)): absolute error under 2e-7 * |x|.
+ *   gelu_tanh(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))): absolute error under 2e-7 * |x|.
+ *   silu, gelu and gelu_tanh of -inf are -0, the limit.
+ *   swiglu: silu_f32(gate) * up. ret_y may be gate or up.
+ *
+ * add_f32, sub_f32, mul_f32, div_f32: y[i] = a[i * a_step] op b[i * b_step]; a step is 1, or 0 for one number. ret_y may be
+ * a or b where its step is 1.
+ * scale_f32: y = alpha * x, in place allowed. axpy_f32: y = fma(alpha, x, y).
+ *
+ * f16_from_f32, bf16_from_f32: to nearest, ties to even; NaN stays NaN (quiet); too large gives inf. The other way is exact. */
+
+struct kernels {
+    const char *name; /* the folder: "generic", "x86_avx2" */
+#define KERNEL(returns, name, parameters) returns (*name) parameters;
+#include "kernels/kernels.def"
+#undef KERNEL
+};
+
+/* The best table that this machine can run, or the one that the environment variable HOB_KERNELS names, if it can run it.
+ * Chosen once, at the first call; never NULL; lives for ever. Thread-safe. */
+const struct kernels *kernels_select(void);
+
+/* NULL: there is no such table, or this machine cannot run it. */
+const struct kernels *kernels_by_name(const char *name);
+
+/* Tables this machine can run, worst (generic) first; NULL behind the last. */
+const struct kernels *kernels_at(size_t index);
+
+#endif
