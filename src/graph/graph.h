@@ -84,13 +84,13 @@ struct graph {
     struct value *values;
     struct node *nodes;
     uint32_t *inputs, *outputs;          /* values; initialisers that are also inputs count as constants, not inputs */
+    const char **output_names;           /* n_outputs, as the model wrote them: passes may put another value in place */
     struct graph_state *states;
     struct graph_opset *opsets;
     struct graph_metadata *metadata;
     struct graph_owned *owned;
     struct graph **subgraphs;            /* owned children */
     uint32_t n_values, n_nodes, n_inputs, n_outputs, n_states, n_opsets, n_metadata, n_owned, n_subgraphs;
-    uint32_t reserved_values, reserved_nodes; /* room in values and nodes */
     int ir_version;                      /* ONNX; 0 otherwise */
     const char *producer;                /* "pytorch 1.13.1"; "" when not stated */
     struct string_map value_by_name;
@@ -121,6 +121,7 @@ HOB_MUST_CHECK hob_status graph_declare(struct graph *graph, uint32_t value, enu
 HOB_MUST_CHECK hob_status graph_add_input(struct graph *graph, const char *name, enum dtype dtype, int rank,
                                           const int64_t *dims, const char *const *dim_names, uint32_t *ret_value,
                                           hob_error *error);
+/* Named like the value. */
 HOB_MUST_CHECK hob_status graph_add_output(struct graph *graph, uint32_t value, hob_error *error);
 /* Makes value a constant. The struct is copied, the bytes are not: they must live as long as the graph (its arena, or owned). */
 HOB_MUST_CHECK hob_status graph_set_constant(struct graph *graph, uint32_t value, const struct tensor *tensor, hob_error *error);
