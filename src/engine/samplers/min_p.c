@@ -1,0 +1,29 @@
+/* Drops what is less probable than p times the best.
+ * Source: Nguyen et al. 2024, "Turning up the heat: min-p sampling". */
+#include "engine/sampler.h"
+
+#include "base/error.h"
+
+static hob_status check(const hob_generate_options *options, hob_error *error)
+{
+    if (!(options->min_p >= 0 && options->min_p <= 1))
+        FAIL(error, HOB_BAD_ARGUMENT, "min-p: found %g, expected 0 to 1", (double)options->min_p);
+    return HOB_OK;
+}
+
+static bool is_active(const hob_generate_options *options)
+{
+    return options->min_p != 0;
+}
+
+static void apply(const hob_generate_options *options, struct candidates *candidates)
+{
+    float max_logit = candidates_max_logit(candidates);
+    size_t n_kept = 0;
+    for (size_t i = 0; i < candidates->n_items; i++)
+        if (candidate_weight(candidates->items[i].logit, max_logit) >= (double)options->min_p)
+            candidates->items[n_kept++] = candidates->items[i];
+    candidates->n_items = n_kept;
+}
+
+const struct sampler_def sampler_min_p = {.name = "min_p", .check = check, .is_active = is_active, .apply = apply};

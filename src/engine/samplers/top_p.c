@@ -1,0 +1,30 @@
+/* Nucleus sampling: keeps the fewest best whose probabilities sum to p or more.
+ * Source: Holtzman et al. 2020, "The curious case of neural text degeneration". */
+#include "engine/sampler.h"
+
+#include "base/error.h"
+
+static hob_status check(const hob_generate_options *options, hob_error *error)
+{
+    if (!(options->top_p >= 0 && options->top_p <= 1))
+        FAIL(error, HOB_BAD_ARGUMENT, "top-p: found %g, expected 0 to 1", (double)options->top_p);
+    return HOB_OK;
+}
+
+static bool is_active(const hob_generate_options *options)
+{
+    return options->top_p != 0 && options->top_p != 1;
+}
+
+static void apply(const hob_generate_options *options, struct candidates *candidates)
+{
+    float max_logit = candidates_max_logit(candidates);
+    double wanted = (double)options->top_p * candidates_total_weight(candidates, max_logit);
+    double sum = 0;
+    candidates_begin_sort(candidates);
+    while (sum < wanted && candidates->n_sorted < candidates->n_items)
+        sum += candidate_weight(candidates_sort_next(candidates).logit, max_logit);
+    candidates_keep_sorted(candidates);
+}
+
+const struct sampler_def sampler_top_p = {.name = "top_p", .check = check, .is_active = is_active, .apply = apply};
