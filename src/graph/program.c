@@ -31,14 +31,16 @@ static hob_status add_bodies(struct graph *graph, const struct node *node, struc
     return HOB_OK;
 }
 
-static hob_status make_step(struct graph *graph, const struct node *node, struct step *step, hob_error *error)
+hob_status step_make(struct graph *graph, const struct node *node, struct arena *arena, struct step *step, hob_error *error)
 {
     *step = (struct step){.op = node->op, .name = node->name, .inputs = node->inputs, .outputs = node->outputs,
                           .n_inputs = node->n_inputs, .n_outputs = node->n_outputs, .state = node->state};
     TRY(add_bodies(graph, node, step, error));
     if (!node->op->prepare) return HOB_OK;
     struct op_prepare prepare = {.attributes = &node->attributes, .opset = node->opset, .n_inputs = (int)node->n_inputs,
-                                 .n_outputs = (int)node->n_outputs, .node_name = node->name, .arena = &graph->arena, .error = error};
+                                 
+                                 .n_outputs = (int)node->n_outputs,
+                                 .node_name = node->name, .arena = arena, .error = error};
     void *params = NULL;
     hob_status status = node->op->prepare(&prepare, &params);
     step->params = params;
@@ -70,7 +72,7 @@ static hob_status build(struct graph *graph, struct arena *scratch, struct progr
     struct step *steps = ARENA_NEW(&graph->arena, struct step, n_steps);
     uint32_t *last_use = ARENA_NEW(&graph->arena, uint32_t, graph->n_values);
     if (!steps || !last_use) return no_memory(error);
-    for (uint32_t i = 0; i < n_steps; i++) TRY(make_step(graph, &graph->nodes[order[i]], &steps[i], error));
+    for (uint32_t i = 0; i < n_steps; i++) TRY(step_make(graph, &graph->nodes[order[i]], &graph->arena, &steps[i], error));
     *program = (struct program){.graph = graph, .steps = steps, .n_steps = n_steps, .last_use = last_use};
     find_last_uses(program, last_use);
     return HOB_OK;

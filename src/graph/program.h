@@ -28,6 +28,10 @@ struct program {
     const uint32_t *last_use; /* a value each: index of the last step that reads it; n_steps for outputs; 0 when unread */
 };
 
+/* One resolved node as a step: bodies compiled, params prepared in arena. For passes that compute a node by itself. */
+HOB_MUST_CHECK hob_status step_make(struct graph *graph, const struct node *node, struct arena *arena, struct step *ret_step,
+                                    hob_error *error);
+
 /* Resolves operators, sorts, prepares. Fails: HOB_BAD_GRAPH, HOB_UNSUPPORTED, what the ops' prepare says (with the node named). */
 HOB_MUST_CHECK hob_status program_new(struct graph *graph, const struct program **ret_program, hob_error *error);
 

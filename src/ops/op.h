@@ -8,7 +8,8 @@
  *            op_unknown(…).
  *   run      computes into outputs[i]->data, which the executor has provided.
  *
- * An output may be a view of an input (op_set_view): then run is not called for it and nothing is copied. An op that can
+ * An output may be a view of an input (op_set_view): nothing is copied then. run is called when at least one output is not a
+ * view (or the op is stateful), and leaves outputs with is_view alone. An op that can
  * only know its output shape by computing (NonZero, If) has flag OP_ALLOCATES: infer may set just the types or return
  * op_unknown, and run calls op_allocate_output.
  *

@@ -1,0 +1,426 @@
+/* Each step infers its outputs' shapes from what its inputs really are, takes their memory from the plan (or, where the plan
+ * could not tell, from an overflow arena that lives for one run) and runs. Inferring at every run keeps dynamic shapes exact
+ * while the plan, made for the largest shapes, stays as it is: no re-planning as a KV cache grows.
+ *
+ * Contexts with their pointer arrays are laid out once, so a step's own cost is its infer and its run. */
+#include "graph/executor.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { MAX_PLANS = 4 };
+
+/* One step's context, ready to run; op first, so that callbacks find the rest. */
+struct step_context {
+    struct op_context op;
+    struct executor *executor;
+    const struct step *step;
+    struct executor **bodies; /* a node's subgraphs */
+};
+
+struct executor {
+    const struct program *program;
+    struct provider *provider;
+    struct executor *parent;      /* of a subgraph's executor */
+    struct arena arena;           /* life of the executor */
+    struct arena scratch;         /* life of a step */
+    struct arena overflow;        /* life of a run */
+    struct tensor *values;        /* one a value */
+    struct op_state *states;
+    struct step_context *contexts;
+    unsigned char *block;         /* the plan's memory */
+    size_t block_bytes, state_bytes;
+    struct plan *plans[MAX_PLANS]; /* most recently used first */
+    struct plan *plan;
+    void **state_blocks;
+    int64_t n_used, state_capacity;
+};
+
+static hob_status no_memory(const struct executor *executor, hob_error *error)
+{
+    FAIL(error, HOB_NO_MEMORY, "graph %s: out of memory for a session", executor->program->graph->name);
+}
+
+/* ---- memory for outputs ---- */
+
+static hob_status overflow_allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
+{
+    struct step_context *context = (struct step_context *)ctx;
+    *ret_bytes = arena_alloc(&context->executor->overflow, size_bytes, 64);
+    if (!*ret_bytes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory for %zu bytes", size_bytes);
+    return HOB_OK;
+}
+
+static hob_status give_memory(struct step_context *context, uint32_t value)
+{
+    struct executor *executor = context->executor;
+    struct tensor *tensor = &executor->values[value];
+    size_t n_bytes = tensor_n_bytes(tensor);
+    const struct plan_slot *slot = &executor->plan->slots[value];
+    if (n_bytes <= slot->n_bytes && slot->n_bytes) {
+        tensor->data = executor->block + slot->offset_bytes;
+        return HOB_OK;
+    }
+    return overflow_allocate(&context->op, n_bytes, &tensor->data);
+}
+
+/* A view that the plan did not foresee would outlive its root's memory: it becomes a copy. */
+static hob_status keep_view(struct step_context *context, uint32_t value)
+{
+    struct executor *executor = context->executor;
+    if (executor->plan->slots[value].root != value) return HOB_OK;
+    const struct step *step = context->step;
+    uint32_t source = step->n_inputs ? step->inputs[0] : VALUE_NONE;
+    if (source == VALUE_NONE) return HOB_OK;
+    uint32_t root = executor->plan->slots[source].root;
+    bool is_lasting = executor->program->graph->values[root].producer == NODE_NONE || (step->op->flags & OP_STATEFUL) ||
+                      !executor->plan->slots[root].n_bytes; /* a state's or the overflow arena's */
+    if (is_lasting || !executor->values[value].data) return HOB_OK;
+    struct tensor view = executor->values[value];
+    tensor_set_contiguous(&executor->values[value]);
+    executor->values[value].is_view = false;
+    TRY(give_memory(context, value));
+    tensor_copy_contiguous(&view, executor->values[value].data);
+    return HOB_OK;
+}
+
+/* ---- steps ---- */
+
+/* Ops that take no strides get contiguous copies of what is not. Returns whether any input was replaced. */
+static hob_status make_contiguous(struct step_context *context, const struct tensor **replaced, struct tensor *copies)
+{
+    struct arena *scratch = &context->executor->scratch;
+    for (int i = 0; i < context->op.n_inputs; i++) {
+        const struct tensor *input = context->op.inputs[i];
+        replaced[i] = input;
+        if (!input || !input->is_view || tensor_is_contiguous(input)) continue;
+        copies[i] = *input;
+        tensor_set_contiguous(&copies[i]);
+        copies[i].data = arena_alloc(scratch, tensor_n_bytes(input), 64);
+        if (!copies[i].data) return no_memory(context->executor, context->op.error);
+        tensor_copy_contiguous(input, copies[i].data);
+        replaced[i] = &copies[i];
+    }
+    return HOB_OK;
+}
+
+static bool needs_contiguous(const struct step_context *context)
+{
+    if (context->step->op->flags & OP_STRIDED_INPUTS) return false;
+    for (int i = 0; i < context->op.n_inputs; i++) {
+        const struct tensor *input = context->op.inputs[i];
+        if (input && input->is_view && !tensor_is_contiguous(input)) return true;
+    }
+    return false;
+}
+
+static hob_status infer_and_run(struct step_context *context)
+{
+    struct op_context *op = &context->op;
+    unsigned flags = op->op->flags;
+    hob_status status = op->op->infer(op);
+    if (flags & OP_ALLOCATES) return status == HOB_OK || status == HOB_UNKNOWN ? op->op->run(op) : status;
+    if (__builtin_expect(status != HOB_OK, 0)) return status;
+    bool is_run = flags & OP_STATEFUL;
+    for (int i = 0; i < op->n_outputs; i++) {
+        uint32_t value = context->step->outputs[i];
+        if (value == VALUE_NONE) continue;
+        if (op->outputs[i]->is_view) {
+            TRY(keep_view(context, value));
+        } else {
+            TRY(give_memory(context, value));
+            is_run = true;
+        }
+    }
+    return is_run ? op->op->run(op) : HOB_OK;
+}
+
+static hob_status run_contiguous(struct step_context *context)
+{
+    struct arena *scratch = &context->executor->scratch;
+    const struct tensor *const *inputs = context->op.inputs;
+    const struct tensor **replaced = arena_alloc(scratch, (size_t)context->op.n_inputs * sizeof *replaced, 16);
+    struct tensor *copies = arena_alloc(scratch, (size_t)context->op.n_inputs * sizeof *copies, 16);
+    if (!replaced || !copies) return no_memory(context->executor, context->op.error);
+    TRY(make_contiguous(context, replaced, copies));
+    context->op.inputs = replaced;
+    hob_status status = infer_and_run(context);
+    context->op.inputs = inputs;
+    return status;
+}
+
+hob_status executor_run_steps(struct executor *executor, hob_error *error)
+{
+    for (uint32_t s = 0; s < executor->program->n_steps; s++) {
+        struct step_context *context = &executor->contexts[s];
+        context->op.error = error;
+        arena_clear(&executor->scratch);
+        TRY(needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context));
+    }
+    return HOB_OK;
+}
+
+/* ---- inputs ---- */
+
+static hob_status check_input(const struct graph *graph, uint32_t index, const struct tensor *tensor, hob_error *error)
+{
+    const struct value *declared = &graph->values[graph->inputs[index]];
+    if (tensor->dtype == DTYPE_NONE) FAIL(error, HOB_NOT_FOUND, "input %s is missing", declared->name);
+    if (declared->dtype != DTYPE_NONE && tensor->dtype != declared->dtype)
+        FAIL(error, HOB_BAD_TYPE, "input %s: found %s, expected %s", declared->name, dtype_name(tensor->dtype), dtype_name(declared->dtype));
+    if (declared->rank < 0) return HOB_OK;
+    bool fits = tensor->rank == declared->rank;
+    for (int d = 0; fits && d < declared->rank; d++)
+        fits = declared->dims[d] == DIM_UNKNOWN || declared->dims[d] == tensor->dims[d];
+    if (fits) return HOB_OK;
+    char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
+    FAIL(error, HOB_BAD_SHAPE, "input %s: found %s, expected %s (-1: any)", declared->name,
+         tensor_shape_text(tensor->rank, tensor->dims, found), tensor_shape_text(declared->rank, declared->dims, expected));
+}
+
+static void find_plan(struct executor *executor, const struct tensor *inputs)
+{
+    uint32_t n_inputs = executor->program->graph->n_inputs;
+    executor->plan = NULL;
+    for (int i = 0; i < MAX_PLANS && executor->plans[i]; i++) {
+        struct plan *plan = executor->plans[i];
+        if (!plan_covers(plan, inputs, n_inputs, executor->n_used)) continue;
+        memmove(&executor->plans[1], &executor->plans[0], (size_t)i * sizeof plan);
+        executor->plans[0] = plan;
+        executor->plan = plan;
+        return;
+    }
+}
+
+static hob_status make_plan(struct executor *executor, const struct executor_bounds *bounds, hob_error *error)
+{
+    struct plan *plan;
+    TRY(plan_new(executor->program, executor->provider->kernels, bounds->inputs, bounds->n_used, &plan, error));
+    if (plan->n_bytes > executor->block_bytes) {
+        unsigned char *block = memory_aligned(plan->n_bytes);
+        if (!block) {
+            size_t n_bytes = plan->n_bytes;
+            plan_free(plan);
+            FAIL(error, HOB_NO_MEMORY, "out of memory: the activations need %zu bytes", n_bytes);
+        }
+        memory_free(executor->block);
+        executor->block = block;
+        executor->block_bytes = plan->n_bytes;
+    }
+    plan_free(executor->plans[MAX_PLANS - 1]);
+    memmove(&executor->plans[1], &executor->plans[0], (MAX_PLANS - 1) * sizeof plan);
+    executor->plans[0] = executor->plan = plan;
+    return HOB_OK;
+}
+
+/* The bound inputs as an array in graph->inputs' order, in scratch. */
+static struct tensor *bound_inputs(struct executor *executor)
+{
+    const struct graph *graph = executor->program->graph;
+    struct tensor *inputs = arena_alloc(&executor->scratch, (graph->n_inputs + 1) * sizeof *inputs, 16);
+    for (uint32_t i = 0; inputs && i < graph->n_inputs; i++) inputs[i] = executor->values[graph->inputs[i]];
+    return inputs;
+}
+
+hob_status executor_run(struct executor *executor, const struct executor_bounds *bounds, hob_error *error)
+{
+    const struct graph *graph = executor->program->graph;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) TRY(check_input(graph, i, &executor->values[graph->inputs[i]], error));
+    arena_clear(&executor->scratch);
+    arena_clear(&executor->overflow);
+    struct tensor *inputs = bound_inputs(executor);
+    if (!inputs) return no_memory(executor, error);
+    find_plan(executor, inputs);
+    struct executor_bounds exact = {inputs, executor->n_used};
+    if (!executor->plan) TRY(make_plan(executor, bounds ? bounds : &exact, error));
+    for (uint32_t i = 0; i < graph->n_states; i++) executor->states[i].n_used = executor->n_used;
+    return executor->provider->def->run(executor->provider, executor, error);
+}
+
+void executor_bind(struct executor *executor, uint32_t i, const struct tensor *tensor)
+{
+    struct tensor *value = &executor->values[executor->program->graph->inputs[i]];
+    *value = *tensor;
+    value->is_view = true; /* any strides; looked at when an op wants them contiguous */
+}
+
+const struct tensor *executor_output(const struct executor *executor, uint32_t i)
+{
+    return &executor->values[executor->program->graph->outputs[i]];
+}
+
+int64_t executor_n_used(const struct executor *executor)
+{
+    return executor->n_used;
+}
+
+void executor_set_n_used(struct executor *executor, int64_t n_used)
+{
+    executor->n_used = n_used;
+}
+
+size_t executor_n_bytes(const struct executor *executor)
+{
+    return executor->block_bytes + executor->state_bytes + executor->arena.total_bytes + executor->overflow.total_bytes +
+           executor->scratch.total_bytes;
+}
+
+/* ---- control flow ---- */
+
+static void copy_outer_values(struct executor *body)
+{
+    const struct graph *graph = body->program->graph;
+    for (uint32_t i = 0; i < graph->n_values; i++) {
+        if (graph->values[i].outer == VALUE_NONE) continue;
+        body->values[i] = body->parent->values[graph->values[i].outer];
+        body->values[i].is_view = true;
+    }
+}
+
+static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs, int n_outputs,
+                               struct tensor *ret_outputs)
+{
+    struct step_context *context = (struct step_context *)ctx;
+    struct executor *body = context->bodies[index];
+    const struct graph *graph = body->program->graph;
+    if ((uint32_t)n_inputs != graph->n_inputs || (uint32_t)n_outputs != graph->n_outputs)
+        OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name, graph->n_inputs,
+                graph->n_outputs, n_inputs, n_outputs);
+    copy_outer_values(body);
+    for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
+    TRY(executor_run(body, NULL, ctx->error));
+    for (int i = 0; i < n_outputs; i++) {
+        const struct tensor *output = executor_output(body, (uint32_t)i);
+        ret_outputs[i] = *output;
+        ret_outputs[i].is_view = false;
+        tensor_set_contiguous(&ret_outputs[i]);
+        TRY(ctx->allocate(ctx, tensor_n_bytes(output), &ret_outputs[i].data));
+        tensor_copy_contiguous(output, ret_outputs[i].data);
+    }
+    return HOB_OK;
+}
+
+/* ---- life ---- */
+
+static hob_status executor_new_body(const struct program *program, struct executor *parent, struct executor **ret_executor,
+                                    hob_error *error);
+
+static hob_status make_context(struct executor *executor, const struct step *step, struct step_context *context, hob_error *error)
+{
+    struct arena *arena = &executor->arena;
+    const struct tensor **inputs = ARENA_NEW(arena, const struct tensor *, step->n_inputs);
+    struct tensor **outputs = ARENA_NEW(arena, struct tensor *, step->n_outputs);
+    if (!inputs || !outputs) return no_memory(executor, error);
+    for (uint32_t i = 0; i < step->n_inputs; i++)
+        inputs[i] = step->inputs[i] == VALUE_NONE ? NULL : &executor->values[step->inputs[i]];
+    for (uint32_t i = 0; i < step->n_outputs; i++)
+        outputs[i] = step->outputs[i] == VALUE_NONE ? NULL : &executor->values[step->outputs[i]];
+    *context = (struct step_context){.executor = executor, .step = step};
+    context->op = (struct op_context){
+        .op = step->op, .params = step->params, .n_inputs = (int)step->n_inputs, .n_outputs = (int)step->n_outputs,
+        .inputs = inputs, .outputs = outputs, .node_name = step->name, .kernels = executor->provider->kernels,
+        .pool = executor->provider->pool, .scratch = &executor->scratch, .allocate = overflow_allocate, .run_subgraph = run_subgraph,
+        .state = step->state == STATE_NONE ? NULL : &executor->states[step->state]};
+    if (!step->n_bodies) return HOB_OK;
+    context->bodies = ARENA_NEW(arena, struct executor *, step->n_bodies);
+    if (!context->bodies) return no_memory(executor, error);
+    for (uint32_t i = 0; i < step->n_bodies; i++) TRY(executor_new_body(step->bodies[i], executor, &context->bodies[i], error));
+    return HOB_OK;
+}
+
+/* Row-major but for the position axis, which moves in front of the last: each head's positions lie together. */
+static void set_state_strides(struct tensor *buffer, int axis)
+{
+    int order[TENSOR_MAX_RANK], n_order = 0;
+    for (int d = 0; d < buffer->rank; d++) {
+        if (d == buffer->rank - 1 && axis != d) order[n_order++] = axis;
+        if (d != axis || axis == buffer->rank - 1) order[n_order++] = d;
+    }
+    int64_t stride = 1;
+    for (int i = n_order; i-- > 0;) {
+        buffer->strides[order[i]] = stride;
+        stride *= buffer->dims[order[i]];
+    }
+}
+
+static hob_status make_state(struct executor *executor, uint32_t index, hob_error *error)
+{
+    const struct graph_state *spec = &executor->program->graph->states[index];
+    struct op_state *state = &executor->states[index];
+    int64_t dims[TENSOR_MAX_RANK];
+    for (int d = 0; d < spec->rank; d++) dims[d] = spec->dims[d] == DIM_UNKNOWN ? 1 : spec->dims[d];
+    dims[spec->axis] = executor->state_capacity;
+    TRY(tensor_init(&state->buffer, spec->dtype, spec->rank, dims, NULL, error));
+    size_t n_bytes = tensor_n_bytes(&state->buffer);
+    state->buffer.data = executor->state_blocks[index] = memory_aligned(n_bytes);
+    if (!state->buffer.data)
+        FAIL(error, HOB_NO_MEMORY, "KV cache %s: no memory for %zu bytes (%lld positions)", spec->name, n_bytes,
+             (long long)executor->state_capacity);
+    state->axis = spec->axis;
+    set_state_strides(&state->buffer, spec->axis);
+    executor->state_bytes += n_bytes;
+    return HOB_OK;
+}
+
+static hob_status set_up(struct executor *executor, hob_error *error)
+{
+    const struct program *program = executor->program;
+    const struct graph *graph = program->graph;
+    struct arena *arena = &executor->arena;
+    executor->values = ARENA_NEW(arena, struct tensor, graph->n_values);
+    executor->states = ARENA_NEW(arena, struct op_state, graph->n_states);
+    executor->state_blocks = ARENA_NEW(arena, void *, graph->n_states);
+    executor->contexts = ARENA_NEW(arena, struct step_context, program->n_steps);
+    if (!executor->values || !executor->states || !executor->state_blocks || !executor->contexts) return no_memory(executor, error);
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].constant) executor->values[i] = *graph->values[i].constant;
+    for (uint32_t i = 0; i < graph->n_states; i++) TRY(make_state(executor, i, error));
+    for (uint32_t s = 0; s < program->n_steps; s++) TRY(make_context(executor, &program->steps[s], &executor->contexts[s], error));
+    return HOB_OK;
+}
+
+static hob_status new_executor(const struct program *program, struct provider *provider, struct executor *parent,
+                               int64_t state_capacity, struct executor **ret_executor, hob_error *error)
+{
+    struct executor *executor = memory_new(1, sizeof *executor);
+    if (!executor) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
+    executor->program = program;
+    executor->provider = provider;
+    executor->parent = parent;
+    executor->state_capacity = state_capacity;
+    arena_init(&executor->arena, 64 * 1024);
+    arena_init(&executor->scratch, 64 * 1024);
+    arena_init(&executor->overflow, 64 * 1024);
+    hob_status status = set_up(executor, error);
+    if (status == HOB_OK) *ret_executor = executor;
+    else executor_free(executor);
+    return status;
+}
+
+static hob_status executor_new_body(const struct program *program, struct executor *parent, struct executor **ret_executor, hob_error *error)
+{
+    return new_executor(program, parent->provider, parent, 0, ret_executor, error);
+}
+
+hob_status executor_new(const struct program *program, struct provider *provider, int64_t state_capacity,
+                        struct executor **ret_executor, hob_error *error)
+{
+    return new_executor(program, provider, NULL, state_capacity, ret_executor, error);
+}
+
+void executor_free(struct executor *executor)
+{
+    if (!executor) return;
+    for (uint32_t s = 0; executor->contexts && s < executor->program->n_steps; s++) {
+        struct step_context *context = &executor->contexts[s];
+        for (uint32_t i = 0; context->bodies && i < context->step->n_bodies; i++) executor_free(context->bodies[i]);
+    }
+    for (uint32_t i = 0; executor->state_blocks && i < executor->program->graph->n_states; i++) memory_free(executor->state_blocks[i]);
+    for (int i = 0; i < MAX_PLANS; i++) plan_free(executor->plans[i]);
+    memory_free(executor->block);
+    arena_release(&executor->arena);
+    arena_release(&executor->scratch);
+    arena_release(&executor->overflow);
+    memory_free(executor);
+}

@@ -1,0 +1,50 @@
+/* Running a program: binds inputs, keeps states (KV caches), plans memory and walks the steps.
+ *
+ * An executor belongs to one session and one thread at a time. It keeps at most a few plans and one block of memory; in steady
+ * state (shapes within a plan's bounds) a run allocates nothing.
+ *
+ *     struct executor *executor;
+ *     TRY(executor_new(program, &provider, 1024, &executor, error));
+ *     executor_bind(executor, 0, &x);                               in the order of graph->inputs
+ *     TRY(executor_run(executor, NULL, error));
+ *     const struct tensor *y = executor_output(executor, 0);        valid until the next run
+ */
+#ifndef GRAPH_EXECUTOR_H
+#define GRAPH_EXECUTOR_H
+
+#include "graph/plan.h"
+#include "graph/program.h"
+#include "graph/provider.h"
+
+/* How large inputs will become, so that a plan made now serves later runs: the shapes (data ignored) of all inputs and the
+ * positions in the states that a plan shall hold for. They must fit each other as a real run's do. */
+struct executor_bounds {
+    const struct tensor *inputs;
+    int64_t n_used;
+};
+
+/* state_capacity: positions each state has room for; its buffers are reserved now (pages are touched as they fill).
+ * program and provider must outlive the executor. Fails: HOB_NO_MEMORY, HOB_BAD_SHAPE. */
+HOB_MUST_CHECK hob_status executor_new(const struct program *program, struct provider *provider, int64_t state_capacity,
+                                       struct executor **ret_executor, hob_error *error);
+void executor_free(struct executor *executor); /* takes NULL */
+
+/* Input i (order of graph->inputs) of the next runs. The tensor struct is copied, its elements are not. */
+void executor_bind(struct executor *executor, uint32_t i, const struct tensor *tensor);
+/* bounds NULL: the inputs' own shapes. Fails: HOB_BAD_TYPE or HOB_BAD_SHAPE when an input does not fit its declaration,
+ * HOB_LIMIT when a state is full, whatever an op reports (with the node named). States are unchanged: the caller advances. */
+HOB_MUST_CHECK hob_status executor_run(struct executor *executor, const struct executor_bounds *bounds, hob_error *error);
+/* Output i of the last run; any strides; valid until the next. */
+const struct tensor *executor_output(const struct executor *executor, uint32_t i);
+
+/* Positions all states hold. Setting it lower rewinds; setting it higher keeps what the last run appended. */
+int64_t executor_n_used(const struct executor *executor);
+void executor_set_n_used(struct executor *executor, int64_t n_used);
+
+/* Bytes of the planned block, the states and the rest. */
+size_t executor_n_bytes(const struct executor *executor);
+
+/* For providers: runs every step in order. */
+HOB_MUST_CHECK hob_status executor_run_steps(struct executor *executor, hob_error *error);
+
+#endif
