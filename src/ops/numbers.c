@@ -172,3 +172,29 @@ void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stri
     default: HOB_ASSERT(numbers_is_integer(tensor->dtype));
     }
 }
+
+static uint64_t key_of_f64(double number)
+{
+    uint64_t bits, sign_bit = UINT64_C(1) << 63;
+    number += 0.0; /* -0 becomes 0 */
+    memcpy(&bits, &number, sizeof bits);
+    return bits & sign_bit ? ~bits : bits | sign_bit;
+}
+
+void numbers_load_keys(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, uint64_t *ret_keys)
+{
+    double numbers[NUMBERS_RUN];
+    int64_t integers[NUMBERS_RUN];
+    uint64_t flip = tensor->dtype == DTYPE_U64 ? 0 : UINT64_C(1) << 63;
+    for (size_t begin = 0; begin < n_items; begin += NUMBERS_RUN) {
+        size_t n = n_items - begin < NUMBERS_RUN ? n_items - begin : NUMBERS_RUN;
+        int64_t first = offset + (int64_t)begin * stride;
+        if (numbers_is_float(tensor->dtype)) {
+            numbers_load_f64(tensor, first, stride, n, numbers);
+            for (size_t k = 0; k < n; k++) ret_keys[begin + k] = key_of_f64(numbers[k]);
+        } else {
+            numbers_load_i64(tensor, first, stride, n, integers);
+            for (size_t k = 0; k < n; k++) ret_keys[begin + k] = (uint64_t)integers[k] ^ flip;
+        }
+    }
+}

@@ -31,6 +31,10 @@ void numbers_load_f32(const struct tensor *tensor, int64_t offset, int64_t strid
 /* u64 comes as the same bits. */
 void numbers_load_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, int64_t *ret_items);
 
+/* u64 keys that compare as the numbers do: for ordering any type with one comparison. -0 equals 0; NaN lies beyond
+ * infinity on the side of its sign. */
+void numbers_load_keys(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, uint64_t *ret_keys);
+
 void numbers_store_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const double *items);
 void numbers_store_f32(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const float *items);
 void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const int64_t *items);

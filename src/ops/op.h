@@ -108,6 +108,9 @@ hob_status op_unknown(struct op_context *ctx, int i);
 /* Messages start with "NODE (Op): ". */
 #define OP_FAIL(ctx, code, format, ...)                                                                    \
     FAIL((ctx)->error, (code), "%s (%s): " format, (ctx)->node_name, (ctx)->op->name, ##__VA_ARGS__)
+/* "[2,3]" for OP_FAIL's arguments; lives as long as the block it stands in. */
+#define OP_SHAPE(tensor) \
+    tensor_shape_text((tensor)->rank, (tensor)->dims, (char[TENSOR_SHAPE_TEXT_BYTES]){0})
 /* Fails with HOB_BAD_TYPE unless input i has this type. An absent input passes. */
 HOB_MUST_CHECK hob_status op_check_dtype(struct op_context *ctx, int i, enum dtype dtype);
 /* The int64 values of a 1-D (or scalar) int32/int64 input of at most max_items; HOB_UNKNOWN when not there yet. */

@@ -1,0 +1,129 @@
+#include "ops/attention.h"
+
+#include "kernels/kernels.h"
+#include "ops/as_f32.h"
+#include "ops/thread_scratch.h"
+
+/* A run of queries with the keys they may see: the unit of parallel work, once for each KV head. */
+struct query_block {
+    int64_t batch;
+    int64_t query, n_queries;
+    int64_t key, n_keys; /* first key, and how many */
+    int64_t first_limit; /* keys that the first query sees; n_keys: no limit */
+};
+
+struct attention_job {
+    const struct kernels *kernels;
+    const struct attention *attention;
+    const struct query_block *blocks;
+    struct thread_scratch scratch;
+    int64_t n_kv_heads, group; /* group: query heads that share a KV head */
+};
+
+static void attend(const struct attention_job *job, const struct query_block *block, int64_t kv_head, float *scratch)
+{
+    const struct attention *at = job->attention;
+    int64_t head = kv_head * job->group;
+    struct attention_f32_args args = {
+        .q = (const float *)at->q.data + block->batch * at->q.strides[0] + head * at->q.strides[1] + block->query * at->q.strides[2],
+        .q_head_stride = at->q.strides[1],
+        .q_stride = at->q.strides[2],
+        .k = (const float *)at->k.data + block->batch * at->k.strides[0] + kv_head * at->k.strides[1] + block->key * at->k.strides[2],
+        .k_stride = at->k.strides[2],
+        .v = (const float *)at->v.data + block->batch * at->v.strides[0] + kv_head * at->v.strides[1] + block->key * at->v.strides[2],
+        .v_stride = at->v.strides[2],
+        .out = (float *)at->out.data + block->batch * at->out.strides[0] + head * at->out.strides[1] + block->query * at->out.strides[2],
+        .out_head_stride = at->out.strides[1],
+        .out_stride = at->out.strides[2],
+        .n_heads = job->group,
+        .n_queries = block->n_queries,
+        .n_keys = block->n_keys,
+        .width = at->q.dims[3],
+        .value_width = at->v.dims[3],
+        .first_limit = block->first_limit,
+        .scale = at->scale,
+        .scratch = scratch};
+    if (at->mask.data) {
+        args.mask = (const float *)at->mask.data + block->batch * at->mask.strides[0] + head * at->mask.strides[1] +
+                    block->query * at->mask.strides[2] + block->key * at->mask.strides[3];
+        args.mask_head_stride = at->mask.strides[1];
+        args.mask_stride = at->mask.strides[2];
+        args.mask_key_stride = at->mask.strides[3];
+    }
+    job->kernels->attention_f32(&args);
+}
+
+static void attend_range(void *context, size_t begin, size_t end)
+{
+    struct attention_job *job = context;
+    float *scratch = thread_scratch_take(&job->scratch);
+    for (size_t i = begin; i < end; i++)
+        attend(job, &job->blocks[(int64_t)i / job->n_kv_heads], (int64_t)i % job->n_kv_heads, scratch);
+    thread_scratch_put(&job->scratch, scratch);
+}
+
+/* The blocks of queries begin..end that see keys key..key + n_keys; returns how many. blocks NULL only counts. */
+static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_causal, struct query_block *blocks)
+{
+    int64_t n_blocks = 0;
+    for (int64_t at = 0; at < whole->n_queries; at += queries_per_block, n_blocks++) {
+        if (!blocks) continue;
+        struct query_block block = *whole;
+        block.query = whole->query + at;
+        block.n_queries = whole->n_queries - at < queries_per_block ? whole->n_queries - at : queries_per_block;
+        block.first_limit = is_causal ? whole->n_keys - whole->n_queries + at + 1 : whole->n_keys;
+        blocks[n_blocks] = block;
+    }
+    return n_blocks;
+}
+
+static int64_t cut_all(const struct attention *at, int64_t queries_per_block, struct query_block *blocks)
+{
+    int64_t n_blocks = 0;
+    int64_t n_wholes = at->segments ? at->n_segments : at->q.dims[0];
+    for (int64_t i = 0; i < n_wholes; i++) {
+        struct query_block whole = {.batch = i, .n_queries = at->q.dims[2], .n_keys = at->k.dims[2]};
+        if (at->segments) {
+            whole.batch = 0;
+            whole.query = whole.key = at->segments[i];
+            whole.n_queries = whole.n_keys = at->segments[i + 1] - at->segments[i];
+        }
+        n_blocks += cut(queries_per_block, &whole, at->is_causal, blocks ? blocks + n_blocks : NULL);
+    }
+    return n_blocks;
+}
+
+/* Numbers of a row next to each other, as the kernel wants them. */
+static hob_status make_rows(struct op_context *ctx, struct tensor *x)
+{
+    if (x->strides[3] == 1 || x->dims[3] <= 1) return HOB_OK;
+    float *items;
+    TRY(scratch_f32(ctx, tensor_n_items(x), &items));
+    tensor_copy_contiguous(x, items);
+    x->data = items;
+    tensor_set_contiguous(x);
+    return HOB_OK;
+}
+
+hob_status attention_run(struct op_context *ctx, const struct attention *attention)
+{
+    struct attention at = *attention;
+    struct attention_job job = {.kernels = ctx->kernels, .attention = &at, .n_kv_heads = at.k.dims[1]};
+    if (tensor_n_items(&at.out) == 0) return HOB_OK;
+    job.group = at.q.dims[1] / job.n_kv_heads;
+    TRY(make_rows(ctx, &at.q));
+    TRY(make_rows(ctx, &at.k));
+    TRY(make_rows(ctx, &at.v));
+    int64_t queries_per_block = job.group < ATTENTION_TILE_ROWS ? ATTENTION_TILE_ROWS / job.group : 1;
+    int64_t n_blocks = cut_all(&at, queries_per_block, NULL);
+    struct query_block *blocks = ARENA_NEW(ctx->scratch, struct query_block, (size_t)n_blocks);
+    if (!blocks) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for %lld blocks", (long long)n_blocks);
+    cut_all(&at, queries_per_block, blocks);
+    job.blocks = blocks;
+    size_t n_floats;
+    if (!attention_scratch_floats(at.k.dims[2], at.q.dims[3], at.v.dims[3], &n_floats))
+        OP_FAIL(ctx, HOB_LIMIT, "scratch for %lld keys is too large", (long long)at.k.dims[2]);
+    TRY(thread_scratch_init(&job.scratch, ctx, n_floats));
+    thread_pool_run(ctx->pool, (size_t)(n_blocks * job.n_kv_heads), 1, attend_range, &job);
+    return HOB_OK;
+}

@@ -1,0 +1,99 @@
+/* hob.CacheAppend: writes the new positions of keys or values behind those of earlier steps and shows all of them, without
+ * moving any. The session owns the buffer and counts the positions; this only writes at that count. */
+#include "ops/op.h"
+
+struct cache_params {
+    int64_t axis;
+};
+
+static hob_status prepare(const struct op_prepare *node, void **ret_params)
+{
+    struct cache_params *params = ARENA_NEW(node->arena, struct cache_params, 1);
+    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    params->axis = attributes_int(node->attributes, "axis", 0);
+    *ret_params = params;
+    return HOB_OK;
+}
+
+static hob_status check_fit(struct op_context *ctx, int axis)
+{
+    const struct tensor *x = ctx->inputs[0];
+    const struct op_state *state = ctx->state;
+    TRY(op_check_dtype(ctx, 0, state->buffer.dtype));
+    bool fits = x->rank == state->buffer.rank && axis == state->axis;
+    for (int i = 0; fits && i < x->rank; i++) fits = i == axis || x->dims[i] == state->buffer.dims[i];
+    if (!fits)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s along axis %d, expected the cache's %s along axis %d", OP_SHAPE(x), axis,
+                OP_SHAPE(&state->buffer), state->axis);
+    int64_t capacity = state->buffer.dims[axis];
+    if (state->n_used < 0 || state->n_used > capacity || x->dims[axis] > capacity - state->n_used)
+        OP_FAIL(ctx, HOB_LIMIT, "found %lld cached and %lld new positions, expected at most %lld", (long long)state->n_used,
+                (long long)x->dims[axis], (long long)capacity);
+    return HOB_OK;
+}
+
+static hob_status infer(struct op_context *ctx)
+{
+    const struct cache_params *params = ctx->params;
+    const struct tensor *x = ctx->inputs[0];
+    int axis;
+    if (!shape_normalize_axis(params->axis, x->rank, &axis))
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "axis %lld does not exist in input 0 %s", (long long)params->axis, OP_SHAPE(x));
+    if (!ctx->state) return op_set_output(ctx, 0, x->dtype, x->rank, x->dims);
+    TRY(check_fit(ctx, axis));
+    struct tensor view = tensor_slice(&ctx->state->buffer, axis, 0, ctx->state->n_used + x->dims[axis], 1);
+    op_set_view(ctx, 0, &view);
+    return HOB_OK;
+}
+
+/* Copies x into target: the same dims, other strides. The last axis in one piece where both have it so. */
+static void copy_strided(const struct tensor *x, const struct tensor *target)
+{
+    size_t item_bytes = dtype_block_bytes(x->dtype);
+    int last = x->rank - 1;
+    int64_t width = x->dims[last], n_rows = width ? tensor_n_items(x) / width : 0;
+    for (int64_t row = 0; row < n_rows; row++) {
+        int64_t from = 0, to = 0, left = row;
+        for (int axis = last - 1; axis >= 0; axis--) {
+            from += left % x->dims[axis] * x->strides[axis];
+            to += left % x->dims[axis] * target->strides[axis];
+            left /= x->dims[axis];
+        }
+        const char *source = (const char *)x->data + from * (int64_t)item_bytes;
+        char *destination = (char *)target->data + to * (int64_t)item_bytes;
+        if (x->strides[last] == 1 && target->strides[last] == 1) {
+            memcpy(destination, source, (size_t)width * item_bytes);
+            continue;
+        }
+        for (int64_t i = 0; i < width; i++)
+            memcpy(destination + i * target->strides[last] * (int64_t)item_bytes,
+                   source + i * x->strides[last] * (int64_t)item_bytes, item_bytes);
+    }
+}
+
+static hob_status run(struct op_context *ctx)
+{
+    const struct tensor *x = ctx->inputs[0];
+    if (!ctx->state) {
+        if (ctx->outputs[0]) tensor_copy_contiguous(x, ctx->outputs[0]->data);
+        return HOB_OK;
+    }
+    int axis = ctx->state->axis;
+    struct tensor target = tensor_slice(&ctx->state->buffer, axis, ctx->state->n_used, x->dims[axis], 1);
+    copy_strided(x, &target);
+    return HOB_OK;
+}
+
+const struct op_def op_cache_append = {
+    .name = "CacheAppend",
+    .domain = "hob",
+    .since = 1,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .min_outputs = 1,
+    .max_outputs = 1,
+    .flags = OP_STRIDED_INPUTS | OP_STATEFUL | OP_NOT_FOLDABLE,
+    .prepare = prepare,
+    .infer = infer,
+    .run = run,
+};

@@ -1,0 +1,146 @@
+/* Gemm: alpha * A' x B' + beta * C, where ' may transpose and C broadcasts to [M,N]. */
+#include "kernels/kernels.h"
+#include "ops/numbers.h"
+#include "ops/product.h"
+
+struct gemm_params {
+    float alpha, beta;
+    bool transposes_a, transposes_b;
+};
+
+static hob_status prepare(const struct op_prepare *node, void **ret_params)
+{
+    struct gemm_params *params = ARENA_NEW(node->arena, struct gemm_params, 1);
+    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    params->alpha = attributes_float(node->attributes, "alpha", 1);
+    params->beta = attributes_float(node->attributes, "beta", 1);
+    params->transposes_a = attributes_int(node->attributes, "transA", 0) != 0;
+    params->transposes_b = attributes_int(node->attributes, "transB", 0) != 0;
+    *ret_params = params;
+    return HOB_OK;
+}
+
+static hob_status matrix_view(struct op_context *ctx, int i, bool is_transposed, struct tensor *ret_view)
+{
+    if (ctx->inputs[i]->rank != 2)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected rank 2", i, OP_SHAPE(ctx->inputs[i]));
+    *ret_view = is_transposed ? tensor_transpose(ctx->inputs[i], (int[]){1, 0}) : *ctx->inputs[i];
+    return HOB_OK;
+}
+
+static hob_status check_bias(struct op_context *ctx, const int64_t *dims)
+{
+    const struct tensor *c = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    int64_t broadcast[TENSOR_MAX_RANK];
+    int rank;
+    if (!c) return HOB_OK;
+    if (!shape_broadcast(c->rank, c->dims, 2, dims, &rank, broadcast) || rank != 2 || broadcast[0] != dims[0] ||
+        broadcast[1] != dims[1])
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s, expected a shape that broadcasts to [%lld,%lld]", OP_SHAPE(c),
+                (long long)dims[0], (long long)dims[1]);
+    return HOB_OK;
+}
+
+static hob_status infer(struct op_context *ctx)
+{
+    const struct gemm_params *params = ctx->params;
+    enum dtype dtype = ctx->inputs[0]->dtype;
+    if (!product_takes(dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float or a 32 or 64 bit integer type", dtype_name(dtype));
+    TRY(op_check_dtype(ctx, 1, dtype));
+    TRY(op_check_dtype(ctx, 2, dtype));
+    struct tensor a, b;
+    TRY(matrix_view(ctx, 0, params->transposes_a, &a));
+    TRY(matrix_view(ctx, 1, params->transposes_b, &b));
+    if (a.dims[1] != b.dims[0])
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found %s x %s with transA %d transB %d, expected [M,K] x [K,N]",
+                OP_SHAPE(ctx->inputs[0]), OP_SHAPE(ctx->inputs[1]), params->transposes_a, params->transposes_b);
+    int64_t dims[2] = {a.dims[0], b.dims[1]};
+    TRY(check_bias(ctx, dims));
+    return op_set_output(ctx, 0, dtype, 2, dims);
+}
+
+static void add_row_f32(struct op_context *ctx, const struct tensor *c, int64_t row, int64_t n, float *y)
+{
+    const struct gemm_params *params = ctx->params;
+    const float *bias = (const float *)c->data + row * c->strides[0];
+    if (params->alpha != 1) ctx->kernels->scale_f32(n, params->alpha, y, y);
+    if (params->beta == 1 && (c->strides[1] == 1 || c->strides[1] == 0))
+        ctx->kernels->add_f32(n, y, 1, bias, (int)c->strides[1], y);
+    else
+        for (int64_t j = 0; j < n; j++) y[j] += params->beta * bias[j * c->strides[1]];
+}
+
+static void add_run_float(const struct gemm_params *params, size_t n, double *items, const double *biases)
+{
+    for (size_t k = 0; k < n; k++) items[k] = (double)params->alpha * items[k] + (double)params->beta * biases[k];
+}
+
+/* Integers stay exact where the factor is 1, as it nearly always is. */
+static uint64_t multiply_integer(float factor, int64_t number)
+{
+    return factor == 1 ? (uint64_t)number : (uint64_t)(int64_t)(factor * (float)number);
+}
+
+static void add_run_integer(const struct gemm_params *params, size_t n, int64_t *items, const int64_t *biases)
+{
+    for (size_t k = 0; k < n; k++)
+        items[k] = (int64_t)(multiply_integer(params->alpha, items[k]) + multiply_integer(params->beta, biases[k]));
+}
+
+#define ADD_ROW(name, type, load, store, add_run)                                                          \
+    static void name(const struct gemm_params *params, const struct tensor *c, int64_t row, const struct tensor *y) \
+    {                                                                                                      \
+        type items[NUMBERS_RUN], biases[NUMBERS_RUN];                                                      \
+        for (int64_t begin = 0; begin < y->dims[1]; begin += NUMBERS_RUN) {                                \
+            size_t n = (size_t)(y->dims[1] - begin < NUMBERS_RUN ? y->dims[1] - begin : NUMBERS_RUN);      \
+            load(y, row * y->dims[1] + begin, 1, n, items);                                                \
+            load(c, row * c->strides[0] + begin * c->strides[1], c->strides[1], n, biases);                \
+            add_run(params, n, items, biases);                                                             \
+            store(y, row * y->dims[1] + begin, 1, n, items);                                               \
+        }                                                                                                  \
+    }
+ADD_ROW(add_row_float, double, numbers_load_f64, numbers_store_f64, add_run_float)
+ADD_ROW(add_row_integer, int64_t, numbers_load_i64, numbers_store_i64, add_run_integer)
+
+/* No C is the same as a C of zeros. */
+static struct tensor bias_view(const struct op_context *ctx, const struct tensor *y)
+{
+    static const uint64_t zero = 0;
+    struct tensor c = {.data = (void *)(uintptr_t)&zero, .dtype = y->dtype};
+    if (ctx->n_inputs > 2 && ctx->inputs[2]) c = *ctx->inputs[2];
+    return tensor_broadcast(&c, 2, y->dims);
+}
+
+static hob_status run(struct op_context *ctx)
+{
+    const struct gemm_params *params = ctx->params;
+    const struct tensor *y = ctx->outputs[0];
+    struct tensor a, b;
+    TRY(matrix_view(ctx, 0, params->transposes_a, &a));
+    TRY(matrix_view(ctx, 1, params->transposes_b, &b));
+    TRY(product_run(ctx, &a, &b, y));
+    bool has_bias = ctx->n_inputs > 2 && ctx->inputs[2] && params->beta != 0;
+    if (!has_bias && params->alpha == 1) return HOB_OK;
+    struct tensor c = bias_view(ctx, y);
+    for (int64_t row = 0; row < y->dims[0]; row++) {
+        if (y->dtype == DTYPE_F32) add_row_f32(ctx, &c, row, y->dims[1], (float *)y->data + row * y->dims[1]);
+        else if (numbers_is_float(y->dtype)) add_row_float(params, &c, row, y);
+        else add_row_integer(params, &c, row, y);
+    }
+    return HOB_OK;
+}
+
+const struct op_def op_gemm = {
+    .name = "Gemm",
+    .domain = "",
+    .since = 1,
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .min_outputs = 1,
+    .max_outputs = 1,
+    .flags = OP_STRIDED_INPUTS,
+    .prepare = prepare,
+    .infer = infer,
+    .run = run,
+};

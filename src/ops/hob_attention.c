@@ -1,0 +1,138 @@
+/* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences.
+ * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention). */
+#include "ops/as_f32.h"
+#include "ops/attention.h"
+
+enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS };
+
+struct attention_params {
+    float scale; /* 0: 1 / sqrt(K) */
+    bool is_causal;
+};
+
+static hob_status prepare(const struct op_prepare *node, void **ret_params)
+{
+    struct attention_params *params = ARENA_NEW(node->arena, struct attention_params, 1);
+    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    params->scale = attributes_float(node->attributes, "scale", 0);
+    params->is_causal = attributes_int(node->attributes, "is_causal", 0) != 0;
+    *ret_params = params;
+    return HOB_OK;
+}
+
+static const struct tensor *optional(const struct op_context *ctx, int i)
+{
+    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
+}
+
+static hob_status check_qkv(struct op_context *ctx)
+{
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *v = ctx->inputs[INPUT_V];
+    for (int i = INPUT_Q; i <= INPUT_MASK; i++) TRY(op_check_dtype(ctx, i, DTYPE_F32));
+    if (q->rank != 4 || k->rank != 4 || v->rank != 4)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected rank 4", OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
+    bool fits = q->dims[0] == k->dims[0] && q->dims[3] == k->dims[3] && k->dims[0] == v->dims[0] && k->dims[1] == v->dims[1] &&
+                k->dims[2] == v->dims[2] && k->dims[1] > 0 && q->dims[1] % k->dims[1] == 0;
+    if (!fits)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected [B,H,T,K], [B,Hkv,S,K], [B,Hkv,S,Kv], H a multiple of Hkv",
+                OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
+    return HOB_OK;
+}
+
+static hob_status check_mask(struct op_context *ctx)
+{
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *mask = optional(ctx, INPUT_MASK);
+    if (!mask) return HOB_OK;
+    int64_t scores[4] = {q->dims[0], q->dims[1], q->dims[2], k->dims[2]}, dims[TENSOR_MAX_RANK];
+    int rank;
+    bool fits = shape_broadcast(mask->rank, mask->dims, 4, scores, &rank, dims) && rank == 4;
+    for (int i = 0; fits && i < 4; i++) fits = dims[i] == scores[i];
+    if (!fits)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "mask: found %s, expected a shape that broadcasts to [%lld,%lld,%lld,%lld]", OP_SHAPE(mask),
+                (long long)scores[0], (long long)scores[1], (long long)scores[2], (long long)scores[3]);
+    return HOB_OK;
+}
+
+static hob_status check_segments(struct op_context *ctx)
+{
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *segments = optional(ctx, INPUT_SEGMENTS);
+    if (!segments) return HOB_OK;
+    TRY(op_check_dtype(ctx, INPUT_SEGMENTS, DTYPE_I64));
+    if (segments->rank != 1 || segments->dims[0] < 1)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found %s, expected [n+1]", OP_SHAPE(segments));
+    if (q->dims[0] != 1 || q->dims[2] != k->dims[2])
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found q %s and k %s, expected batch 1 and as many keys as queries", OP_SHAPE(q),
+                OP_SHAPE(k));
+    return HOB_OK;
+}
+
+static hob_status infer(struct op_context *ctx)
+{
+    const struct tensor *q = ctx->inputs[INPUT_Q];
+    TRY(check_qkv(ctx));
+    TRY(check_mask(ctx));
+    TRY(check_segments(ctx));
+    int64_t dims[4] = {q->dims[0], q->dims[1], q->dims[2], ctx->inputs[INPUT_V]->dims[3]};
+    TRY(op_set_output(ctx, 0, DTYPE_F32, 4, dims));
+    if (!ctx->outputs[0]) return HOB_OK;
+    /* In memory the heads of a position lie together, so that the Transpose and Reshape behind are views. */
+    int64_t *strides = ctx->outputs[0]->strides;
+    strides[1] = dims[3];
+    strides[2] = dims[1] * dims[3];
+    return HOB_OK;
+}
+
+/* Rising from 0 to T; every row is in one segment. */
+static hob_status read_segments(struct op_context *ctx, struct attention *attention)
+{
+    const struct tensor *segments = optional(ctx, INPUT_SEGMENTS);
+    if (!segments) return HOB_OK;
+    int64_t n_items = segments->dims[0], n_rows = attention->q.dims[2];
+    int64_t *items = ARENA_NEW(ctx->scratch, int64_t, (size_t)n_items);
+    if (!items) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    for (int64_t i = 0; i < n_items; i++) {
+        items[i] = tensor_get_int(segments, i);
+        if (items[i] < (i ? items[i - 1] : 0) || items[i] > n_rows || (!i && items[i]))
+            OP_FAIL(ctx, HOB_BAD_ARGUMENT, "segments: found %lld at %lld, expected numbers rising from 0 to %lld",
+                    (long long)items[i], (long long)i, (long long)n_rows);
+    }
+    if (items[n_items - 1] != n_rows)
+        OP_FAIL(ctx, HOB_BAD_ARGUMENT, "segments: found %lld at the end, expected %lld", (long long)items[n_items - 1],
+                (long long)n_rows);
+    attention->segments = items;
+    attention->n_segments = n_items - 1;
+    return HOB_OK;
+}
+
+static hob_status run(struct op_context *ctx)
+{
+    const struct attention_params *params = ctx->params;
+    struct attention attention = {.q = *ctx->inputs[INPUT_Q],
+                                  .k = *ctx->inputs[INPUT_K],
+                                  .v = *ctx->inputs[INPUT_V],
+                                  .out = *ctx->outputs[0],
+                                  .scale = params->scale,
+                                  .is_causal = params->is_causal};
+    if (attention.scale == 0) attention.scale = 1 / sqrtf((float)attention.q.dims[3]);
+    const struct tensor *mask = optional(ctx, INPUT_MASK);
+    if (mask) {
+        int64_t dims[4] = {attention.q.dims[0], attention.q.dims[1], attention.q.dims[2], attention.k.dims[2]};
+        attention.mask = tensor_broadcast(mask, 4, dims);
+    }
+    TRY(read_segments(ctx, &attention));
+    return attention_run(ctx, &attention);
+}
+
+const struct op_def op_hob_attention = {
+    .name = "Attention",
+    .domain = "hob",
+    .since = 1,
+    .min_inputs = 3,
+    .max_inputs = 5,
+    .min_outputs = 1,
+    .max_outputs = 1,
+    .flags = OP_STRIDED_INPUTS,
+    .prepare = prepare,
+    .infer = infer,
+    .run = run,
+};

@@ -1,0 +1,295 @@
+/* LayerNormalization, RMSNormalization and SimplifiedLayerNormalization, com.microsoft's norms of a sum
+ * (SkipLayerNormalization, SkipSimplifiedLayerNormalization), and hob's RMSNorm: one idea, rows that a kernel normalises.
+ * f16 and bf16 are widened; statistics are always f32, as stash_type 1 asks. f64 goes through a loop of its own. */
+#include "kernels/kernels.h"
+#include "ops/as_f32.h"
+#include "ops/axes.h"
+#include "ops/numbers.h"
+
+enum norm_kind { NORM_LAYER, NORM_RMS };
+
+struct norm_params {
+    enum norm_kind kind;
+    int64_t axis;
+    float epsilon;
+};
+
+static hob_status norm_prepare(const struct op_prepare *node, enum norm_kind kind, float epsilon, void **ret_params)
+{
+    struct norm_params *params = ARENA_NEW(node->arena, struct norm_params, 1);
+    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    params->kind = kind;
+    params->axis = attributes_int(node->attributes, "axis", -1);
+    params->epsilon = attributes_float(node->attributes, "epsilon", epsilon);
+    if (attributes_int(node->attributes, "stash_type", DTYPE_F32) != DTYPE_F32)
+        FAIL(node->error, HOB_UNSUPPORTED, "%s: stash_type: found %lld, expected 1 (float32)", node->node_name,
+             (long long)attributes_int(node->attributes, "stash_type", DTYPE_F32));
+    *ret_params = params;
+    return HOB_OK;
+}
+
+static const struct tensor *optional_input(const struct op_context *ctx, int i)
+{
+    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
+}
+
+static const struct tensor *optional_output(const struct op_context *ctx, int i)
+{
+    return i < ctx->n_outputs ? ctx->outputs[i] : NULL;
+}
+
+/* Weight or bias i: the type of x, and one number for each item of a row. */
+static hob_status check_row(struct op_context *ctx, int i, int64_t width)
+{
+    const struct tensor *row = optional_input(ctx, i);
+    if (!row) return HOB_OK;
+    TRY(op_check_dtype(ctx, i, ctx->inputs[0]->dtype));
+    if (tensor_n_items(row) != width)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected %lld items, one for each of a row of input 0 %s", i,
+                OP_SHAPE(row), (long long)width, OP_SHAPE(ctx->inputs[0]));
+    return HOB_OK;
+}
+
+static hob_status norm_infer(struct op_context *ctx)
+{
+    const struct norm_params *params = ctx->params;
+    const struct tensor *x = ctx->inputs[0];
+    if (!numbers_is_float(x->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
+    int axis;
+    TRY(axis_normalize(ctx, params->axis, &axis));
+    int64_t width = 1, dims[TENSOR_MAX_RANK];
+    for (int i = 0; i < x->rank; i++) {
+        dims[i] = i < axis ? x->dims[i] : 1;
+        if (i >= axis) width *= x->dims[i];
+    }
+    TRY(check_row(ctx, 1, width));
+    TRY(check_row(ctx, 2, width));
+    TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
+    enum dtype stash = x->dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
+    TRY(op_set_output(ctx, 1, stash, x->rank, dims));
+    return op_set_output(ctx, 2, stash, x->rank, dims);
+}
+
+struct norm_job {
+    const struct kernels *kernels;
+    enum norm_kind kind;
+    struct norm_f32_args rows; /* all of them */
+};
+
+static void norm_range(void *context, size_t begin, size_t end)
+{
+    const struct norm_job *job = context;
+    struct norm_f32_args rows = job->rows;
+    rows.x += (int64_t)begin * rows.x_stride;
+    rows.y += (int64_t)begin * rows.y_stride;
+    if (rows.ret_mean) rows.ret_mean += begin;
+    if (rows.ret_inv_std) rows.ret_inv_std += begin;
+    rows.n_rows = (int64_t)(end - begin);
+    if (job->kind == NORM_LAYER) job->kernels->layer_norm_f32(&rows);
+    else job->kernels->rms_norm_f32(&rows);
+}
+
+static void norm_rows(struct op_context *ctx, enum norm_kind kind, const struct norm_f32_args *rows)
+{
+    struct norm_job job = {.kernels = ctx->kernels, .kind = kind, .rows = *rows};
+    if (rows->width)
+        thread_pool_run(ctx->pool, (size_t)rows->n_rows, (size_t)(1 + (1 << 13) / rows->width), norm_range, &job);
+}
+
+/* One row in f64; y may be x. weight or bias NULL: none. */
+static void norm_row_f64(const struct norm_params *params, int64_t width, const double *x, const double *weight,
+                         const double *bias, double *y, double *ret_mean, double *ret_inv_std)
+{
+    double mean = 0, squares = 0;
+    if (params->kind == NORM_LAYER) {
+        for (int64_t i = 0; i < width; i++) mean += x[i];
+        mean /= (double)width;
+    }
+    for (int64_t i = 0; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
+    double inv_std = 1 / sqrt(squares / (double)width + (double)params->epsilon);
+    for (int64_t i = 0; i < width; i++)
+        y[i] = (x[i] - mean) * inv_std * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+    if (ret_mean) *ret_mean = mean;
+    if (ret_inv_std) *ret_inv_std = inv_std;
+}
+
+static void norm_run_f64(struct op_context *ctx, int64_t n_rows, int64_t width)
+{
+    const struct norm_params *params = ctx->params;
+    const struct tensor *weight = optional_input(ctx, 1), *bias = optional_input(ctx, 2);
+    bool is_layer = params->kind == NORM_LAYER;
+    const struct tensor *mean = is_layer ? optional_output(ctx, 1) : NULL;
+    const struct tensor *inv_std = optional_output(ctx, is_layer ? 2 : 1);
+    for (int64_t row = 0; row < n_rows; row++)
+        norm_row_f64(params, width, (const double *)ctx->inputs[0]->data + row * width, weight ? weight->data : NULL,
+                     bias ? bias->data : NULL, (double *)ctx->outputs[0]->data + row * width,
+                     mean ? (double *)mean->data + row : NULL, inv_std ? (double *)inv_std->data + row : NULL);
+}
+
+/* Outputs 1 and 2 are mean and 1/std for the layer norm; output 1 is 1/std for the RMS norm. */
+static hob_status norm_run(struct op_context *ctx)
+{
+    const struct norm_params *params = ctx->params;
+    const struct tensor *x = ctx->inputs[0], *y = ctx->outputs[0];
+    bool is_layer = params->kind == NORM_LAYER;
+    const struct tensor *mean = is_layer ? optional_output(ctx, 1) : NULL;
+    const struct tensor *inv_std = optional_output(ctx, is_layer ? 2 : 1);
+    int axis;
+    TRY(axis_normalize(ctx, params->axis, &axis));
+    if (x->dtype == DTYPE_F64) {
+        int64_t n_rows = 1, width = 1;
+        for (int i = 0; i < x->rank; i++) *(i < axis ? &n_rows : &width) *= x->dims[i];
+        norm_run_f64(ctx, n_rows, width);
+        return HOB_OK;
+    }
+    struct rows_f32 rows;
+    struct norm_f32_args args = {.epsilon = params->epsilon};
+    TRY(as_f32_rows(ctx, x, x->rank - axis, &rows));
+    TRY(as_f32_vector(ctx, optional_input(ctx, 1), &args.weight));
+    TRY(as_f32_vector(ctx, optional_input(ctx, 2), &args.bias));
+    TRY(as_f32_output(ctx, y, &args.y));
+    args.x = rows.data;
+    args.x_stride = rows.stride;
+    args.y_stride = args.width = rows.width;
+    args.n_rows = rows.n_rows;
+    args.ret_mean = mean ? mean->data : NULL;
+    args.ret_inv_std = inv_std ? inv_std->data : NULL;
+    norm_rows(ctx, params->kind, &args);
+    as_f32_finish(ctx, args.y, y);
+    return HOB_OK;
+}
+
+#define NORM(id, onnx_name, onnx_domain, first_opset, kind, epsilon, n_inputs, n_outputs)                  \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
+    {                                                                                                      \
+        return norm_prepare(node, kind, epsilon, ret_params);                                              \
+    }                                                                                                      \
+    const struct op_def op_##id = {                                                                        \
+        .name = onnx_name,                                                                                 \
+        .domain = onnx_domain,                                                                             \
+        .since = first_opset,                                                                              \
+        .min_inputs = 2,                                                                                   \
+        .max_inputs = n_inputs,                                                                            \
+        .min_outputs = 1,                                                                                  \
+        .max_outputs = n_outputs,                                                                          \
+        .flags = OP_INPLACE,                                                                               \
+        .prepare = prepare_##id,                                                                           \
+        .infer = norm_infer,                                                                               \
+        .run = norm_run,                                                                                   \
+    };
+
+NORM(layer_normalization, "LayerNormalization", "", 1, NORM_LAYER, 1e-5f, 3, 3)
+NORM(rms_normalization, "RMSNormalization", "", 23, NORM_RMS, 1e-5f, 2, 1)
+NORM(simplified_layer_normalization, "SimplifiedLayerNormalization", "", 1, NORM_RMS, 1e-5f, 2, 2)
+NORM(rms_norm, "RMSNorm", "hob", 1, NORM_RMS, 1e-5f, 2, 1)
+
+/* ---- com.microsoft: output 0 = norm(input + skip (+ bias)), output 3 = the sum ---- */
+
+static hob_status skip_prepare(const struct op_prepare *node, enum norm_kind kind, void **ret_params)
+{
+    TRY(norm_prepare(node, kind, 1e-12f, ret_params));
+    ((struct norm_params *)*ret_params)->axis = -1;
+    return HOB_OK;
+}
+
+/* skip is [B,T,D], or the same [T,D] for each of the batch. */
+static bool skip_fits(const struct tensor *x, const struct tensor *skip)
+{
+    int64_t dims[TENSOR_MAX_RANK];
+    int rank;
+    if (skip->rank < 1 || skip->dims[skip->rank - 1] != x->dims[x->rank - 1]) return false;
+    if (!shape_broadcast(x->rank, x->dims, skip->rank, skip->dims, &rank, dims) || !tensor_has_shape(x, rank, dims))
+        return false;
+    return tensor_same_shape(x, skip) || (x->rank == 3 && tensor_n_items(skip) == x->dims[1] * x->dims[2] &&
+                                          skip->rank >= 2 && skip->dims[skip->rank - 2] == x->dims[1]);
+}
+
+static hob_status skip_infer(struct op_context *ctx)
+{
+    const struct norm_params *params = ctx->params;
+    const struct tensor *x = ctx->inputs[0], *skip = ctx->inputs[1];
+    if (!as_f32_takes(x->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(x->dtype));
+    if (x->rank != 2 && x->rank != 3)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [T,D] or [B,T,D]", OP_SHAPE(x));
+    TRY(op_check_dtype(ctx, 1, x->dtype));
+    if (!skip_fits(x, skip))
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 1: found %s, expected the shape of input 0 %s, or it without the batch",
+                OP_SHAPE(skip), OP_SHAPE(x));
+    int n_rows_inputs = params->kind == NORM_LAYER ? 5 : 4;
+    for (int i = 2; i < n_rows_inputs; i++) TRY(check_row(ctx, i, x->dims[x->rank - 1]));
+    int64_t dims[3] = {x->dims[0], x->rank == 3 ? x->dims[1] : 1, 1};
+    TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
+    TRY(op_set_output(ctx, 1, DTYPE_F32, x->rank, dims));
+    TRY(op_set_output(ctx, 2, DTYPE_F32, x->rank, dims));
+    return op_set_output(ctx, 3, x->dtype, x->rank, x->dims);
+}
+
+struct sum_job {
+    const struct kernels *kernels;
+    struct rows_f32 x, skip;
+    const float *bias; /* NULL: none */
+    float *sum;
+};
+
+static void sum_range(void *context, size_t begin, size_t end)
+{
+    const struct sum_job *job = context;
+    for (int64_t row = (int64_t)begin; row < (int64_t)end; row++) {
+        float *sum = job->sum + row * job->x.width;
+        const float *skip = job->skip.data + row % job->skip.n_rows * job->skip.stride;
+        job->kernels->add_f32(job->x.width, job->x.data + row * job->x.stride, 1, skip, 1, sum);
+        if (job->bias) job->kernels->add_f32(job->x.width, sum, 1, job->bias, 1, sum);
+    }
+}
+
+static hob_status skip_run(struct op_context *ctx)
+{
+    const struct norm_params *params = ctx->params;
+    bool is_layer = params->kind == NORM_LAYER;
+    const struct tensor *y = ctx->outputs[0], *sum = optional_output(ctx, 3);
+    const struct tensor *mean = optional_output(ctx, 1), *inv_std = optional_output(ctx, 2);
+    struct sum_job job = {.kernels = ctx->kernels};
+    struct norm_f32_args args = {.epsilon = params->epsilon};
+    TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &job.x));
+    TRY(as_f32_rows(ctx, ctx->inputs[1], 1, &job.skip));
+    TRY(as_f32_vector(ctx, ctx->inputs[2], &args.weight));
+    TRY(as_f32_vector(ctx, is_layer ? optional_input(ctx, 3) : NULL, &args.bias));
+    TRY(as_f32_vector(ctx, optional_input(ctx, is_layer ? 4 : 3), &job.bias));
+    TRY(as_f32_output(ctx, y, &args.y));
+    TRY(as_f32_output(ctx, sum, &job.sum));
+    if (!sum) job.sum = args.y;
+    thread_pool_run(ctx->pool, (size_t)job.x.n_rows, (size_t)(1 + (1 << 13) / (job.x.width + 1)), sum_range, &job);
+    args.x = job.sum;
+    args.x_stride = args.y_stride = args.width = job.x.width;
+    args.n_rows = job.x.n_rows;
+    args.ret_mean = is_layer && mean ? mean->data : NULL;
+    args.ret_inv_std = inv_std ? inv_std->data : NULL;
+    norm_rows(ctx, params->kind, &args);
+    if (!is_layer && mean) memset(mean->data, 0, tensor_n_bytes(mean));
+    as_f32_finish(ctx, args.y, y);
+    as_f32_finish(ctx, job.sum, sum);
+    return HOB_OK;
+}
+
+#define SKIP_NORM(id, contrib_name, kind, n_inputs)                                                        \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
+    {                                                                                                      \
+        return skip_prepare(node, kind, ret_params);                                                       \
+    }                                                                                                      \
+    const struct op_def op_##id = {                                                                        \
+        .name = contrib_name,                                                                              \
+        .domain = "com.microsoft",                                                                         \
+        .since = 1,                                                                                        \
+        .min_inputs = 3,                                                                                   \
+        .max_inputs = n_inputs,                                                                            \
+        .min_outputs = 1,                                                                                  \
+        .max_outputs = 4,                                                                                  \
+        .prepare = prepare_##id,                                                                           \
+        .infer = skip_infer,                                                                               \
+        .run = skip_run,                                                                                   \
+    };
+
+SKIP_NORM(skip_layer_normalization, "SkipLayerNormalization", NORM_LAYER, 5)
+SKIP_NORM(skip_simplified_layer_normalization, "SkipSimplifiedLayerNormalization", NORM_RMS, 4)
