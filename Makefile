@@ -1,55 +1,215 @@
 # The only build file. GNU make, non-recursive: every .c under src/ becomes an object, rooms are found by wildcard.
+# `make help` lists the targets.
 #
-#   make              build/hob, build/libhob.a, build/libhob.so
-#   make test         install what is missing (tools/deps), then every test
-#   make SANITIZE=address,undefined   the same, instrumented, in build-address,undefined/
+# Variables: SANITIZE=address,undefined or thread   an instrumented build in a folder of its own
+#            CC="ccache gcc"  CFLAGS="-O2"  WERROR=-Werror  V=1 (show commands)  PREFIX  DESTDIR
 
+comma    := ,
 SANITIZE ?=
 BUILD    ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
-comma    := ,
-CC       ?= gcc
+CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
+PYTHON   ?= /usr/bin/python3
+JOBS     ?= $(shell nproc)
+PREFIX   ?= /usr/local
 WERROR   ?=
+V        ?=
 
+VERSION  := $(shell sed -n 's/^.define HOB_VERSION_STRING "\(.*\)"/\1/p' include/hob/hob.h)
+SONAME   := libhob.so.$(firstword $(subst ., ,$(VERSION)))
+
+# Flags. CFLAGS and LDFLAGS are the caller's, what the code itself needs is added to them.
+CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes $(WERROR)
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DHOB_BUILDING -include src/base/banned.h
-CFLAGS   ?= -O3 -g
-ALL_CFLAGS = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=off -pthread $(CFLAGS) \
-             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+INSTRUMENT := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE -DHOB_BUILDING $(CPPFLAGS)
+ALL_CFLAGS   = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=off -pthread $(INSTRUMENT) $(CFLAGS)
+ALL_LDFLAGS  = $(INSTRUMENT) $(LDFLAGS)
 LDLIBS   := -ljansson -lutf8proc -lpcre2-8 -lm -pthread
-LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
-SOURCES  := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+# Files.
+SOURCES     := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 CLI_SOURCES := $(filter src/cli/%,$(SOURCES))
 LIB_SOURCES := $(filter-out src/cli/%,$(SOURCES))
-LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
-
-# Instruction sets are chosen per folder; select.c picks at start what the machine has.
-$(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
-$(BUILD)/src/base/memory.o: CPPFLAGS += -DBANNED_LIFTED
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+TEST_SOURCES := $(sort $(wildcard tests/*/test_*.c))
+TESTS       := $(TEST_SOURCES:%.c=$(BUILD)/%)
+FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
+FUZZERS     := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
+REPLAYS     := $(FUZZ_SOURCES:fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
+PROGRAM     := $(if $(CLI_SOURCES),$(BUILD)/hob)
 
 .DEFAULT_GOAL := all
-.PHONY: all
-all: $(BUILD)/hob $(BUILD)/libhob.a $(BUILD)/libhob.so
-
-$(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
-
-$(BUILD)/libhob.a: $(LIB_OBJECTS)
-	rm -f $@ && $(AR) rcs $@ $^
-$(BUILD)/libhob.so: $(LIB_OBJECTS)
-	$(CC) -shared $(LDFLAGS) $^ $(LDLIBS) -o $@
-$(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/libhob.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
-
-# Unit tests: each tests/**/test_*.c is one cmocka program linked with the static library (internal names visible).
-TEST_SOURCES := $(sort $(wildcard tests/test_*.c tests/*/test_*.c))
-TESTS        := $(TEST_SOURCES:%.c=$(BUILD)/%)
-$(BUILD)/tests/%: tests/%.c $(BUILD)/libhob.a
-	@mkdir -p $(@D)
-	$(CC) $(filter-out -include src/base/banned.h,$(CPPFLAGS)) -Itests $(ALL_CFLAGS) -MMD -MP $< $(BUILD)/libhob.a $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
-.PHONY: tests
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all tests replays fuzzers
+all: $(PROGRAM) $(BUILD)/libhob.a $(BUILD)/libhob.so ## build hob, libhob.a and libhob.so into build/
 tests: $(TESTS)
+replays: $(REPLAYS)
+fuzzers: $(FUZZERS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# ---- Compiling and linking
+
+# Instruction sets are chosen per folder; kernels/select.c picks at start what the machine has.
+$(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
+$(BUILD)/src/base/memory.o: ALL_CPPFLAGS += -DBANNED_LIFTED
+$(BUILD)/src/%.o: ALL_CPPFLAGS += -include src/base/banned.h
+$(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
+
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $(2))
+
+# Rewritten only when its text changes, so that other flags, or a source file that came or went, cause a new build.
+.PHONY: always
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
+	  echo '$(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)' > $@
+$(BUILD)/sources: always
+	@mkdir -p $(@D)
+	@echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libhob.a: $(LIB_OBJECTS) $(BUILD)/sources
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJECTS)
+$(BUILD)/libhob.so: $(LIB_OBJECTS) $(BUILD)/sources
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LDLIBS) -o $@
+$(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(CLI_OBJECTS) $(BUILD)/libhob.a $(LDLIBS) -o $@
+
+# Each tests/<room>/test_<thing>.c is one cmocka program; with the static library it sees internal names.
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+
+# Each fuzz/fuzz_<parser>.c is linked with libFuzzer (clang only) or with a driver that replays files (any compiler).
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/replay.o $(BUILD)/fuzz/fuzz_%.o $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
+
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
+
+# ---- Testing
+
+SANITIZED  := $(BUILD)-address-undefined
+THREADED   := $(BUILD)-thread
+COVERED    := $(BUILD)-coverage
+FUZZED     := $(BUILD)-fuzz
+SUBMAKE     = $(MAKE) --no-print-directory
+RUN_TESTS  := $(PYTHON) tools/run-tests --jobs $(JOBS)
+TOOL_TESTS := $(sort $(wildcard tests/tools/*.bats))
+CLI_TESTS  := $(sort $(wildcard tests/cli/*.bats))
+LONG_TESTS := $(sort $(wildcard tests/long/*.bats))
+CHECKS     := 'tools/check-layers $(BUILD)' 'tools/check-tables $(BUILD)'
+FUZZ_SECONDS ?= 60
+FUZZ_CC    ?= clang
+
+# $(call tests_in,FOLDER): the unit tests and command-line tests of the build there.
+tests_in = --cmocka $(TESTS:$(BUILD)/%=$(1)/%) $(if $(and $(PROGRAM),$(CLI_TESTS)),--cli $(1)/hob $(CLI_TESTS))
+# Each fuzz target over its seeds and over all that once crashed it.
+REPLAY_CHECKS := $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),\
+    '$(SANITIZED)/fuzz/replay_$(target) $(wildcard fuzz/regressions/$(target)/* fuzz/seeds/$(target)/*)')
+
+.PHONY: deps sanitized test test-long coverage
+deps: ## install the Debian packages that the build needs
+	@tools/deps build
+
+sanitized:
+	@$(SUBMAKE) SANITIZE=address,undefined BUILD=$(SANITIZED) all tests replays
+
+test: ## install what is missing, then run every test, plain and under ASan and UBSan
+	@tools/deps test
+	@$(SUBMAKE) -j$(JOBS) all tests sanitized
+	@$(RUN_TESTS) --check $(CHECKS) $(REPLAY_CHECKS) --bats $(TOOL_TESTS) \
+	  $(call tests_in,$(BUILD)) $(call tests_in,$(SANITIZED))
+
+test-long: ## what takes longer: TSan, valgrind, every fuzz target for FUZZ_SECONDS, tests/long
+	@tools/deps long
+	@$(SUBMAKE) -j$(JOBS) all tests
+	@$(SUBMAKE) -j$(JOBS) SANITIZE=thread BUILD=$(THREADED) all tests
+	@$(SUBMAKE) -j$(JOBS) fuzz
+	@$(RUN_TESTS) --timeout 3600 $(call tests_in,$(THREADED)) --cli $(BUILD)/hob $(LONG_TESTS) \
+	  --check $(foreach test,$(TESTS),'valgrind -q --error-exitcode=1 --leak-check=full $(test)') \
+	  $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),'tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS)')
+
+coverage: ## line coverage of src/ by all tests, in percent
+	@tools/deps test dev
+	@$(SUBMAKE) -j$(JOBS) BUILD=$(COVERED) CFLAGS='-O0 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage all tests
+	@find $(COVERED) -name '*.gcda' -delete
+	@$(RUN_TESTS) $(call tests_in,$(COVERED))
+	@lcov --quiet --capture --no-external --base-directory . --directory $(COVERED)/src -o $(COVERED)/coverage.info
+	@lcov --list $(COVERED)/coverage.info
+
+.PHONY: fuzz fuzz-run
+fuzz: ## build every fuzz target with clang into build-fuzz/
+	@tools/deps long
+	@$(SUBMAKE) CC='$(FUZZ_CC)' SANITIZE=address,undefined,fuzzer-no-link BUILD=$(FUZZED) fuzzers
+
+fuzz-run: fuzz ## run every fuzz target for FUZZ_SECONDS
+	@$(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS) &&) true
+
+# ---- Showing, checking, installing
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+.PHONY: demo format format-check lint compile_commands compile_commands.json
+demo: ## install what is missing, build, and do the main jobs on the default model
+	@tools/deps build
+	@$(SUBMAKE) -j$(JOBS) all
+	@tools/demo $(BUILD)/hob
+
+format: ## lay out every .c and .h as .clang-format says
+	clang-format -i $(C_FILES)
+format-check: ## fail where `make format` would change something
+	clang-format --dry-run --Werror $(C_FILES)
+
+lint: compile_commands ## clang-tidy and cppcheck over src/
+	@tools/deps dev
+	clang-tidy --quiet --warnings-as-errors='*' -p . $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
+	  --suppress=missingIncludeSystem -Iinclude -Isrc $(sort $(dir $(SOURCES)))
+
+# Made from the commands that make itself would run, so per-folder flags are right.
+compile_commands: compile_commands.json ## write compile_commands.json for editors and linters
+compile_commands.json:
+	@$(SUBMAKE) --always-make --dry-run V=1 $(LIB_OBJECTS) $(CLI_OBJECTS) $(TESTS:=.o) | \
+	  sed -n 's|^.* -c \([^ ]*\) -o .*|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
+	  sed '1s/^/[/; $$s/,$$/]/' > $@
+
+$(BUILD)/libhob.pc: $(BUILD)/flags
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: libhob' 'Description: private AI on one machine' 'Version: $(VERSION)' \
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lhob' 'Libs.private: $(LDLIBS)' > $@
+
+.PHONY: install uninstall clean help
+HEADERS := $(wildcard include/hob/*.h)
+DEFAULT_MODEL := $(wildcard models/default.hob)
+install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/hob
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/hob $(HEADERS)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/libhob.a
+	install -m 755 $(BUILD)/libhob.so $(DESTDIR)$(PREFIX)/lib/libhob.so.$(VERSION)
+	ln -sf libhob.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libhob.so
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(BUILD)/libhob.pc
+	$(if $(DEFAULT_MODEL),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/hob/models $(DEFAULT_MODEL))
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/hob $(DESTDIR)$(PREFIX)/lib/libhob.a $(DESTDIR)$(PREFIX)/lib/libhob.so* \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhob.pc $(DESTDIR)$(PREFIX)/share/hob/models/default.hob
+	rm -rf $(DESTDIR)$(PREFIX)/include/hob
+
+clean: ## remove every build
+	rm -rf build build-* compile_commands.json
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 18
