@@ -87,7 +87,7 @@ $(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/libhob.a
 # Each tests/<room>/test_<thing>.c is one cmocka program; with the static library it sees internal names.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libhob.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $< $(BUILD)/libhob.a -lcmocka $(LDLIBS) -o $@
 
 # Each fuzz/fuzz_<parser>.c is linked with libFuzzer (clang only) or with a driver that replays files (any compiler).
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/libhob.a
@@ -105,7 +105,7 @@ SANITIZED  := $(BUILD)-address-undefined
 THREADED   := $(BUILD)-thread
 COVERED    := $(BUILD)-coverage
 FUZZED     := $(BUILD)-fuzz
-SUBMAKE     = $(MAKE) --no-print-directory
+MAKEFLAGS  += --no-print-directory
 RUN_TESTS  := $(PYTHON) tools/run-tests --jobs $(JOBS)
 TOOL_TESTS := $(sort $(wildcard tests/tools/*.bats))
 CLI_TESTS  := $(sort $(wildcard tests/cli/*.bats))
@@ -125,26 +125,26 @@ deps: ## install the Debian packages that the build needs
 	@tools/deps build
 
 sanitized:
-	@$(SUBMAKE) SANITIZE=address,undefined BUILD=$(SANITIZED) all tests replays
+	@$(MAKE) SANITIZE=address,undefined BUILD=$(SANITIZED) all tests replays
 
 test: ## install what is missing, then run every test, plain and under ASan and UBSan
 	@tools/deps test
-	@$(SUBMAKE) -j$(JOBS) all tests sanitized
+	@$(MAKE) -j$(JOBS) all tests sanitized
 	@$(RUN_TESTS) --check $(CHECKS) $(REPLAY_CHECKS) --bats $(TOOL_TESTS) \
 	  $(call tests_in,$(BUILD)) $(call tests_in,$(SANITIZED))
 
 test-long: ## what takes longer: TSan, valgrind, every fuzz target for FUZZ_SECONDS, tests/long
 	@tools/deps long
-	@$(SUBMAKE) -j$(JOBS) all tests
-	@$(SUBMAKE) -j$(JOBS) SANITIZE=thread BUILD=$(THREADED) all tests
-	@$(SUBMAKE) -j$(JOBS) fuzz
+	@$(MAKE) -j$(JOBS) all tests
+	@$(MAKE) -j$(JOBS) SANITIZE=thread BUILD=$(THREADED) all tests
+	@$(MAKE) -j$(JOBS) fuzz
 	@$(RUN_TESTS) --timeout 3600 $(call tests_in,$(THREADED)) --cli $(BUILD)/hob $(LONG_TESTS) \
 	  --check $(foreach test,$(TESTS),'valgrind -q --error-exitcode=1 --leak-check=full $(test)') \
 	  $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),'tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS)')
 
 coverage: ## line coverage of src/ by all tests, in percent
 	@tools/deps test dev
-	@$(SUBMAKE) -j$(JOBS) BUILD=$(COVERED) CFLAGS='-O0 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage all tests
+	@$(MAKE) -j$(JOBS) BUILD=$(COVERED) CFLAGS='-O0 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage all tests
 	@find $(COVERED) -name '*.gcda' -delete
 	@$(RUN_TESTS) $(call tests_in,$(COVERED))
 	@lcov --quiet --capture --no-external --base-directory . --directory $(COVERED)/src -o $(COVERED)/coverage.info
@@ -153,7 +153,7 @@ coverage: ## line coverage of src/ by all tests, in percent
 .PHONY: fuzz fuzz-run
 fuzz: ## build every fuzz target with clang into build-fuzz/
 	@tools/deps long
-	@$(SUBMAKE) CC='$(FUZZ_CC)' SANITIZE=address,undefined,fuzzer-no-link BUILD=$(FUZZED) fuzzers
+	@$(MAKE) CC='$(FUZZ_CC)' SANITIZE=address,undefined,fuzzer-no-link BUILD=$(FUZZED) fuzzers
 
 fuzz-run: fuzz ## run every fuzz target for FUZZ_SECONDS
 	@$(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS) &&) true
@@ -165,7 +165,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: demo format format-check lint compile_commands compile_commands.json
 demo: ## install what is missing, build, and do the main jobs on the default model
 	@tools/deps build
-	@$(SUBMAKE) -j$(JOBS) all
+	@$(MAKE) -j$(JOBS) all
 	@tools/demo $(BUILD)/hob
 
 format: ## lay out every .c and .h as .clang-format says
@@ -182,7 +182,7 @@ lint: compile_commands ## clang-tidy and cppcheck over src/
 # Made from the commands that make itself would run, so per-folder flags are right.
 compile_commands: compile_commands.json ## write compile_commands.json for editors and linters
 compile_commands.json:
-	@$(SUBMAKE) --always-make --dry-run V=1 $(LIB_OBJECTS) $(CLI_OBJECTS) $(TESTS:=.o) | \
+	@$(MAKE) --always-make --dry-run V=1 $(LIB_OBJECTS) $(CLI_OBJECTS) $(TESTS:=.o) | \
 	  sed -n 's|^.* -c \([^ ]*\) -o .*|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
 	  sed '1s/^/[/; $$s/,$$/]/' > $@
 
