@@ -1,0 +1,139 @@
+/* The nodes that transformers are made of. Reshapes, transposes and slices are views, they cost nothing at run time. */
+#include "models/draft.h"
+
+#include "base/size.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define INPUTS(...) (const uint32_t[]){__VA_ARGS__}, (uint32_t)ARRAY_LENGTH(((const uint32_t[]){__VA_ARGS__}))
+#define ATTRIBUTES(...)                                                                                    \
+    (const struct attribute[]){__VA_ARGS__}, ARRAY_LENGTH(((const struct attribute[]){__VA_ARGS__}))
+#define NO_ATTRIBUTES NULL, 0
+
+uint32_t draft_input(struct draft *d, const char *name, const char *dim_name)
+{
+    return builder_input(&d->builder, name, DTYPE_I64, 1, (const int64_t[]){DIM_UNKNOWN}, &dim_name);
+}
+
+void draft_begin(struct draft *d)
+{
+    struct builder *b = &d->builder;
+    d->ids = draft_input(d, "ids", "T");
+    d->positions = draft_input(d, "positions", "T");
+    /* 0 keeps the number of positions. */
+    d->query_shape = builder_ints(b, (const int64_t[]){0, d->n_heads, d->head_width}, 3);
+    d->key_shape = builder_ints(b, (const int64_t[]){0, d->n_kv_heads, d->head_width}, 3);
+    d->merged_shape = builder_ints(b, (const int64_t[]){-1, d->n_heads * d->head_width}, 2);
+    d->first_axis = builder_ints(b, (const int64_t[]){0}, 1);
+}
+
+/* ---- tables and matrices ---- */
+
+uint32_t draft_gather(struct draft *d, uint32_t table, uint32_t ids)
+{
+    if (d->builder.status != HOB_OK) return VALUE_NONE;
+    const struct tensor *rows = d->builder.graph->values[table].constant;
+    if (rows->dtype == DTYPE_F32) return builder_op(&d->builder, "Gather", INPUTS(table, ids), NO_ATTRIBUTES);
+    return builder_op(&d->builder, "Gather", INPUTS(table, ids), ATTRIBUTES(attribute_int("to_float", 1)));
+}
+
+uint32_t draft_embed(struct draft *d, enum tensor_role role, int64_t n_rows, uint32_t ids)
+{
+    return draft_gather(d, draft_weight(d, role, 0, 2, (const int64_t[]){n_rows, d->width}), ids);
+}
+
+uint32_t draft_linear(struct draft *d, const struct linear *linear, uint32_t x)
+{
+    uint32_t w = linear->is_input_first
+                     ? draft_transposed(d, linear->role, linear->layer, linear->n, linear->k)
+                     : draft_weight(d, linear->role, linear->layer, 2, (const int64_t[]){linear->n, linear->k});
+    if (!linear->has_bias) return builder_op(&d->builder, "hob.Linear", INPUTS(x, w), NO_ATTRIBUTES);
+    uint32_t bias = draft_vector(d, linear->role, PART_BIAS, linear->layer, linear->n);
+    return builder_op(&d->builder, "hob.Linear", INPUTS(x, w, bias), NO_ATTRIBUTES);
+}
+
+/* ---- element by element ---- */
+
+uint32_t draft_norm(struct draft *d, const struct norm *norm, uint32_t x)
+{
+    struct attribute epsilon = attribute_float("epsilon", norm->epsilon);
+    uint32_t weight = draft_vector(d, norm->role, PART_WEIGHT, norm->layer, d->width);
+    if (norm->kind == NORM_RMS) return builder_op(&d->builder, "hob.RMSNorm", INPUTS(x, weight), &epsilon, 1);
+    uint32_t bias = draft_vector(d, norm->role, PART_BIAS, norm->layer, d->width);
+    return builder_op(&d->builder, "LayerNormalization", INPUTS(x, weight, bias), &epsilon, 1);
+}
+
+uint32_t draft_add(struct draft *d, uint32_t a, uint32_t b)
+{
+    return builder_op(&d->builder, "Add", INPUTS(a, b), NO_ATTRIBUTES);
+}
+
+uint32_t draft_gelu(struct draft *d, const char *approximate, uint32_t x)
+{
+    return builder_op(&d->builder, "hob.Gelu", INPUTS(x), ATTRIBUTES(attribute_string("approximate", approximate)));
+}
+
+/* ---- attention ---- */
+
+uint32_t draft_split_heads(struct draft *d, uint32_t x, bool is_query)
+{
+    uint32_t shape = is_query ? d->query_shape : d->key_shape;
+    return builder_op(&d->builder, "Reshape", INPUTS(x, shape), NO_ATTRIBUTES);
+}
+
+/* [T,H,K] → [1,H,T,K] */
+static uint32_t heads_first(struct draft *d, uint32_t x)
+{
+    struct builder *b = &d->builder;
+    x = builder_op(b, "Transpose", INPUTS(x), ATTRIBUTES(attribute_ints("perm", (const int64_t[]){1, 0, 2}, 3)));
+    return builder_op(b, "Unsqueeze", INPUTS(x, d->first_axis), NO_ATTRIBUTES);
+}
+
+/* [1,H,T,K] → [T,H*K] */
+static uint32_t merge_heads(struct draft *d, uint32_t x)
+{
+    struct builder *b = &d->builder;
+    x = builder_op(b, "Transpose", INPUTS(x), ATTRIBUTES(attribute_ints("perm", (const int64_t[]){0, 2, 1, 3}, 4)));
+    return builder_op(b, "Reshape", INPUTS(x, d->merged_shape), NO_ATTRIBUTES);
+}
+
+static uint32_t cache(struct draft *d, const char *what, int64_t layer, uint32_t x)
+{
+    char name[SOURCE_NAME_BYTES];
+    snprintf(name, sizeof name, "cache.%" PRId64 ".%s", layer, what);
+    return builder_cache(&d->builder, name, x, DTYPE_F32, 3,
+                         (const int64_t[]){DIM_UNKNOWN, d->n_kv_heads, d->head_width}, 0);
+}
+
+uint32_t draft_cached_attention(struct draft *d, int64_t layer, uint32_t q, uint32_t k, uint32_t v)
+{
+    q = heads_first(d, q);
+    k = heads_first(d, cache(d, "key", layer, k));
+    v = heads_first(d, cache(d, "value", layer, v));
+    struct attribute is_causal = attribute_int("is_causal", 1);
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", INPUTS(q, k, v), &is_causal, 1));
+}
+
+uint32_t draft_packed_attention(struct draft *d, uint32_t segments, uint32_t q, uint32_t k, uint32_t v)
+{
+    q = heads_first(d, q);
+    k = heads_first(d, k);
+    v = heads_first(d, v);
+    uint32_t inputs[] = {q, k, v, VALUE_NONE, segments};
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, ARRAY_LENGTH(inputs), NO_ATTRIBUTES));
+}
+
+/* ---- ends ---- */
+
+void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding)
+{
+    char name[SOURCE_NAME_BYTES];
+    uint32_t rows = draft_input(d, "rows", "R");
+    x = builder_op(&d->builder, "Gather", INPUTS(x, rows), NO_ATTRIBUTES);
+    x = draft_norm(d, norm, x);
+    uint32_t head = token_embedding;
+    if (model_source_tensor(d->source, TENSOR_HEAD, PART_WEIGHT, 0, name))
+        head = draft_weight(d, TENSOR_HEAD, 0, 2, (const int64_t[]){d->n_vocab, d->width});
+    builder_output(&d->builder, "logits", builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES));
+}

@@ -1,0 +1,86 @@
+/* The table of architectures, and the steps that every one of them goes through. */
+#include "models/model.h"
+
+#include "base/error.h"
+#include "models/draft.h"
+
+#define MODEL(name) extern const struct model_def model_##name;
+#include "models/models.def"
+#undef MODEL
+
+static const struct model_def *const models[] = {
+#define MODEL(name) &model_##name,
+#include "models/models.def"
+#undef MODEL
+};
+
+enum { GRAPH_OPSET = 17 }; /* of ai.onnx, whose operators the architectures use beside ours */
+
+size_t model_def_count(void)
+{
+    return sizeof models / sizeof models[0];
+}
+
+const struct model_def *model_def_at(size_t index)
+{
+    return models[index];
+}
+
+static void read_ids(const struct model_source *source, struct model_info *info)
+{
+    if (!model_source_ints(source, KEY_BOS, 1, &info->bos_id)) info->bos_id = -1;
+    info->n_eos_ids = model_source_ints(source, KEY_EOS, MODEL_MAX_EOS_IDS, info->eos_ids);
+}
+
+/* llama.cpp's enum llama_pooling_type, as GGUF files hold it. */
+static hob_status read_gguf_pooling(const struct model_source *source, struct model_pooling *pooling, hob_error *error)
+{
+    enum { NONE, MEAN, CLS, LAST };
+    static const hob_pooling modes[] = {[NONE] = HOB_POOLING_MEAN, [MEAN] = HOB_POOLING_MEAN,
+                                        [CLS] = HOB_POOLING_CLS, [LAST] = HOB_POOLING_LAST};
+    int64_t mode;
+    TRY(model_source_int(source, KEY_POOLING, NONE, &mode, error));
+    if (mode > LAST) return model_source_refuse(source, KEY_POOLING, "0 to 3 (none, mean, CLS, last)", error);
+    *pooling = (struct model_pooling){.mode = modes[mode], .is_normalized = true, .is_stated = mode != NONE};
+    return HOB_OK;
+}
+
+static hob_status read_info(const struct model_source *source, const char *folder, struct model_info *info,
+                            hob_error *error)
+{
+    *info = (struct model_info){.architecture = source->def->name, .kind = source->def->kind};
+    read_ids(source, info);
+    if (info->kind == MODEL_DECODER) return HOB_OK;
+    return model_source_is_gguf(source) ? read_gguf_pooling(source, &info->pooling, error)
+                                        : model_read_pooling(folder ? folder : ".", &info->pooling, error);
+}
+
+static hob_status build_graph(const struct model_source *source, struct graph *graph, struct model_info *info,
+                              hob_error *error)
+{
+    struct draft draft = {.source = source, .info = info};
+    builder_init(&draft.builder, graph);
+    TRY(graph_add_opset(graph, "", GRAPH_OPSET, error));
+    TRY(source->def->build(&draft, error));
+    return builder_finish(&draft.builder, error);
+}
+
+hob_status model_build(const struct tensor_file *file, const char *folder, struct graph **ret_graph,
+                       struct model_info *ret_info, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    struct model_source source = {0};
+    struct graph *graph = NULL;
+    struct model_info info;
+    TRY_CLEANUP(model_source_open(file, folder, &source, error));
+    TRY_CLEANUP(read_info(&source, folder, &info, error));
+    TRY_CLEANUP(graph_new(NULL, &graph, error));
+    TRY_CLEANUP(build_graph(&source, graph, &info, error));
+    *ret_graph = graph;
+    *ret_info = info;
+    graph = NULL;
+cleanup:
+    graph_free(graph);
+    model_source_close(&source);
+    return status;
+}
