@@ -133,6 +133,7 @@ uint32_t draft_transposed(struct draft *d, enum tensor_role role, int64_t layer,
     const struct tensor *tensor = find_tensor(d, role, PART_WEIGHT, layer, 2, (int64_t[]){k, n}, name);
     if (!tensor) return VALUE_NONE;
     struct tensor view = tensor_transpose(tensor, (int[]){1, 0});
+    view.is_view = true; /* for operators that want contiguous inputs */
     return builder_constant(&d->builder, name, &view);
 }
 
