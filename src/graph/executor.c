@@ -94,7 +94,7 @@ static hob_status make_contiguous(struct step_context *context, const struct ten
     for (int i = 0; i < context->op.n_inputs; i++) {
         const struct tensor *input = context->op.inputs[i];
         replaced[i] = input;
-        if (!input || !input->is_view || tensor_is_contiguous(input)) continue;
+        if (!input || input->layout != LAYOUT_STRIDED || tensor_is_contiguous(input)) continue;
         copies[i] = *input;
         tensor_set_contiguous(&copies[i]);
         copies[i].data = arena_alloc(scratch, tensor_n_bytes(input), 64);
@@ -110,7 +110,7 @@ static bool needs_contiguous(const struct step_context *context)
     if (context->step->op->flags & OP_STRIDED_INPUTS) return false;
     for (int i = 0; i < context->op.n_inputs; i++) {
         const struct tensor *input = context->op.inputs[i];
-        if (input && input->is_view && !tensor_is_contiguous(input)) return true;
+        if (input && input->layout == LAYOUT_STRIDED && !tensor_is_contiguous(input)) return true;
     }
     return false;
 }
