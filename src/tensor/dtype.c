@@ -1,0 +1,88 @@
+/* Facts about element types, one row each in dtype.def. */
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+struct dtype_facts {
+    const char *name, *npy;
+    size_t block_items, block_bytes;
+};
+
+static const struct dtype_facts facts[DTYPE_END] = {
+#define DTYPE(NAME, id, name, npy, block_items, block_bytes) [DTYPE_##NAME] = {name, npy, block_items, block_bytes},
+#include "tensor/dtype.def"
+#undef DTYPE
+};
+
+/* An element of a sequence is a struct tensor, one of a string tensor a struct tensor_string: memory is theirs to share. */
+_Static_assert(sizeof(struct tensor) == 144, "the SEQUENCE row of dtype.def says how large a struct tensor is");
+_Static_assert(sizeof(struct tensor_string) == 16, "the STRING row of dtype.def says how large a struct tensor_string is");
+
+bool dtype_is_known(int id)
+{
+    return id > 0 && id < DTYPE_END && facts[id].name;
+}
+
+const char *dtype_name(enum dtype dtype)
+{
+    return dtype_is_known((int)dtype) ? facts[dtype].name : "undefined";
+}
+
+const char *dtype_npy(enum dtype dtype)
+{
+    return dtype_is_known((int)dtype) ? facts[dtype].npy : "";
+}
+
+size_t dtype_block_items(enum dtype dtype)
+{
+    return dtype_is_known((int)dtype) ? facts[dtype].block_items : 1;
+}
+
+size_t dtype_block_bytes(enum dtype dtype)
+{
+    return dtype_is_known((int)dtype) ? facts[dtype].block_bytes : 0;
+}
+
+/* The first character says the byte order; any that reads the same on this machine will do. */
+enum dtype dtype_from_npy(const char *npy, size_t n_bytes)
+{
+    if (n_bytes < 3 || !memchr("<=|", npy[0], 3)) return DTYPE_NONE;
+    for (int id = 1; id < DTYPE_END; id++) {
+        if (!facts[id].name || strlen(facts[id].npy) != n_bytes || memcmp(facts[id].npy + 1, npy + 1, n_bytes - 1)) continue;
+        bool has_order = facts[id].npy[0] == '<';
+        return has_order && npy[0] == '|' ? DTYPE_NONE : (enum dtype)id;
+    }
+    return DTYPE_NONE;
+}
+
+bool dtype_is_float(enum dtype dtype)
+{
+    switch (dtype) {
+    case DTYPE_F16:
+    case DTYPE_BF16:
+    case DTYPE_F32:
+    case DTYPE_F64:
+    case DTYPE_F8E4M3FN:
+    case DTYPE_F8E4M3FNUZ:
+    case DTYPE_F8E5M2:
+    case DTYPE_F8E5M2FNUZ: return true;
+    default: return false;
+    }
+}
+
+bool dtype_is_integer(enum dtype dtype)
+{
+    switch (dtype) {
+    case DTYPE_I4:
+    case DTYPE_U4:
+    case DTYPE_I8:
+    case DTYPE_U8:
+    case DTYPE_I16:
+    case DTYPE_U16:
+    case DTYPE_I32:
+    case DTYPE_U32:
+    case DTYPE_I64:
+    case DTYPE_U64: return true;
+    default: return false;
+    }
+}
