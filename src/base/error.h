@@ -34,7 +34,13 @@ hob_status error_prefix(hob_error *error, hob_status code, const char *format, .
         if (__builtin_expect(try_status_ != HOB_OK, 0)) return try_status_;                                \
     } while (0)
 
-#define FAIL(error, code, ...) return error_set((error), (code), ERROR_HERE, __VA_ARGS__)
+/* Returns the code itself, not what error_set gives back, so that the compiler sees that it is not HOB_OK. */
+#define FAIL(error, code, ...)                                                                             \
+    do {                                                                                                   \
+        hob_status fail_code_ = (code);                                                                    \
+        error_set((error), fail_code_, ERROR_HERE, __VA_ARGS__);                                           \
+        return fail_code_;                                                                                 \
+    } while (0)
 
 #define TRY_CLEANUP(expr)                                                                                  \
     do {                                                                                                   \
@@ -44,7 +50,8 @@ hob_status error_prefix(hob_error *error, hob_status code, const char *format, .
 
 #define FAIL_CLEANUP(error, code, ...)                                                                     \
     do {                                                                                                   \
-        status = error_set((error), (code), ERROR_HERE, __VA_ARGS__);                                      \
+        status = (code);                                                                                   \
+        error_set((error), status, ERROR_HERE, __VA_ARGS__);                                               \
         goto cleanup;                                                                                      \
     } while (0)
 

@@ -108,6 +108,6 @@ int64_t tensor_get_int(const struct tensor *tensor, int64_t index)
     case DTYPE_U32: READ_AS(uint32_t, bytes)
     case DTYPE_I32: READ_AS(int32_t, bytes)
     case DTYPE_I64: READ_AS(int64_t, bytes)
-    default: HOB_ASSERT(!"tensor_get_int is for integers");
+    default: error_assert_failed("an integer tensor", ERROR_HERE);
     }
 }

@@ -100,7 +100,7 @@ struct tensor tensor_slice(const struct tensor *tensor, int axis, int64_t start,
 
 /* Fixed sizes let the compiler turn each memcpy into one load and one store. */
 #define COPY_STEPS(size)                                                                                               \
-    for (int64_t i = 0; i < n_items; i++) memcpy(destination + i * (size), source + i * stride * (size), (size))
+    for (int64_t i = 0; i < n_items; i++) memcpy(destination + i * (size), source + i * stride * (size), (size_t)(size))
 
 static void copy_row(unsigned char *destination, const unsigned char *source, int64_t n_items, int64_t stride,
                      size_t item_bytes)
