@@ -18,6 +18,7 @@ typedef struct hob_generate_options {
     float top_p;                /* 0 or 1: off */
     float min_p;                /* 0: off */
     uint64_t seed;
+    bool has_logprobs;          /* tokens come with their log-probability, at the cost of an exp over the vocabulary */
     bool ignores_end;           /* go on after an end-of-text token */
     const char *const *stops;   /* texts that end generation; never part of the text */
     size_t n_stops;
@@ -27,7 +28,8 @@ typedef enum hob_finish { HOB_FINISH_LENGTH, HOB_FINISH_END, HOB_FINISH_STOP, HO
 
 typedef struct hob_generated {
     int32_t id;             /* HOB_NO_TOKEN in a last call that only brings text that was held back */
-    float logprob;          /* natural logarithm of the token's probability under the model, before sampling */
+    float logprob;          /* natural logarithm of the token's probability under the model, before sampling;
+                               0 unless asked for */
     const char *text;       /* whole characters that became final with this token; "" when none; NUL-terminated */
     size_t n_text_bytes;
 } hob_generated;

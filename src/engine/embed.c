@@ -1,0 +1,234 @@
+/* Texts to vectors: tokenize, run the encoder, pool, normalise.
+ *
+ * Graphs with hob's own inputs take several texts laid end to end in one run, told apart by `segments`; ONNX graphs take one
+ * text a run, without padding. Either way a text's vector depends on nothing but the text. */
+#include "hob/embed.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/session.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BATCH_TOKENS = 2048 };
+
+struct token_lists {
+    int32_t **ids;   /* one a text, each hob_free'd */
+    size_t *n_ids;
+    size_t n_texts;
+};
+
+struct embedding {
+    hob_session *session;
+    hob_pooling pooling;
+    bool is_normalized;
+    int64_t width;
+    float *vectors;
+};
+
+/* ---- tokens ---- */
+
+/* Static models know no unknown token: it is left out, as model2vec does. */
+static size_t drop_unknown(const hob_tokenizer *tokenizer, int32_t *ids, size_t n_ids)
+{
+    int32_t unknown = hob_tokenizer_role(tokenizer, HOB_TOKEN_UNKNOWN);
+    size_t n_kept = 0;
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] != unknown) ids[n_kept++] = ids[i];
+    return n_kept;
+}
+
+/* Cuts at the end but keeps the closing special token, as sentence-transformers' truncation does. */
+static size_t cut(const struct hob_model *model, int32_t *ids, size_t n_ids)
+{
+    int64_t most = model->pooling.max_tokens;
+    if (model->info.n_context > 0 && (most <= 0 || model->info.n_context < most)) most = model->info.n_context;
+    if (most <= 0 || n_ids <= (size_t)most) return n_ids;
+    if (hob_tokenizer_is_special(model->tokenizer, ids[n_ids - 1])) ids[most - 1] = ids[n_ids - 1];
+    return (size_t)most;
+}
+
+static hob_status tokenize(const struct hob_model *model, const char *text, size_t n_bytes, int32_t **ret_ids, size_t *ret_n_ids,
+                           hob_error *error)
+{
+    unsigned flags = model->pooling.is_plain_text ? 0 : HOB_ADD_SPECIAL;
+    TRY(hob_tokenizer_encode(model->tokenizer, text, n_bytes, flags, ret_ids, ret_n_ids, error));
+    if (model->pooling.is_plain_text) *ret_n_ids = drop_unknown(model->tokenizer, *ret_ids, *ret_n_ids);
+    *ret_n_ids = cut(model, *ret_ids, *ret_n_ids);
+    return HOB_OK;
+}
+
+static hob_status tokenize_all(const struct hob_model *model, const char *const *texts, const size_t *text_bytes,
+                               struct token_lists *lists, hob_error *error)
+{
+    lists->ids = memory_new(lists->n_texts, sizeof *lists->ids);
+    lists->n_ids = memory_new(lists->n_texts, sizeof *lists->n_ids);
+    if (!lists->ids || !lists->n_ids) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", lists->n_texts);
+    for (size_t i = 0; i < lists->n_texts; i++) {
+        size_t n_bytes = text_bytes ? text_bytes[i] : strlen(texts[i]);
+        TRY(tokenize(model, texts[i], n_bytes, &lists->ids[i], &lists->n_ids[i], error));
+    }
+    return HOB_OK;
+}
+
+static void release_lists(struct token_lists *lists)
+{
+    for (size_t i = 0; lists->ids && i < lists->n_texts; i++) hob_free(lists->ids[i]);
+    memory_free(lists->ids);
+    memory_free(lists->n_ids);
+}
+
+/* ---- inputs ---- */
+
+/* n values of an integer input, from the texts [first, last): ids, positions that start anew in each text, or segment starts. */
+static void fill_packed(const struct token_lists *lists, size_t first, size_t last, enum input_role role, struct tensor *tensor)
+{
+    int64_t at = 0, start = 0;
+    for (size_t text = first; text < last; text++) {
+        if (role == INPUT_SEGMENTS) {
+            ((int64_t *)tensor->data)[at++] = start;
+            start += (int64_t)lists->n_ids[text];
+            continue;
+        }
+        for (size_t i = 0; i < lists->n_ids[text]; i++, at++) {
+            int64_t item = role == INPUT_IDS ? lists->ids[text][i] : (int64_t)i;
+            if (tensor->dtype == DTYPE_I64) ((int64_t *)tensor->data)[at] = item;
+            else ((int32_t *)tensor->data)[at] = (int32_t)item;
+        }
+    }
+    if (role == INPUT_SEGMENTS) ((int64_t *)tensor->data)[at] = start;
+}
+
+static hob_status bind_inputs(hob_session *session, const struct token_lists *lists, size_t first, size_t last, int64_t n_tokens,
+                              hob_error *error)
+{
+    const struct graph_roles *roles = &session->model->roles;
+    arena_clear(&session->run_arena);
+    for (uint32_t i = 0; i < session->model->graph->n_inputs; i++) {
+        struct tensor tensor;
+        enum input_role role = roles->inputs[i];
+        int64_t n_items = role == INPUT_SEGMENTS ? (int64_t)(last - first) + 1 : n_tokens;
+        if (role == INPUT_PAST || role == INPUT_ROWS || role == INPUT_USE_CACHE)
+            FAIL(error, HOB_UNSUPPORTED, "an encoder with a cache input is not supported");
+        TRY(session_fill_input(session, i, &session->run_arena, n_items, role == INPUT_MASK, 0, &tensor, error));
+        if (role == INPUT_IDS || role == INPUT_POSITIONS || role == INPUT_SEGMENTS) fill_packed(lists, first, last, role, &tensor);
+        executor_bind(session->executor, i, &tensor);
+    }
+    return HOB_OK;
+}
+
+/* ---- pooling ---- */
+
+static void pool_mean(const float *rows, int64_t row_stride, int64_t n_rows, int64_t width, float *vector)
+{
+    memset(vector, 0, (size_t)width * sizeof *vector);
+    for (int64_t row = 0; row < n_rows; row++)
+        for (int64_t i = 0; i < width; i++) vector[i] += rows[row * row_stride + i];
+    for (int64_t i = 0; n_rows && i < width; i++) vector[i] /= (float)n_rows;
+}
+
+static void normalize(float *vector, int64_t width)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < width; i++) sum += (double)vector[i] * (double)vector[i];
+    double length = sqrt(sum);
+    if (length < 1e-12) length = 1e-12; /* PyTorch's normalize */
+    for (int64_t i = 0; i < width; i++) vector[i] = (float)((double)vector[i] / length);
+}
+
+/* rows: the hidden states of one text. A text without tokens gives zeros. */
+static void pool(const struct embedding *embedding, const float *rows, int64_t row_stride, int64_t n_rows, float *vector)
+{
+    int64_t width = embedding->width;
+    const float *row = embedding->pooling == HOB_POOLING_LAST ? rows + (n_rows - 1) * row_stride : rows;
+    if (embedding->pooling == HOB_POOLING_MEAN || !n_rows) pool_mean(rows, row_stride, n_rows, width, vector);
+    else memcpy(vector, row, (size_t)width * sizeof *vector);
+    if (embedding->is_normalized) normalize(vector, width);
+}
+
+/* hidden is [tokens, D] or [1, tokens, D]; a ready sentence vector is [1, D]. */
+static hob_status pool_output(const struct embedding *embedding, const struct token_lists *lists, size_t first, size_t last,
+                              hob_error *error)
+{
+    const struct graph_roles *roles = &embedding->session->model->roles;
+    bool is_ready = roles->sentence != ROLE_NONE;
+    const struct tensor *output = executor_output(embedding->session->executor, is_ready ? roles->sentence : roles->hidden);
+    int last_axis = output->rank - 1;
+    if (output->dtype != DTYPE_F32 || output->rank < 2 || output->dims[last_axis] != embedding->width || output->strides[last_axis] != 1)
+        FAIL(error, HOB_BAD_SHAPE, "hidden states: found %s of width %lld, expected float32 of width %lld", dtype_name(output->dtype),
+             output->rank ? (long long)output->dims[last_axis] : 0, (long long)embedding->width);
+    int64_t row_stride = output->strides[last_axis - 1];
+    const float *rows = output->data;
+    for (size_t text = first; text < last; text++) {
+        int64_t n_rows = is_ready ? 1 : (int64_t)lists->n_ids[text];
+        pool(embedding, rows, row_stride, n_rows, embedding->vectors + (int64_t)text * embedding->width);
+        rows += n_rows * row_stride;
+    }
+    return HOB_OK;
+}
+
+/* ---- batches ---- */
+
+static hob_status embed_range(const struct embedding *embedding, const struct token_lists *lists, size_t first, size_t last,
+                              hob_error *error)
+{
+    int64_t n_tokens = 0;
+    for (size_t text = first; text < last; text++) n_tokens += (int64_t)lists->n_ids[text];
+    if (!n_tokens) {
+        memset(embedding->vectors + (int64_t)first * embedding->width, 0, (last - first) * (size_t)embedding->width * sizeof(float));
+        return HOB_OK;
+    }
+    TRY(bind_inputs(embedding->session, lists, first, last, n_tokens, error));
+    TRY(executor_run(embedding->session->executor, NULL, error));
+    return pool_output(embedding, lists, first, last, error);
+}
+
+static hob_status embed_all(const struct embedding *embedding, const struct token_lists *lists, hob_error *error)
+{
+    bool is_packed = embedding->session->model->roles.is_packed;
+    for (size_t first = 0, last; first < lists->n_texts; first = last) {
+        size_t n_tokens = lists->n_ids[first];
+        last = first + 1;
+        while (is_packed && last < lists->n_texts && n_tokens + lists->n_ids[last] <= BATCH_TOKENS) n_tokens += lists->n_ids[last++];
+        TRY(embed_range(embedding, lists, first, last, error));
+    }
+    return HOB_OK;
+}
+
+static hob_status check(const hob_session *session, hob_error *error)
+{
+    const struct hob_model *model = session->model;
+    if (model->info.kind != HOB_MODEL_ENCODER)
+        FAIL(error, HOB_UNSUPPORTED, "the model is no sentence encoder (architecture %s)", model->info.architecture);
+    if (!model->tokenizer)
+        FAIL(error, HOB_UNSUPPORTED, "the model has no tokenizer: %s", model->tokenizer_error ? model->tokenizer_error : "none was sought");
+    if (model->info.width <= 0) FAIL(error, HOB_UNSUPPORTED, "the model does not say how wide its embeddings are");
+    return HOB_OK;
+}
+
+hob_status hob_embed(hob_session *session, const char *const *texts, const size_t *text_bytes, size_t n_texts,
+                     const hob_embed_options *options, float *ret_vectors, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    hob_embed_options defaults = {0};
+    if (!options) options = &defaults;
+    TRY(check(session, error));
+    const struct hob_model *model = session->model;
+    struct token_lists lists = {.n_texts = n_texts};
+    struct embedding embedding = {
+        .session = session,
+        .pooling = options->pooling == HOB_POOLING_DEFAULT ? model->pooling.mode : options->pooling,
+        .is_normalized = !options->is_raw && (model->pooling.is_normalized || options->is_normalized),
+        .width = model->info.width,
+    };
+    if (n_texts > SIZE_MAX / sizeof(float) / (size_t)embedding.width) FAIL(error, HOB_LIMIT, "found %zu texts: too many", n_texts);
+    embedding.vectors = memory_new(n_texts * (size_t)embedding.width, sizeof(float));
+    if (!embedding.vectors) FAIL(error, HOB_NO_MEMORY, "%zu embeddings: out of memory", n_texts);
+    TRY_CLEANUP(tokenize_all(model, texts, text_bytes, &lists, error));
+    TRY_CLEANUP(embed_all(&embedding, &lists, error));
+    if (n_texts) memcpy(ret_vectors, embedding.vectors, n_texts * (size_t)embedding.width * sizeof(float));
+cleanup:
+    release_lists(&lists);
+    memory_free(embedding.vectors);
+    return status;
+}

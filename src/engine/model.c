@@ -1,0 +1,204 @@
+/* Opening a model: format, architecture, passes, program, roles, tokenizer. */
+#include "engine/model.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/neighbours.h"
+#include "engine/roles.h"
+#include "formats/formats.h"
+#include "formats/tensor_file.h"
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+static void release_tensor_file(void *file)
+{
+    tensor_file_free(file);
+}
+
+/* GGUF, safetensors: an architecture builds the graph, which then owns the file. */
+static hob_status build_from_tensors(struct hob_model *model, struct format_content *content, hob_error *error)
+{
+    struct model_info info;
+    TRY(model_build(content->tensors, content->folder, &model->graph, &info, error));
+    TRY(graph_own(model->graph, content->tensors, release_tensor_file, error));
+    content->tensors = NULL;
+    model->info.architecture = info.architecture;
+    model->info.kind = info.kind == MODEL_DECODER ? HOB_MODEL_DECODER : HOB_MODEL_ENCODER;
+    model->info.n_vocab = info.n_vocab;
+    model->info.n_context = info.n_context;
+    model->info.n_layers = info.n_layers;
+    model->info.width = info.width;
+    model->pooling = info.pooling;
+    model->bos_id = info.bos_id;
+    model->n_eos_ids = info.n_eos_ids;
+    memcpy(model->eos_ids, info.eos_ids, sizeof model->eos_ids);
+    return HOB_OK;
+}
+
+static int64_t last_dim(const struct graph *graph, uint32_t output)
+{
+    if (output == ROLE_NONE) return 0;
+    const struct value *value = &graph->values[graph->outputs[output]];
+    return value->rank > 0 && value->dims[value->rank - 1] > 0 ? value->dims[value->rank - 1] : 0;
+}
+
+/* An ONNX graph says itself what it is for. */
+static void classify_graph(struct hob_model *model)
+{
+    const struct graph_roles *roles = &model->roles;
+    model->info.architecture = "onnx";
+    model->info.kind = HOB_MODEL_GRAPH;
+    if (!roles->is_complete) return;
+    if (roles->logits != ROLE_NONE) {
+        model->info.kind = HOB_MODEL_DECODER;
+        model->info.n_vocab = last_dim(model->graph, roles->logits);
+    } else if (roles->sentence != ROLE_NONE || roles->hidden != ROLE_NONE) {
+        model->info.kind = HOB_MODEL_ENCODER;
+        model->info.width = last_dim(model->graph, roles->sentence != ROLE_NONE ? roles->sentence : roles->hidden);
+    }
+}
+
+/* config.json beside an ONNX file, when there is one, knows the context length and the ids that end a text. */
+static hob_status read_neighbours(struct hob_model *model, hob_error *error)
+{
+    struct neighbour_config config;
+    TRY(neighbour_config_read(model->folder, &config, error));
+    model->info.n_context = config.n_context;
+    model->info.n_layers = config.n_layers;
+    model->bos_id = config.bos_id;
+    model->n_eos_ids = config.n_eos_ids;
+    memcpy(model->eos_ids, config.eos_ids, sizeof model->eos_ids);
+    if (model->info.kind != HOB_MODEL_ENCODER) return HOB_OK;
+    return model_read_pooling(model->folder, &model->pooling, error);
+}
+
+static void find_tokenizer(struct hob_model *model, const char *path, const hob_model_options *options)
+{
+    hob_error error;
+    const char *source = options->tokenizer_path ? options->tokenizer_path : path;
+    if (hob_tokenizer_open(source, &model->tokenizer, &error) == HOB_OK) return;
+    model->tokenizer = NULL;
+    model->tokenizer_error = memory_copy_string(error.message);
+}
+
+static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)
+{
+    struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
+                                  .is_for_generation = !options->is_graph_only, .progress = options->progress,
+                                  .progress_context = options->progress_context};
+    TRY(passes_run(model->graph, &passes, NULL, error));
+    return program_new(model->graph, &model->program, error);
+}
+
+static hob_status set_up(struct hob_model *model, const char *path, struct format_content *content, const hob_model_options *options,
+                         hob_error *error)
+{
+    model->info.format = content->format->name;
+    bool is_graph_file = content->graph;
+    if (is_graph_file) {
+        model->graph = content->graph;
+        content->graph = NULL;
+    } else {
+        TRY(build_from_tensors(model, content, error));
+    }
+    model->folder = content->folder;
+    content->folder = NULL;
+    TRY(compile(model, options, error));
+    TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));
+    if (is_graph_file) classify_graph(model);
+    if (options->is_graph_only) return HOB_OK;
+    if (is_graph_file) TRY(read_neighbours(model, error));
+    model->info.pooling = model->pooling.mode;
+    model->info.is_normalized = model->pooling.is_normalized;
+    find_tokenizer(model, path, options);
+    if (options->tokenizer_path && !model->tokenizer) FAIL(error, HOB_BAD_FILE, "%s", model->tokenizer_error);
+    return HOB_OK;
+}
+
+static hob_status open_path(const char *path, const hob_model_options *options, hob_model **ret_model, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    struct format_content content = {0};
+    struct hob_model *model = NULL;
+    if (options->progress) options->progress(options->progress_context, "reading", 0.0);
+    TRY_CLEANUP(format_open(path, &content, error));
+    model = memory_new(1, sizeof *model);
+    if (!model) FAIL_CLEANUP(error, HOB_NO_MEMORY, "%s: out of memory", path);
+    atomic_init(&model->n_refs, 1);
+    model->bos_id = -1;
+    status = set_up(model, path, &content, options, error);
+    if (status != HOB_OK) {
+        if (!error || strncmp(error->message, path, strlen(path))) error_prefix(error, status, "%s", path);
+        goto cleanup;
+    }
+    if (options->progress) options->progress(options->progress_context, "ready", 1.0);
+    *ret_model = model;
+    model = NULL;
+cleanup:
+    format_content_release(&content);
+    hob_model_free(model);
+    return status;
+}
+
+hob_status hob_model_open(const char *path, const hob_model_options *options, hob_model **ret_model, hob_error *error)
+{
+    hob_model_options defaults = {0};
+    if (path) return open_path(path, options ? options : &defaults, ret_model, error);
+    char *default_path = hob_model_default_path();
+    if (!default_path) FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set HOB_MODEL or use -m MODEL");
+    hob_status status = open_path(default_path, options ? options : &defaults, ret_model, error);
+    memory_free(default_path);
+    return status;
+}
+
+void hob_model_ref(hob_model *model)
+{
+    atomic_fetch_add_explicit(&model->n_refs, 1, memory_order_relaxed);
+}
+
+void hob_model_free(hob_model *model)
+{
+    if (!model || atomic_fetch_sub_explicit(&model->n_refs, 1, memory_order_acq_rel) != 1) return;
+    hob_tokenizer_free(model->tokenizer);
+    graph_free(model->graph);
+    memory_free(model->tokenizer_error);
+    memory_free(model->folder);
+    memory_free(model);
+}
+
+hob_model_info hob_model_get_info(const hob_model *model)
+{
+    return model->info;
+}
+
+const hob_tokenizer *hob_model_tokenizer(const hob_model *model)
+{
+    return model->tokenizer;
+}
+
+size_t hob_model_n_inputs(const hob_model *model)
+{
+    return model->graph->n_inputs;
+}
+
+size_t hob_model_n_outputs(const hob_model *model)
+{
+    return model->graph->n_outputs;
+}
+
+const char *hob_model_input_name(const hob_model *model, size_t index)
+{
+    return index < model->graph->n_inputs ? model->graph->values[model->graph->inputs[index]].name : NULL;
+}
+
+const char *hob_model_output_name(const hob_model *model, size_t index)
+{
+    return index < model->graph->n_outputs ? model->graph->output_names[index] : NULL;
+}
+
+bool model_is_end(const struct hob_model *model, int32_t id)
+{
+    for (size_t i = 0; i < model->n_eos_ids; i++)
+        if (model->eos_ids[i] == id) return true;
+    return model->tokenizer && hob_tokenizer_is_end(model->tokenizer, id);
+}

@@ -1,0 +1,32 @@
+/* Inside of hob_model: the compiled graph, what it is for, and its tokenizer. Immutable after opening. */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include "engine/roles.h"
+#include "graph/graph.h"
+#include "graph/pass.h"
+#include "graph/program.h"
+#include "hob/model.h"
+#include "models/model.h"
+
+#include <stdatomic.h>
+
+struct hob_model {
+    atomic_uint n_refs;
+    struct graph *graph;
+    const struct program *program;
+    struct graph_roles roles;
+    hob_model_info info;
+    struct model_pooling pooling;
+    char *folder;               /* where the model's neighbours lie */
+    hob_tokenizer *tokenizer;   /* NULL when there is none */
+    char *tokenizer_error;      /* why there is none; NULL when nobody looked */
+    int64_t bos_id;             /* of the configuration; -1 when it does not say */
+    int64_t eos_ids[MODEL_MAX_EOS_IDS];
+    size_t n_eos_ids;
+};
+
+/* Whether generation ends after this token: by the configuration or by the tokenizer. */
+bool model_is_end(const struct hob_model *model, int32_t id);
+
+#endif

@@ -1,0 +1,112 @@
+#include "engine/roles.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum input_role role;
+} input_names[] = {
+    {"ids", INPUT_IDS},
+    {"input_ids", INPUT_IDS},
+    {"decoder_input_ids", INPUT_IDS},
+    {"positions", INPUT_POSITIONS},
+    {"position_ids", INPUT_POSITIONS},
+    {"attention_mask", INPUT_MASK},
+    {"token_types", INPUT_TOKEN_TYPES},
+    {"token_type_ids", INPUT_TOKEN_TYPES},
+    {"segment_ids", INPUT_TOKEN_TYPES},
+    {"rows", INPUT_ROWS},
+    {"segments", INPUT_SEGMENTS},
+    {"use_cache_branch", INPUT_USE_CACHE},
+};
+
+static enum input_role name_role(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(input_names); i++)
+        if (!strcmp(name, input_names[i].name)) return input_names[i].role;
+    return strstr(name, "past") ? INPUT_PAST : INPUT_OTHER;
+}
+
+static bool is_token_type(enum dtype dtype)
+{
+    return dtype == DTYPE_I64 || dtype == DTYPE_I32;
+}
+
+static enum input_role find_role(const struct value *input)
+{
+    enum input_role role = name_role(input->name);
+    bool is_ints = role != INPUT_PAST && role != INPUT_USE_CACHE && role != INPUT_MASK;
+    if (is_ints && !is_token_type(input->dtype)) return INPUT_OTHER;
+    if (role == INPUT_PAST && (!dtype_is_float(input->dtype) || input->rank < 3)) return INPUT_OTHER;
+    return role;
+}
+
+/* The axis that counts positions: of the two shapes' unknown dims, the one that is not the batch. -1 when it cannot be told. */
+static int growing_axis(const struct value *past, const struct value *present)
+{
+    if (past->rank != present->rank || past->dtype != present->dtype) return -1;
+    int axis = -1;
+    for (int d = 0; d < past->rank; d++) {
+        bool is_fixed = past->dims[d] != DIM_UNKNOWN;
+        if (is_fixed && present->dims[d] != DIM_UNKNOWN && past->dims[d] != present->dims[d]) return -1;
+        if (!is_fixed) axis = d; /* the last unknown one: batch comes before positions in every layout in use */
+    }
+    return axis;
+}
+
+/* Pairs are in the same order on both sides in every exporter; a pair must agree in type and shape. */
+static hob_status find_carried(const struct graph *graph, struct arena *arena, struct graph_roles *roles, hob_error *error)
+{
+    struct carried_pair *carried = ARENA_NEW(arena, struct carried_pair, graph->n_inputs);
+    if (!carried) FAIL(error, HOB_NO_MEMORY, "finding caches: out of memory");
+    uint32_t n_carried = 0, output = 0;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) {
+        if (roles->inputs[i] != INPUT_PAST) continue;
+        const struct value *past = &graph->values[graph->inputs[i]];
+        for (; output < graph->n_outputs; output++) {
+            const struct value *present = &graph->values[graph->outputs[output]];
+            if (!strstr(graph->output_names[output], "present") && !strstr(graph->output_names[output], "past")) continue;
+            int axis = growing_axis(past, present);
+            if (axis < 0) continue;
+            carried[n_carried++] = (struct carried_pair){.input = i, .output = output++, .axis = axis};
+            break;
+        }
+    }
+    roles->carried = carried;
+    roles->n_carried = n_carried;
+    return HOB_OK;
+}
+
+static void find_outputs(const struct graph *graph, struct graph_roles *roles)
+{
+    roles->logits = roles->hidden = roles->sentence = ROLE_NONE;
+    for (uint32_t i = 0; i < graph->n_outputs; i++) {
+        const char *name = graph->output_names[i];
+        if (!strcmp(name, "logits")) roles->logits = i;
+        if (!strcmp(name, "hidden") || !strcmp(name, "last_hidden_state") || !strcmp(name, "token_embeddings")) roles->hidden = i;
+        if (!strcmp(name, "sentence_embedding")) roles->sentence = i;
+    }
+}
+
+hob_status roles_find(const struct graph *graph, struct arena *arena, struct graph_roles *ret_roles, hob_error *error)
+{
+    enum input_role *inputs = ARENA_NEW(arena, enum input_role, graph->n_inputs);
+    if (!inputs) FAIL(error, HOB_NO_MEMORY, "finding inputs: out of memory");
+    struct graph_roles roles = {.inputs = inputs, .ids = ROLE_NONE, .is_complete = true};
+    uint32_t n_past = 0;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) {
+        inputs[i] = find_role(&graph->values[graph->inputs[i]]);
+        if (inputs[i] == INPUT_IDS) roles.ids = i;
+        if (inputs[i] == INPUT_ROWS || inputs[i] == INPUT_SEGMENTS) roles.is_packed = true;
+        roles.is_complete &= inputs[i] != INPUT_OTHER;
+        n_past += inputs[i] == INPUT_PAST;
+    }
+    if (roles.ids != ROLE_NONE && graph->values[graph->inputs[roles.ids]].rank == 1) roles.is_packed = true;
+    find_outputs(graph, &roles);
+    TRY(find_carried(graph, arena, &roles, error));
+    roles.is_complete &= roles.ids != ROLE_NONE && roles.n_carried == n_past;
+    *ret_roles = roles;
+    return HOB_OK;
+}

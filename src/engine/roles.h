@@ -1,0 +1,42 @@
+/* What a graph's inputs and outputs are for, told from their names, types and shapes: token ids, positions, masks, caches; logits,
+ * hidden states. Graphs that models/ built use hob's own names; ONNX exports use those of transformers, optimum, ORT-genai. */
+#ifndef ENGINE_ROLES_H
+#define ENGINE_ROLES_H
+
+#include "base/arena.h"
+#include "graph/graph.h"
+
+enum input_role {
+    INPUT_OTHER,
+    INPUT_IDS,
+    INPUT_POSITIONS,
+    INPUT_MASK,         /* ones for every position so far */
+    INPUT_TOKEN_TYPES,
+    INPUT_ROWS,         /* hob's own: positions whose logits are wanted */
+    INPUT_SEGMENTS,     /* hob's own: where each text of a packed batch begins */
+    INPUT_USE_CACHE,    /* a merged decoder's switch */
+    INPUT_PAST          /* a cache that the graph takes and gives back whole */
+};
+
+/* A past input and the present output that takes its place in the next run. */
+struct carried_pair {
+    uint32_t input, output; /* indices into graph->inputs and graph->outputs */
+    int axis;               /* the one that grows */
+};
+
+struct graph_roles {
+    const enum input_role *inputs;      /* one an input of the graph */
+    uint32_t ids;                       /* index of INPUT_IDS; UINT32_MAX when there is none */
+    uint32_t logits, hidden, sentence;  /* indices of outputs; UINT32_MAX when there is none */
+    const struct carried_pair *carried;
+    uint32_t n_carried;
+    bool is_packed;                     /* hob's own inputs: no batch dimension, rows or segments */
+    bool is_complete;                   /* every input has a role: the engine can run the graph by itself */
+};
+
+enum { ROLE_NONE = UINT32_MAX };
+
+/* Results live in arena. Fails: HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status roles_find(const struct graph *graph, struct arena *arena, struct graph_roles *ret_roles, hob_error *error);
+
+#endif

@@ -1,0 +1,211 @@
+#include "engine/session.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/tensor.h"
+#include "providers/providers.h"
+
+#include <string.h>
+
+enum { DEFAULT_CONTEXT_TOKENS = 4096, MAX_CONTEXT_TOKENS = 1 << 24 };
+
+static int64_t choose_context(const struct hob_model *model, const hob_session_options *options)
+{
+    int64_t made_for = model->info.n_context;
+    int64_t wanted = options->n_context_tokens;
+    if (wanted <= 0) wanted = made_for > 0 && made_for < DEFAULT_CONTEXT_TOKENS ? made_for : DEFAULT_CONTEXT_TOKENS;
+    return wanted;
+}
+
+static hob_status check_context(const struct hob_model *model, int64_t n_context_tokens, hob_error *error)
+{
+    int64_t most = model->info.n_context > 0 ? model->info.n_context : MAX_CONTEXT_TOKENS;
+    if (n_context_tokens > most)
+        FAIL(error, HOB_LIMIT, "found a context of %lld tokens, expected at most %lld, which the model was made for",
+             (long long)n_context_tokens, (long long)most);
+    return HOB_OK;
+}
+
+static hob_status set_up(struct hob_session *session, const hob_session_options *options, hob_error *error)
+{
+    session->n_context_tokens = choose_context(session->model, options);
+    TRY(check_context(session->model, session->n_context_tokens, error));
+    TRY(session->provider.def->open(&(struct provider_options){.n_threads = options->n_threads}, &session->provider, error));
+    int64_t capacity = session->model->graph->n_states ? session->n_context_tokens : 0;
+    TRY(executor_new(session->model->program, &session->provider, capacity, &session->executor, error));
+    return session->model->info.kind == HOB_MODEL_GRAPH ? HOB_OK : decoder_set_up(session, error);
+}
+
+hob_status hob_session_new(hob_model *model, const hob_session_options *options, hob_session **ret_session, hob_error *error)
+{
+    hob_session_options defaults = {0};
+    struct hob_session *session = memory_new(1, sizeof *session);
+    if (!session) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
+    arena_init(&session->arena, 16 * 1024);
+    arena_init(&session->run_arena, 64 * 1024);
+    session->n_vocab = model->info.n_vocab;
+    session->provider.def = provider_find("cpu");
+    session->model = model;
+    hob_model_ref(model);
+    hob_status status = set_up(session, options ? options : &defaults, error);
+    if (status == HOB_OK) *ret_session = session;
+    else hob_session_free(session);
+    return status;
+}
+
+void hob_session_free(hob_session *session)
+{
+    if (!session) return;
+    for (uint32_t i = 0; session->carried && i < session->model->roles.n_carried; i++) memory_free(session->carried[i].bytes);
+    executor_free(session->executor);
+    session->provider.def->release(&session->provider);
+    memory_free(session->ids);
+    arena_release(&session->arena);
+    arena_release(&session->run_arena);
+    hob_model_free(session->model);
+    memory_free(session);
+}
+
+/* ---- running any graph ---- */
+
+static hob_status find_input(const struct graph *graph, const char *name, uint32_t *ret_index, hob_error *error)
+{
+    for (uint32_t i = 0; i < graph->n_inputs; i++) {
+        if (strcmp(graph->values[graph->inputs[i]].name, name)) continue;
+        *ret_index = i;
+        return HOB_OK;
+    }
+    FAIL(error, HOB_NOT_FOUND, "the model has no input called %s; its first is %s", name,
+         graph->n_inputs ? graph->values[graph->inputs[0]].name : "missing: it takes none");
+}
+
+static hob_status bind_inputs(hob_session *session, const hob_named_tensor *inputs, size_t n_inputs, hob_error *error)
+{
+    const struct graph *graph = session->model->graph;
+    struct tensor missing = {0};
+    for (uint32_t i = 0; i < graph->n_inputs; i++) executor_bind(session->executor, i, &missing);
+    for (size_t i = 0; i < n_inputs; i++) {
+        uint32_t index;
+        TRY(find_input(graph, inputs[i].name, &index, error));
+        executor_bind(session->executor, index, &inputs[i].tensor->tensor);
+    }
+    return HOB_OK;
+}
+
+hob_status hob_session_run(hob_session *session, const hob_named_tensor *inputs, size_t n_inputs, hob_tensor **ret_outputs,
+                           size_t n_outputs, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    if (n_outputs != session->model->graph->n_outputs)
+        FAIL(error, HOB_BAD_ARGUMENT, "found room for %zu outputs, expected %u", n_outputs, session->model->graph->n_outputs);
+    hob_tensor **outputs = memory_new(n_outputs, sizeof *outputs);
+    if (!outputs) FAIL(error, HOB_NO_MEMORY, "outputs: out of memory");
+    TRY_CLEANUP(bind_inputs(session, inputs, n_inputs, error));
+    TRY_CLEANUP(executor_run(session->executor, NULL, error));
+    for (size_t i = 0; i < n_outputs; i++)
+        TRY_CLEANUP(hob_tensor_from(executor_output(session->executor, (uint32_t)i), &outputs[i], error));
+    memcpy(ret_outputs, outputs, n_outputs * sizeof *outputs);
+    memset(outputs, 0, n_outputs * sizeof *outputs);
+cleanup:
+    for (size_t i = 0; i < n_outputs; i++) hob_tensor_free(outputs[i]);
+    memory_free(outputs);
+    return status;
+}
+
+/* ---- inputs the engine makes itself ---- */
+
+static void fill(struct tensor *tensor, int64_t n, int64_t start, int64_t step)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t item = start + i * step;
+        switch (tensor->dtype) {
+        case DTYPE_I64: ((int64_t *)tensor->data)[i] = item; break;
+        case DTYPE_I32: ((int32_t *)tensor->data)[i] = (int32_t)item; break;
+        case DTYPE_F32: ((float *)tensor->data)[i] = (float)item; break;
+        default: ((uint8_t *)tensor->data)[i] = item != 0; break; /* bool */
+        }
+    }
+}
+
+hob_status session_fill_input(struct hob_session *session, uint32_t i, struct arena *arena, int64_t n, int64_t start, int64_t step,
+                              struct tensor *ret_tensor, hob_error *error)
+{
+    const struct graph *graph = session->model->graph;
+    const struct value *input = &graph->values[graph->inputs[i]];
+    if (input->dtype != DTYPE_I64 && input->dtype != DTYPE_I32 && input->dtype != DTYPE_F32 && input->dtype != DTYPE_BOOL)
+        FAIL(error, HOB_UNSUPPORTED, "input %s: found type %s, expected int64, int32, float32 or bool", input->name,
+             dtype_name(input->dtype));
+    struct tensor tensor;
+    bool is_flat = input->rank == 1;
+    TRY(tensor_init(&tensor, input->dtype, is_flat ? 1 : 2, is_flat ? (int64_t[]){n} : (int64_t[]){1, n}, NULL, error));
+    tensor.data = arena_alloc(arena, tensor_n_bytes(&tensor), 64);
+    if (!tensor.data) FAIL(error, HOB_NO_MEMORY, "input %s: out of memory", input->name);
+    fill(&tensor, n, start, step);
+    *ret_tensor = tensor;
+    return HOB_OK;
+}
+
+/* ---- decoders ---- */
+
+static hob_status check_decoder(const hob_session *session, hob_error *error)
+{
+    if (session->model->info.kind == HOB_MODEL_DECODER) return HOB_OK;
+    FAIL(error, HOB_UNSUPPORTED, "the model is no language model (architecture %s): it has no logits to generate from",
+         session->model->info.architecture);
+}
+
+static hob_status check_ids(const hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
+{
+    int64_t n_vocab = session->n_vocab;
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] < 0 || (n_vocab > 0 && ids[i] >= n_vocab))
+            FAIL(error, HOB_BAD_ARGUMENT, "token %zu: found id %d, expected 0 to %lld", i, ids[i], (long long)n_vocab - 1);
+    int64_t n_free = session->n_context_tokens - session->n_ids;
+    if ((uint64_t)n_ids > (uint64_t)n_free)
+        FAIL(error, HOB_LIMIT, "found %zu tokens behind %lld, expected a context of at most %lld", n_ids, (long long)session->n_ids,
+             (long long)session->n_context_tokens);
+    return HOB_OK;
+}
+
+enum { PREFILL_TOKENS = 512 };
+
+hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
+{
+    TRY(check_decoder(session, error));
+    TRY(check_ids(session, ids, n_ids, error));
+    int64_t n_before = session->n_ids;
+    if (n_ids) memcpy(session->ids + n_before, ids, n_ids * sizeof *ids);
+    for (size_t done = 0; done < n_ids;) {
+        size_t n_new = n_ids - done < PREFILL_TOKENS ? n_ids - done : PREFILL_TOKENS;
+        hob_status status = decoder_run(session, (int64_t)n_new, error);
+        if (status != HOB_OK) {
+            hob_status ignored = decoder_rewind(session, n_before, NULL);
+            (void)ignored; /* the first failure is the one to report */
+            return status;
+        }
+        done += n_new;
+    }
+    return HOB_OK;
+}
+
+const float *hob_session_logits(const hob_session *session)
+{
+    return session->logits;
+}
+
+size_t hob_session_n_tokens(const hob_session *session)
+{
+    return (size_t)session->n_ids;
+}
+
+size_t hob_session_n_context_tokens(const hob_session *session)
+{
+    return (size_t)session->n_context_tokens;
+}
+
+hob_status hob_session_rewind(hob_session *session, size_t n_tokens, hob_error *error)
+{
+    TRY(check_decoder(session, error));
+    if (n_tokens > (size_t)session->n_ids)
+        FAIL(error, HOB_BAD_ARGUMENT, "found %zu tokens to keep, expected at most the %lld there are", n_tokens, (long long)session->n_ids);
+    return decoder_rewind(session, (int64_t)n_tokens, error);
+}
