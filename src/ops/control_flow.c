@@ -61,7 +61,7 @@ static hob_status if_prepare(const struct op_prepare *node, void **ret_params)
 static hob_status if_run(struct op_context *ctx)
 {
     const struct if_params *params = ctx->params;
-    bool is_true;
+    bool is_true = false;
     TRY(read_condition(ctx, ctx->inputs[0], &is_true));
     struct tensor *outputs = ARENA_NEW(ctx->scratch, struct tensor, (size_t)ctx->n_outputs);
     if (!outputs) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
