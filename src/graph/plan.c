@@ -205,38 +205,68 @@ static hob_status place(const struct program *program, struct plan *plan, struct
     return HOB_OK;
 }
 
+static hob_status start_plan(const struct program *program, int64_t n_used, struct plan **ret_plan, hob_error *error)
+{
+    struct plan *plan = memory_new(1, sizeof *plan);
+    if (!plan) return no_memory(error);
+    arena_init(&plan->arena, 16 * 1024);
+    plan->slots = ARENA_NEW(&plan->arena, struct plan_slot, program->graph->n_values);
+    plan->bounds = ARENA_NEW(&plan->arena, struct tensor, program->graph->n_inputs);
+    plan->n_used_bound = n_used;
+    if (plan->slots && plan->bounds) {
+        *ret_plan = plan;
+        return HOB_OK;
+    }
+    plan_free(plan);
+    return no_memory(error);
+}
+
+/* Infers all shapes into plan and ret_shapes; both results and shapes live in results. */
+static hob_status infer_all(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
+                            struct plan *plan, struct arena *results, struct arena *scratch, const struct tensor **ret_shapes,
+                            hob_error *error)
+{
+    struct dry_run run = {.program = program, .plan = plan};
+    run.shapes = ARENA_NEW(results, struct tensor, program->graph->n_values);
+    run.states = ARENA_NEW(results, struct op_state, program->graph->n_states);
+    if (!run.shapes || !run.states) return no_memory(error);
+    run.evaluation = (struct evaluation){.kernels = kernels, .results = results, .scratch = scratch, .error = &run.error};
+    hob_status status = dry_run(&run, inputs, n_used);
+    if (status != HOB_OK && error) *error = run.error;
+    *ret_shapes = run.shapes;
+    return status;
+}
+
 hob_status plan_new(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
                     struct plan **ret_plan, hob_error *error)
 {
     hob_status status = HOB_OK;
-    const struct graph *graph = program->graph;
+    struct plan *plan;
     struct arena results, scratch;
+    const struct tensor *shapes;
+    TRY(start_plan(program, n_used, &plan, error));
     arena_init(&results, 64 * 1024);
     arena_init(&scratch, 64 * 1024);
-    struct plan *plan = memory_new(1, sizeof *plan);
-    if (!plan) return no_memory(error);
-    arena_init(&plan->arena, 16 * 1024);
-    plan->slots = ARENA_NEW(&plan->arena, struct plan_slot, graph->n_values);
-    plan->bounds = ARENA_NEW(&plan->arena, struct tensor, graph->n_inputs);
-    plan->n_used_bound = n_used;
-    struct dry_run run = {.program = program, .plan = plan};
-    run.shapes = ARENA_NEW(&results, struct tensor, graph->n_values);
-    run.states = ARENA_NEW(&results, struct op_state, graph->n_states);
-    run.evaluation = (struct evaluation){.kernels = kernels, .results = &results, .scratch = &scratch, .error = &run.error};
-    if (!plan->slots || !plan->bounds || !run.shapes || !run.states) {
-        status = no_memory(error);
-        goto cleanup;
-    }
-    if ((status = dry_run(&run, inputs, n_used)) != HOB_OK) {
-        if (error) *error = run.error;
-        goto cleanup;
-    }
+    TRY_CLEANUP(infer_all(program, kernels, inputs, n_used, plan, &results, &scratch, &shapes, error));
     arena_clear(&scratch);
     TRY_CLEANUP(place(program, plan, &scratch, error));
     *ret_plan = plan;
     plan = NULL;
 cleanup:
     arena_release(&results);
+    arena_release(&scratch);
+    plan_free(plan);
+    return status;
+}
+
+hob_status plan_infer_shapes(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
+                             struct arena *arena, const struct tensor **ret_shapes, hob_error *error)
+{
+    struct plan *plan;
+    struct arena scratch;
+    TRY(start_plan(program, n_used, &plan, error));
+    arena_init(&scratch, 64 * 1024);
+    hob_status status = infer_all(program, kernels, inputs, n_used, plan, arena, &scratch, ret_shapes, error);
     arena_release(&scratch);
     plan_free(plan);
     return status;

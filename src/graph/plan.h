@@ -33,6 +33,10 @@ struct plan {
  * Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status plan_new(const struct program *program, const struct kernels *kernels, const struct tensor *inputs,
                                    int64_t n_used, struct plan **ret_plan, hob_error *error);
+/* Shapes alone, for passes: ret_shapes gets a tensor a value (dtype DTYPE_NONE: unknown; data only where small integers were
+ * followed), in arena. Inputs as for plan_new. Fails: HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status plan_infer_shapes(const struct program *program, const struct kernels *kernels, const struct tensor *inputs,
+                                            int64_t n_used, struct arena *arena, const struct tensor **ret_shapes, hob_error *error);
 void plan_free(struct plan *plan); /* takes NULL */
 bool plan_covers(const struct plan *plan, const struct tensor *inputs, uint32_t n_inputs, int64_t n_used);
 

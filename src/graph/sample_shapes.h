@@ -1,0 +1,16 @@
+/* Shapes that a pass can reason with: every value's shape for one made-up run, with symbolic input dims given telling sizes (a
+ * batch, some cached and some new positions, all different). Good for recognising structure that holds for every size, when
+ * the pattern's dims are told apart; no proof for sizes that the graph computes from values. */
+#ifndef GRAPH_SAMPLE_SHAPES_H
+#define GRAPH_SAMPLE_SHAPES_H
+
+#include "graph/graph.h"
+
+struct kernels;
+
+/* ret_shapes: a tensor a value, dtype DTYPE_NONE where unknown; in arena. Compiles the graph as it stands.
+ * Fails: what program_new says, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, struct arena *arena,
+                                        const struct tensor **ret_shapes, hob_error *error);
+
+#endif
