@@ -120,9 +120,12 @@ tests_in = --cmocka $(TESTS:$(BUILD)/%=$(1)/%) $(if $(and $(PROGRAM),$(CLI_TESTS
 REPLAY_CHECKS := $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),\
     '$(SANITIZED)/fuzz/replay_$(target) $(wildcard fuzz/regressions/$(target)/* fuzz/seeds/$(target)/*)')
 
-.PHONY: deps sanitized test test-long coverage
+.PHONY: deps check sanitized test test-long coverage
 deps: ## install the Debian packages that the build needs
 	@tools/deps build
+
+check: all ## floors, include circles, call circles, tables without files and files without rows
+	@$(RUN_TESTS) --check $(CHECKS)
 
 sanitized:
 	@$(MAKE) SANITIZE=address,undefined BUILD=$(SANITIZED) all tests replays
