@@ -1,0 +1,11 @@
+/* Ctrl-C while there is something worth keeping: the first one only asks to stop, a second one ends the program. */
+#ifndef CLI_INTERRUPT_H
+#define CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* From here on SIGINT is caught. */
+void interrupt_watch(void);
+bool interrupt_is_asked(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* Opening what -m names, with progress for the person who waits. */
+#ifndef CLI_LOAD_H
+#define CLI_LOAD_H
+
+#include "hob/hob.h"
+
+/* A model and the one use a command makes of it. */
+struct loaded {
+    hob_model *model;
+    hob_session *session;
+};
+
+/* path NULL: the default model. is_graph_only: for `run`. n_threads 0: as many as the process may run on. */
+HOB_MUST_CHECK hob_status load_model(const char *path, bool is_graph_only, size_t n_threads, struct loaded *ret_loaded,
+                                     hob_error *error);
+void loaded_release(struct loaded *loaded); /* takes a zeroed one */
+
+/* path NULL: the default model's. */
+HOB_MUST_CHECK hob_status load_tokenizer(const char *path, hob_tokenizer **ret_tokenizer, hob_error *error);
+
+#endif
