@@ -13,6 +13,7 @@
 #define FORMATS_TENSOR_FILE_H
 
 #include "base/arena.h"
+#include "base/mapped_file.h"
 #include "base/string_map.h"
 #include "tensor/tensor.h"
 
@@ -61,5 +62,19 @@ bool tensor_file_get_int(const struct tensor_file *file, const char *key, int64_
 bool tensor_file_get_float(const struct tensor_file *file, const char *key, double *ret_number);
 bool tensor_file_get_bool(const struct tensor_file *file, const char *key, bool *ret_flag);
 const char *tensor_file_get_string(const struct tensor_file *file, const char *key); /* NULL when absent */
+
+/* ---- for the readers of a format ---- */
+HOB_MUST_CHECK hob_status tensor_file_new(const char *path, const char *format, struct tensor_file **ret_file,
+                                          hob_error *error);
+/* Maps another file (the only one, or a shard); it stays mapped as long as the tensor file. */
+HOB_MUST_CHECK hob_status tensor_file_map(struct tensor_file *file, const char *path, struct mapped_file *ret_map,
+                                          hob_error *error);
+/* The name is copied; it must not be empty or hold a NUL. The bytes are copied only if they are not aligned for their type.
+ * Fails: HOB_BAD_FILE when the name stands twice; the message does not name the file. */
+HOB_MUST_CHECK hob_status tensor_file_add_tensor(struct tensor_file *file, const char *name, size_t n_name_bytes,
+                                                 const struct tensor *tensor, hob_error *error);
+/* The key is copied, as above; what the value points to must live as long as the file. */
+HOB_MUST_CHECK hob_status tensor_file_add_metadata(struct tensor_file *file, const char *key, size_t n_key_bytes,
+                                                   const struct metadata *value, hob_error *error);
 
 #endif

@@ -43,6 +43,19 @@ size_t dtype_block_bytes(enum dtype dtype)
     return dtype_is_known((int)dtype) ? facts[dtype].block_bytes : 0;
 }
 
+size_t dtype_alignment(enum dtype dtype)
+{
+    switch (dtype) {
+    case DTYPE_C64: return _Alignof(float);
+    case DTYPE_C128: return _Alignof(double);
+    case DTYPE_STRING: return _Alignof(struct tensor_string);
+    case DTYPE_SEQUENCE: return _Alignof(struct tensor);
+    default: break;
+    }
+    if (dtype_block_items(dtype) > 2) return _Alignof(uint16_t); /* a block begins with its half-precision scale */
+    return dtype_block_bytes(dtype) ? dtype_block_bytes(dtype) : 1;
+}
+
 /* The first character says the byte order; any that reads the same on this machine will do. */
 enum dtype dtype_from_npy(const char *npy, size_t n_bytes)
 {

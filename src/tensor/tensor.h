@@ -57,6 +57,7 @@ const char *dtype_npy(enum dtype dtype);       /* "<f4"; "" where NumPy has none
 size_t dtype_block_items(enum dtype dtype);    /* 1 but for block formats and 4-bit types */
 size_t dtype_block_bytes(enum dtype dtype);    /* bytes of one block; element size where block_items is 1 */
 enum dtype dtype_from_npy(const char *npy, size_t n_bytes); /* DTYPE_NONE when unknown */
+size_t dtype_alignment(enum dtype dtype);        /* bytes: what typed loads of an element or block need */
 bool dtype_is_float(enum dtype dtype);         /* f16 bf16 f32 f64 f8* */
 bool dtype_is_integer(enum dtype dtype);       /* signed and unsigned, 4 to 64 bits; not bool */
 
