@@ -289,12 +289,58 @@ hob_status graph_add_node(struct graph *graph, const struct node_spec *spec, uin
     return HOB_OK;
 }
 
+hob_status graph_new_replacements(const struct graph *graph, struct arena *scratch, uint32_t **ret_map, hob_error *error)
+{
+    uint32_t *map = ARENA_NEW(scratch, uint32_t, graph->n_values);
+    if (!map) return no_memory(graph, error);
+    for (uint32_t i = 0; i < graph->n_values; i++) map[i] = i;
+    *ret_map = map;
+    return HOB_OK;
+}
+
+uint32_t graph_find_replacement(uint32_t *map, uint32_t value)
+{
+    while (map[value] != value) {
+        map[value] = map[map[value]];
+        value = map[value];
+    }
+    return value;
+}
+
+static uint32_t *inputs_of(struct graph *graph, uint32_t node)
+{
+    return (uint32_t *)(uintptr_t)graph->nodes[node].inputs; /* the graph's own arena memory */
+}
+
+void graph_replace_inputs(struct graph *graph, uint32_t node, uint32_t *map)
+{
+    uint32_t *inputs = inputs_of(graph, node);
+    for (uint32_t i = 0; i < graph->nodes[node].n_inputs; i++)
+        if (inputs[i] != VALUE_NONE) inputs[i] = graph_find_replacement(map, inputs[i]);
+}
+
+void graph_replace_values(struct graph *graph, uint32_t *map)
+{
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        if (!graph->nodes[i].is_removed) graph_replace_inputs(graph, i, map);
+    for (uint32_t i = 0; i < graph->n_outputs; i++) {
+        graph->values[graph->outputs[i]].is_output = false;
+        graph->outputs[i] = graph_find_replacement(map, graph->outputs[i]);
+    }
+    for (uint32_t i = 0; i < graph->n_outputs; i++) graph->values[graph->outputs[i]].is_output = true;
+    for (uint32_t s = 0; s < graph->n_subgraphs; s++) {
+        struct graph *subgraph = graph->subgraphs[s];
+        for (uint32_t i = 0; i < subgraph->n_values; i++)
+            if (subgraph->values[i].outer != VALUE_NONE)
+                subgraph->values[i].outer = graph_find_replacement(map, subgraph->values[i].outer);
+    }
+}
+
 void graph_replace_value(struct graph *graph, uint32_t value, uint32_t replacement)
 {
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        if (graph->nodes[i].is_removed) continue;
-        uint32_t *inputs = (uint32_t *)(uintptr_t)graph->nodes[i].inputs; /* the graph's own arena memory */
-        for (uint32_t j = 0; j < graph->nodes[i].n_inputs; j++)
+        uint32_t *inputs = inputs_of(graph, i);
+        for (uint32_t j = 0; !graph->nodes[i].is_removed && j < graph->nodes[i].n_inputs; j++)
             if (inputs[j] == value) inputs[j] = replacement;
     }
     for (uint32_t i = 0; i < graph->n_outputs; i++) {

@@ -148,8 +148,15 @@ enum { STATE_NONE = UINT32_MAX };
 HOB_MUST_CHECK hob_status graph_add_node(struct graph *graph, const struct node_spec *spec, uint32_t *ret_outputs, hob_error *error);
 
 /* ---- for passes ---- */
-/* Every reader of value, and the outputs list, reads replacement instead. */
+/* Every reader of value, and the outputs list, reads replacement instead. Walks the whole graph: for one value. */
 void graph_replace_value(struct graph *graph, uint32_t value, uint32_t replacement);
+/* For many: a map of n_values entries, each value's replacement or itself. New maps map every value to itself. */
+HOB_MUST_CHECK hob_status graph_new_replacements(const struct graph *graph, struct arena *scratch, uint32_t **ret_map, hob_error *error);
+/* The value that stands for `value` in the end. Shortens chains on the way. */
+uint32_t graph_find_replacement(uint32_t *map, uint32_t value);
+/* One node's inputs, or everything (nodes, outputs, captures of subgraphs). */
+void graph_replace_inputs(struct graph *graph, uint32_t node, uint32_t *map);
+void graph_replace_values(struct graph *graph, uint32_t *map);
 /* The node is gone and its outputs have no producer. */
 void graph_remove_node(struct graph *graph, uint32_t node);
 /* n_readers[value]: nodes that read it (each once per use) + 1 per output entry. Array of n_values in arena scratch. */

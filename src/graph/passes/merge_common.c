@@ -14,6 +14,7 @@ enum { SMALL_CONSTANT_BYTES = 1024 };
 struct merging {
     struct graph *graph;
     struct pass_context *context;
+    uint32_t *replacements;
     struct string_map seen;
     struct buffer key;
 };
@@ -83,8 +84,9 @@ static hob_status merge_constants(struct merging *merging)
         uint64_t found;
         if (merging->key.is_failed) FAIL(merging->context->error, HOB_NO_MEMORY, "merging constants: out of memory");
         TRY(find_or_put(merging, i, &found));
-        if (found != i) graph_replace_value(graph, i, (uint32_t)found);
+        if (found != i) merging->replacements[i] = (uint32_t)found;
     }
+    graph_replace_values(graph, merging->replacements);
     return HOB_OK;
 }
 
@@ -93,7 +95,7 @@ static void merge_into(struct merging *merging, uint32_t index, uint32_t kept)
     struct graph *graph = merging->graph;
     const struct node *node = &graph->nodes[index];
     for (uint32_t i = 0; i < node->n_outputs; i++)
-        if (node->outputs[i] != VALUE_NONE) graph_replace_value(graph, node->outputs[i], graph->nodes[kept].outputs[i]);
+        if (node->outputs[i] != VALUE_NONE) merging->replacements[node->outputs[i]] = graph->nodes[kept].outputs[i];
     graph_remove_node(graph, index);
     merging->context->n_changes++;
 }
@@ -104,17 +106,20 @@ static hob_status merge_nodes(struct merging *merging)
     TRY(graph_sort(merging->graph, merging->context->scratch, &order, &n_nodes, merging->context->error));
     for (uint32_t i = 0; i < n_nodes; i++) {
         const struct node *node = &merging->graph->nodes[order[i]];
+        graph_replace_inputs(merging->graph, order[i], merging->replacements);
         if ((node->op->flags & (OP_NOT_FOLDABLE | OP_STATEFUL)) || !write_node(node, &merging->key)) continue;
         uint64_t kept;
         TRY(find_or_put(merging, order[i], &kept));
         if (kept != order[i]) merge_into(merging, order[i], (uint32_t)kept);
     }
+    graph_replace_values(merging->graph, merging->replacements);
     return HOB_OK;
 }
 
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     struct merging merging = {.graph = graph, .context = context};
+    TRY(graph_new_replacements(graph, context->scratch, &merging.replacements, context->error));
     hob_status status = merge_constants(&merging);
     string_map_release(&merging.seen);
     if (status == HOB_OK) status = merge_nodes(&merging);

@@ -17,13 +17,16 @@ static bool is_identity(const struct graph *graph, const struct node *node)
 
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
+    uint32_t *replacements;
+    TRY(graph_new_replacements(graph, context->scratch, &replacements, context->error));
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
         const struct node *node = &graph->nodes[i];
         if (node->is_removed || !is_identity(graph, node)) continue;
-        graph_replace_value(graph, node->outputs[0], node->inputs[0]);
+        replacements[node->outputs[0]] = node->inputs[0];
         graph_remove_node(graph, i);
         context->n_changes++;
     }
+    graph_replace_values(graph, replacements);
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;
 }
