@@ -59,13 +59,22 @@ static bool is_disabled(const char *disabled, const struct pass_def *pass)
     return list_has(disabled, "all", 3) || list_has(disabled, pass->name, strlen(pass->name));
 }
 
+/* Passes may follow chains of nodes: a cycle must be found before. */
+static hob_status check_order(const struct graph *graph, struct arena *scratch, hob_error *error)
+{
+    uint32_t *order, n_nodes;
+    TRY(graph_sort(graph, scratch, &order, &n_nodes, error));
+    for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(check_order(graph->subgraphs[s], scratch, error));
+    return HOB_OK;
+}
+
 hob_status passes_run(struct graph *graph, const struct pass_options *options, struct pass_report *report, hob_error *error)
 {
     TRY(check_disabled(options->disabled, error));
     TRY(graph_resolve_ops(graph, error));
     struct arena scratch;
     arena_init(&scratch, 256 * 1024);
-    hob_status status = HOB_OK;
+    hob_status status = check_order(graph, &scratch, error);
     for (size_t i = 0; i < passes_count() && status == HOB_OK; i++) {
         struct pass_context context = {.options = options, .scratch = &scratch, .error = error};
         if (options->progress) options->progress(options->progress_context, passes[i]->name, (double)i / (double)passes_count());
