@@ -1,0 +1,344 @@
+/* hob's own operators against PyTorch (tests/data/ops, made by tools/make-op-goldens.py), and what the numbers contract
+ * promises of them: the same bytes whatever the chunks, the threads, the packing and the weight's layout. */
+#include "unit.h"
+
+#include "ops/run_op.h"
+
+static int set_up(void **state)
+{
+    static struct op_bench bench;
+    op_bench_init(&bench, 2);
+    *state = &bench;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    op_bench_release(*state);
+    return 0;
+}
+
+/* ---- RotaryEmbedding ---- */
+
+static void check_rotary(struct op_bench *bench, const char *expected_name, const struct attribute *attributes, size_t n,
+                         bool has_factors)
+{
+    struct tensor x = golden(bench, "rotary_x"), positions = golden(bench, "rotary_positions");
+    struct tensor factors = golden(bench, "rotary_factors"), expected = golden(bench, expected_name), y;
+    const struct tensor *inputs[] = {&x, &positions, &factors};
+    run_op(bench, "hob", "RotaryEmbedding", 1, attributes, n, inputs, has_factors ? 3 : 2, &y, 1);
+    assert_close(bench, &y, &expected, 1e-6f, 2e-6f);
+    /* Heads before positions in memory, as a transposed view shows them. */
+    struct tensor moved = tensor_transpose(&x, (int[]){1, 0, 2}), copy, again;
+    assert_int_equal(tensor_init(&copy, DTYPE_F32, 3, moved.dims, arena_alloc(&bench->arena, tensor_n_bytes(&x), 64), NULL), HOB_OK);
+    tensor_copy_contiguous(&moved, copy.data);
+    struct tensor strided = tensor_transpose(&copy, (int[]){1, 0, 2});
+    inputs[0] = &strided;
+    run_op(bench, "hob", "RotaryEmbedding", 1, attributes, n, inputs, has_factors ? 3 : 2, &again, 1);
+    assert_same_bytes(bench, &again, &y);
+}
+
+static void test_rotary_agrees_with_torch(void **state)
+{
+    struct attribute interleaved = int_attribute("interleaved", 1);
+    struct attribute partial[] = {int_attribute("n_dims", 4), float_attribute("base", 500000)};
+    check_rotary(*state, "rotary_halves", NULL, 0, false);
+    check_rotary(*state, "rotary_interleaved", &interleaved, 1, false);
+    check_rotary(*state, "rotary_partial", partial, 2, false);
+    check_rotary(*state, "rotary_factors_y", NULL, 0, true);
+}
+
+static void test_rotary_refuses_odd_dims(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = golden(bench, "rotary_x"), positions = golden(bench, "rotary_positions"), y;
+    struct attribute odd = int_attribute("n_dims", 3);
+    assert_int_equal(try_op(bench, "hob", "RotaryEmbedding", 1, &odd, 1, (const struct tensor *[]){&x, &positions}, 2, &y, 1),
+                     HOB_BAD_SHAPE);
+    assert_string_equal(bench->error.message, "test (RotaryEmbedding): n_dims: found 3, expected an even number up to 8");
+}
+
+/* ---- Attention ---- */
+
+static struct tensor attend(struct op_bench *bench, const struct tensor *q, const struct tensor *k, const struct tensor *v,
+                            const struct tensor *mask, const struct tensor *segments, bool is_causal, float scale)
+{
+    struct attribute attributes[] = {int_attribute("is_causal", is_causal), float_attribute("scale", scale)};
+    const struct tensor *inputs[] = {q, k, v, mask, segments};
+    struct tensor y;
+    run_op(bench, "hob", "Attention", 1, attributes, 2, inputs, 5, &y, 1);
+    return y;
+}
+
+static void test_attention_agrees_with_torch(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_q"), k = golden(bench, "attention_k"), v = golden(bench, "attention_v");
+    struct tensor mask = golden(bench, "attention_mask"), expected, y;
+    expected = golden(bench, "attention_plain");
+    y = attend(bench, &q, &k, &v, NULL, NULL, false, 0);
+    assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
+    expected = golden(bench, "attention_causal");
+    y = attend(bench, &q, &k, &v, NULL, NULL, true, 0);
+    assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
+    expected = golden(bench, "attention_masked");
+    y = attend(bench, &q, &k, &v, &mask, NULL, false, 0.5f);
+    assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
+}
+
+static void test_attention_takes_any_strides(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_q"), k = golden(bench, "attention_k"), v = golden(bench, "attention_v");
+    struct tensor expected = attend(bench, &q, &k, &v, NULL, NULL, true, 0);
+    struct tensor *all[] = {&q, &k, &v};
+    static const int orders[][4] = {{0, 2, 1, 3}, {0, 1, 3, 2}, {3, 2, 1, 0}};
+    for (size_t order = 0; order < 3; order++) {
+        struct tensor strided[3];
+        for (int i = 0; i < 3; i++) {
+            struct tensor moved = tensor_transpose(all[i], orders[order]), copy;
+            void *data = arena_alloc(&bench->arena, tensor_n_bytes(&moved), 64);
+            tensor_copy_contiguous(&moved, data);
+            assert_int_equal(tensor_init(&copy, DTYPE_F32, 4, moved.dims, data, NULL), HOB_OK);
+            strided[i] = tensor_transpose(&copy, orders[order]);
+        }
+        struct tensor y = attend(bench, &strided[0], &strided[1], &strided[2], NULL, NULL, true, 0);
+        assert_same_bytes(bench, &y, &expected);
+    }
+}
+
+/* The heads of a position lie together, so that Transpose and Reshape behind it are views. */
+static void test_attention_output_is_ready_to_be_reshaped(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_q"), k = golden(bench, "attention_k"), v = golden(bench, "attention_v");
+    struct tensor y = attend(bench, &q, &k, &v, NULL, NULL, false, 0);
+    struct tensor transposed = tensor_transpose(&y, (int[]){0, 2, 1, 3}), rows;
+    assert_true(tensor_is_contiguous(&transposed));
+    assert_true(tensor_reshape(&transposed, 3, (int64_t[]){2, 5, 72}, &rows));
+}
+
+static void test_attention_in_chunks_has_the_same_bytes(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { H = 6, HKV = 2, T = 75, K = 16 };
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 1), k = random_f32(bench, 4, (int64_t[]){1, HKV, T, K}, 2);
+    struct tensor v = random_f32(bench, 4, (int64_t[]){1, HKV, T, K}, 3);
+    struct tensor whole = attend(bench, &q, &k, &v, NULL, NULL, true, 0);
+    static const int64_t cuts[] = {0, 1, 2, 9, 40, 41, T};
+    for (size_t i = 0; i + 1 < sizeof cuts / sizeof cuts[0]; i++) {
+        int64_t begin = cuts[i], end = cuts[i + 1];
+        struct tensor q_chunk = tensor_slice(&q, 2, begin, end - begin, 1), k_chunk = tensor_slice(&k, 2, 0, end, 1);
+        struct tensor v_chunk = tensor_slice(&v, 2, 0, end, 1), expected = tensor_slice(&whole, 2, begin, end - begin, 1);
+        struct tensor y = attend(bench, &q_chunk, &k_chunk, &v_chunk, NULL, NULL, true, 0);
+        assert_same_bytes(bench, &y, &expected);
+    }
+}
+
+static void test_attention_packed_agrees_with_torch(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_packed_q"), k = golden(bench, "attention_packed_k");
+    struct tensor v = golden(bench, "attention_packed_v"), expected = golden(bench, "attention_packed_y");
+    struct tensor segments = ints_i64(bench, 4, (int64_t[]){0, 4, 5, 11});
+    struct tensor y = attend(bench, &q, &k, &v, NULL, &segments, false, 0);
+    assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
+}
+
+static void test_attention_packed_is_each_sentence_by_itself(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { H = 4, T = 90, K = 24 };
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 4), k = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 5);
+    struct tensor v = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 6);
+    int64_t cuts[] = {0, 3, 3, 64, 65, T};
+    struct tensor segments = ints_i64(bench, 6, cuts), whole = attend(bench, &q, &k, &v, NULL, &segments, false, 0);
+    for (int i = 0; i < 5; i++) {
+        int64_t n = cuts[i + 1] - cuts[i];
+        if (!n) continue;
+        struct tensor one_q = tensor_slice(&q, 2, cuts[i], n, 1), one_k = tensor_slice(&k, 2, cuts[i], n, 1);
+        struct tensor one_v = tensor_slice(&v, 2, cuts[i], n, 1), expected = tensor_slice(&whole, 2, cuts[i], n, 1);
+        struct tensor y = attend(bench, &one_q, &one_k, &one_v, NULL, NULL, false, 0);
+        assert_same_bytes(bench, &y, &expected);
+    }
+}
+
+static void test_attention_refuses_bad_segments(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_packed_q"), k = golden(bench, "attention_packed_k"), y;
+    struct tensor v = golden(bench, "attention_packed_v");
+    static const int64_t bad[][3] = {{0, 4, 10}, {1, 4, 11}, {0, 12, 11}, {0, 8, 7}};
+    for (size_t i = 0; i < 4; i++) {
+        struct tensor segments = ints_i64(bench, 3, bad[i]);
+        const struct tensor *inputs[] = {&q, &k, &v, NULL, &segments};
+        assert_int_equal(try_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 5, &y, 1), HOB_BAD_ARGUMENT);
+    }
+}
+
+static void test_attention_does_not_depend_on_threads(void **state)
+{
+    struct op_bench *bench = *state, alone, many;
+    struct tensor q = random_f32(bench, 4, (int64_t[]){2, 6, 50, 16}, 7), k = random_f32(bench, 4, (int64_t[]){2, 3, 50, 16}, 8);
+    op_bench_init(&alone, 1);
+    op_bench_init(&many, 5);
+    struct tensor a = attend(&alone, &q, &k, &k, NULL, NULL, true, 0), b = attend(&many, &q, &k, &k, NULL, NULL, true, 0);
+    assert_same_bytes(bench, &a, &b);
+    op_bench_release(&alone);
+    op_bench_release(&many);
+}
+
+/* ---- rows: RMSNorm, SwiGLU, Gelu ---- */
+
+static void check_rows(struct op_bench *bench, const char *op, const char *second, const struct attribute *attributes,
+                       size_t n_attributes, const char *expected_name)
+{
+    struct tensor x = golden(bench, "rows_x"), other = golden(bench, second ? second : "rows_x"), y;
+    struct tensor expected = golden(bench, expected_name);
+    run_op(bench, "hob", op, 1, attributes, n_attributes, (const struct tensor *[]){&x, &other}, second ? 2 : 1, &y, 1);
+    assert_close(bench, &y, &expected, 1e-6f, 1e-6f);
+}
+
+static void test_rows_agree_with_torch(void **state)
+{
+    struct attribute tanh = {.name = "approximate", .kind = ATTRIBUTE_STRING, .n_items = 1, .string = {"tanh", 4}};
+    check_rows(*state, "RMSNorm", "rows_weight", NULL, 0, "rows_rms");
+    check_rows(*state, "SwiGLU", "rows_up", NULL, 0, "rows_swiglu");
+    check_rows(*state, "Gelu", NULL, NULL, 0, "rows_gelu");
+    check_rows(*state, "Gelu", NULL, &tanh, 1, "rows_gelu_tanh");
+}
+
+/* ---- Linear ---- */
+
+static struct tensor as_panels(struct op_bench *bench, const struct tensor *w)
+{
+    struct panel_source source = {.data = w->data, .dtype = w->dtype, .n = w->dims[0], .k = w->dims[1], .n_stride = w->dims[1], .k_stride = 1};
+    size_t n_bytes;
+    assert_true(panel_bytes(source.n, source.k, &n_bytes));
+    struct tensor packed = *w;
+    packed.dtype = DTYPE_F32;
+    packed.layout = LAYOUT_PANELS;
+    packed.data = arena_alloc(&bench->arena, n_bytes + 1, 64);
+    panel_pack_f32(&source, 0, panel_count(source.n), packed.data);
+    return packed;
+}
+
+static struct tensor linear(struct op_bench *bench, const struct tensor *x, const struct tensor *w, const struct tensor *bias)
+{
+    struct tensor y;
+    run_op(bench, "hob", "Linear", 1, NULL, 0, (const struct tensor *[]){x, w, bias}, 3, &y, 1);
+    return y;
+}
+
+static void test_linear_agrees_with_torch(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = golden(bench, "rows_x"), w = golden(bench, "rows_linear"), bias = golden(bench, "rows_linear_bias");
+    struct tensor expected = golden(bench, "rows_linear_y"), packed = as_panels(bench, &w);
+    struct tensor y = linear(bench, &x, &packed, &bias);
+    assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
+    struct tensor plain = linear(bench, &x, &w, &bias);
+    assert_same_bytes(bench, &plain, &y);
+}
+
+static void test_linear_of_a_transposed_weight_and_input(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = random_f32(bench, 2, (int64_t[]){33, 7}, 9), w = random_f32(bench, 2, (int64_t[]){33, 50}, 10);
+    struct tensor x_view = tensor_transpose(&x, (int[]){1, 0}), w_view = tensor_transpose(&w, (int[]){1, 0}), x_copy = x_view, w_copy = w_view;
+    x_copy.data = arena_alloc(&bench->arena, tensor_n_bytes(&x), 64);
+    w_copy.data = arena_alloc(&bench->arena, tensor_n_bytes(&w), 64);
+    tensor_copy_contiguous(&x_view, x_copy.data);
+    tensor_copy_contiguous(&w_view, w_copy.data);
+    tensor_set_contiguous(&x_copy);
+    tensor_set_contiguous(&w_copy);
+    struct tensor a = linear(bench, &x_view, &w_view, NULL), b = linear(bench, &x_copy, &w_copy, NULL);
+    assert_same_bytes(bench, &a, &b);
+}
+
+/* A weight larger than what is packed at a time. */
+static void test_linear_packs_large_weights_in_blocks(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = random_f32(bench, 2, (int64_t[]){3, 2100}, 11), w = random_f32(bench, 2, (int64_t[]){1030, 2100}, 12);
+    struct tensor bias = random_f32(bench, 1, (int64_t[]){1030}, 13), packed = as_panels(bench, &w);
+    struct tensor a = linear(bench, &x, &w, &bias), b = linear(bench, &x, &packed, &bias);
+    assert_same_bytes(bench, &a, &b);
+}
+
+static void test_linear_rows_do_not_depend_on_their_number(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = random_f32(bench, 2, (int64_t[]){29, 96}, 14), w = random_f32(bench, 2, (int64_t[]){70, 96}, 15);
+    struct tensor packed = as_panels(bench, &w), whole = linear(bench, &x, &packed, NULL);
+    for (int64_t row = 0; row < 29; row += 7) {
+        struct tensor one = tensor_slice(&x, 0, row, 1, 1), expected = tensor_slice(&whole, 0, row, 1, 1);
+        struct tensor y = linear(bench, &one, &packed, NULL);
+        assert_same_bytes(bench, &y, &expected);
+    }
+}
+
+static void test_linear_says_what_does_not_fit(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = random_f32(bench, 2, (int64_t[]){3, 8}, 16), w = random_f32(bench, 2, (int64_t[]){5, 7}, 17), y;
+    assert_int_equal(try_op(bench, "hob", "Linear", 1, NULL, 0, (const struct tensor *[]){&x, &w}, 2, &y, 1), HOB_BAD_SHAPE);
+    assert_string_equal(bench->error.message, "test (Linear): found x [3,8] and w [5,7], expected [..,K] and [N,K]");
+}
+
+/* ---- CacheAppend ---- */
+
+static void test_cache_shows_what_was_appended(void **state)
+{
+    struct op_bench *bench = *state;
+    /* Positions in the middle in memory, first in the shape: the layout that sessions use. */
+    struct tensor buffer = random_f32(bench, 3, (int64_t[]){2, 10, 4}, 18);
+    struct op_state cache = {.buffer = tensor_transpose(&buffer, (int[]){1, 0, 2}), .axis = 0};
+    struct tensor x = random_f32(bench, 3, (int64_t[]){9, 2, 4}, 19), y;
+    bench->state = &cache;
+    static const int64_t cuts[] = {0, 5, 6, 9};
+    for (int i = 0; i < 3; i++) {
+        struct tensor chunk = tensor_slice(&x, 0, cuts[i], cuts[i + 1] - cuts[i], 1);
+        run_op(bench, "hob", "CacheAppend", 1, NULL, 0, (const struct tensor *[]){&chunk}, 1, &y, 1);
+        assert_true(y.is_view);
+        struct tensor expected = tensor_slice(&x, 0, 0, cuts[i + 1], 1);
+        assert_same_bytes(bench, &y, &expected);
+        cache.n_used = cuts[i + 1];
+    }
+    struct tensor too_much = tensor_slice(&x, 0, 0, 2, 1);
+    assert_int_equal(try_op(bench, "hob", "CacheAppend", 1, NULL, 0, (const struct tensor *[]){&too_much}, 1, &y, 1), HOB_LIMIT);
+    bench->state = NULL;
+}
+
+static void test_cache_without_a_session_is_its_input(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = random_f32(bench, 3, (int64_t[]){3, 2, 4}, 20), y;
+    run_op(bench, "hob", "CacheAppend", 1, NULL, 0, (const struct tensor *[]){&x}, 1, &y, 1);
+    assert_same_bytes(bench, &y, &x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rotary_agrees_with_torch),
+        cmocka_unit_test(test_rotary_refuses_odd_dims),
+        cmocka_unit_test(test_attention_agrees_with_torch),
+        cmocka_unit_test(test_attention_takes_any_strides),
+        cmocka_unit_test(test_attention_output_is_ready_to_be_reshaped),
+        cmocka_unit_test(test_attention_in_chunks_has_the_same_bytes),
+        cmocka_unit_test(test_attention_packed_agrees_with_torch),
+        cmocka_unit_test(test_attention_packed_is_each_sentence_by_itself),
+        cmocka_unit_test(test_attention_refuses_bad_segments),
+        cmocka_unit_test(test_attention_does_not_depend_on_threads),
+        cmocka_unit_test(test_rows_agree_with_torch),
+        cmocka_unit_test(test_linear_agrees_with_torch),
+        cmocka_unit_test(test_linear_of_a_transposed_weight_and_input),
+        cmocka_unit_test(test_linear_packs_large_weights_in_blocks),
+        cmocka_unit_test(test_linear_rows_do_not_depend_on_their_number),
+        cmocka_unit_test(test_linear_says_what_does_not_fit),
+        cmocka_unit_test(test_cache_shows_what_was_appended),
+        cmocka_unit_test(test_cache_without_a_session_is_its_input),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
