@@ -189,7 +189,7 @@ compile_commands.json:
 	  sed -n 's|^.* -c \([^ ]*\) -o .*|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
 	  sed '1s/^/[/; $$s/,$$/]/' > $@
 
-$(BUILD)/libhob.pc: $(BUILD)/flags
+$(BUILD)/libhob.pc: always # PREFIX may have changed
 	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: libhob' 'Description: private AI on one machine' 'Version: $(VERSION)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lhob' 'Libs.private: $(LDLIBS)' > $@
 
