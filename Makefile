@@ -118,7 +118,7 @@ FUZZ_CC    ?= clang
 tests_in = --cmocka $(TESTS:$(BUILD)/%=$(1)/%) $(if $(and $(PROGRAM),$(CLI_TESTS)),--cli $(1)/hob $(CLI_TESTS))
 # Each fuzz target over its seeds and over all that once crashed it.
 REPLAY_CHECKS := $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),\
-    '$(SANITIZED)/fuzz/replay_$(target) $(wildcard fuzz/regressions/$(target)/* fuzz/seeds/$(target)/*)')
+    '$(SANITIZED)/fuzz/replay_$(target) $$(find fuzz/regressions/$(target) fuzz/seeds/$(target) -type f 2>/dev/null)')
 
 .PHONY: deps check sanitized test test-long coverage
 deps: ## install the Debian packages that the build needs

@@ -1,6 +1,6 @@
 /* Stands in for libFuzzer where there is none: runs the target once on an empty input and once on each file given.
  *
- *     build/fuzz/replay_gguf fuzz/regressions/gguf/*.bin
+ *     build/fuzz/replay_gguf fuzz/regressions/gguf/truncated-header
  *
  * An input that still harms the target ends the program through the sanitizers. */
 #include <stdint.h>
