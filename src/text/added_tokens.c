@@ -1,0 +1,109 @@
+/* The semantics are those of Hugging Face's AddedVocabulary: a match that is turned down (a special token that is to be
+ * ignored, a single word inside a longer one) is skipped as a whole, no shorter token is tried in its place. */
+#include "text/added_tokens.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "text/unicode.h"
+
+enum { MAX_ADDED_TOKENS = 1 << 20, MAX_ADDED_BYTES = 1024 };
+
+hob_status added_tokens_add(struct added_tokens *added, struct added_token token, hob_error *error)
+{
+    if (token.n_bytes == 0) return HOB_OK;
+    if (token.n_bytes > MAX_ADDED_BYTES || added->n_tokens == MAX_ADDED_TOKENS)
+        FAIL(error, HOB_LIMIT, "added token %d: found %zu bytes, at most %d are taken", token.id, token.n_bytes,
+             MAX_ADDED_BYTES);
+    if (added->n_tokens == added->n_reserved) {
+        size_t n = added->n_reserved * 2 + 16;
+        struct added_token *tokens = memory_resize(added->tokens, n, sizeof *tokens);
+        if (!tokens) FAIL(error, HOB_NO_MEMORY, "added tokens: no memory for %zu", n);
+        added->tokens = tokens;
+        added->n_reserved = n;
+    }
+    added->tokens[added->n_tokens++] = token;
+    added->is_first_byte[(unsigned char)token.text[0]] = true;
+    return HOB_OK;
+}
+
+hob_status added_tokens_finish(struct added_tokens *added, hob_error *error)
+{
+    if (added->n_tokens == 0) return HOB_OK;
+    struct trie_key *keys = memory_new(added->n_tokens, sizeof *keys);
+    if (!keys) FAIL(error, HOB_NO_MEMORY, "added tokens: no memory for %zu", added->n_tokens);
+    for (size_t i = 0; i < added->n_tokens; i++)
+        keys[i] = (struct trie_key){added->tokens[i].text, added->tokens[i].n_bytes, (int32_t)i};
+    hob_status status = trie_init(&added->trie, keys, added->n_tokens, error);
+    memory_free(keys);
+    return status;
+}
+
+void added_tokens_release(struct added_tokens *added)
+{
+    trie_release(&added->trie);
+    memory_free(added->tokens);
+    *added = (struct added_tokens){0};
+}
+
+/* The longest token at text[at], or NULL. */
+static const struct added_token *find_longest(const struct added_tokens *added, const char *text, size_t at,
+                                              size_t n_bytes)
+{
+    const struct added_token *longest = NULL;
+    uint32_t node = TRIE_ROOT;
+    while (at < n_bytes && trie_step(&added->trie, &node, text[at++]))
+        if (added->trie.values[node] >= 0) longest = &added->tokens[added->trie.values[node]];
+    return longest;
+}
+
+static bool touches_word(const char *text, size_t begin, size_t end, size_t n_bytes)
+{
+    size_t ignored;
+    if (begin > 0 && unicode_is_word(unicode_decode(text + unicode_last(text, begin), &ignored))) return true;
+    return end < n_bytes && unicode_is_word(unicode_decode(text + end, &ignored));
+}
+
+static size_t strip_left(const char *text, size_t least, size_t begin)
+{
+    while (begin > least) {
+        size_t last = unicode_last(text, begin), ignored;
+        if (!unicode_is_whitespace(unicode_decode(text + last, &ignored))) break;
+        begin = last;
+    }
+    return begin < least ? least : begin;
+}
+
+static size_t strip_right(const char *text, size_t end, size_t n_bytes)
+{
+    for (size_t n; end < n_bytes && unicode_char_bytes(text + end, n_bytes - end); end += n)
+        if (!unicode_is_whitespace(unicode_decode(text + end, &n))) break;
+    return end;
+}
+
+bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, bool ignores_special,
+                       struct added_match *match)
+{
+    if (added->n_tokens == 0) return false;
+    size_t at = match->n_searched;
+    while (at < n_bytes) {
+        const struct added_token *token =
+            added->is_first_byte[(unsigned char)text[at]] ? find_longest(added, text, at, n_bytes) : NULL;
+        if (!token) {
+            at++;
+            continue;
+        }
+        size_t begin = at, end = at + token->n_bytes;
+        at = end;
+        if (ignores_special && token->is_special) continue;
+        if (token->is_single_word && touches_word(text, begin, end, n_bytes)) continue;
+        if (token->strips_left) begin = strip_left(text, match->end, begin);
+        if (token->strips_right) end = strip_right(text, end, n_bytes);
+        /* n_searched stays behind the token itself: white space taken along may begin the next one. */
+        *match = (struct added_match){.begin = begin < match->end ? match->end : begin,
+                                      .end = end < match->end ? match->end : end,
+                                      .n_searched = at,
+                                      .id = token->id};
+        return true;
+    }
+    match->n_searched = n_bytes;
+    return false;
+}

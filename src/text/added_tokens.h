@@ -1,0 +1,47 @@
+/* Tokens that are cut out of the text before anything else looks at it: "<|im_end|>", "<mask>", runs of spaces.
+ *
+ * Found leftmost, longest first, without overlap. Owns its tables; the spellings are the caller's. Reading is thread-safe.
+ *
+ *     struct added_tokens added = {0};
+ *     TRY(added_tokens_add(&added, (struct added_token){.text = "<s>", .n_bytes = 3, .id = 1}, error));
+ *     TRY(added_tokens_finish(&added, error));
+ *     struct added_match match = {0};
+ *     while (added_tokens_next(&added, text, n_bytes, false, &match)) … text before match.begin, match.id
+ *     … text from match.end on
+ *     added_tokens_release(&added);
+ */
+#ifndef TEXT_ADDED_TOKENS_H
+#define TEXT_ADDED_TOKENS_H
+
+#include "text/trie.h"
+
+struct added_token {
+    const char *text;
+    size_t n_bytes;
+    int32_t id;
+    bool is_single_word; /* only where no word character touches it */
+    bool strips_left, strips_right; /* takes the white space beside it along */
+    bool is_special;
+};
+
+struct added_tokens {
+    struct added_token *tokens;
+    size_t n_tokens, n_reserved;
+    struct trie trie;
+    bool is_first_byte[256]; /* some token begins so */
+};
+
+HOB_MUST_CHECK hob_status added_tokens_add(struct added_tokens *added, struct added_token token, hob_error *error);
+HOB_MUST_CHECK hob_status added_tokens_finish(struct added_tokens *added, hob_error *error); /* after the last add */
+void added_tokens_release(struct added_tokens *added);                                       /* takes a zeroed one */
+
+/* begin and end take the stripped white space in. */
+struct added_match {
+    size_t begin, end, n_searched;
+    int32_t id;
+};
+/* The next one from match->n_searched on; ignores_special: special tokens count as plain text. */
+bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, bool ignores_special,
+                       struct added_match *match);
+
+#endif
