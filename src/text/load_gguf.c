@@ -55,9 +55,16 @@ static hob_status load_tokens(struct tokenizer *tokenizer, const struct tokenize
 {
     if (vocabulary->n_tokens == 0) FAIL(error, HOB_BAD_FILE, "tokenizer.ggml.tokens: found none");
     TRY(vocabulary_reserve(&tokenizer->vocabulary, vocabulary->n_tokens, error));
-    for (size_t i = 0; i < vocabulary->n_tokens; i++)
-        TRY(vocabulary_add(&tokenizer->vocabulary, (int64_t)i, vocabulary->texts[i], vocabulary->text_bytes[i],
-                           type_of(vocabulary, i), error));
+    for (size_t i = 0; i < vocabulary->n_tokens; i++) {
+        const char *text = vocabulary->texts[i];
+        size_t n_bytes = vocabulary->text_bytes[i];
+        char name[32];
+        if (n_bytes == 0) { /* some converters leave holes so */
+            n_bytes = (size_t)snprintf(name, sizeof name, "[EMPTY_%zu]", i);
+            text = name;
+        }
+        TRY(vocabulary_add(&tokenizer->vocabulary, (int64_t)i, text, n_bytes, type_of(vocabulary, i), error));
+    }
     return HOB_OK;
 }
 

@@ -169,25 +169,17 @@ HOB_MUST_CHECK hob_status normalizers_apply(struct encoding *encoding, struct pi
 HOB_MUST_CHECK hob_status gguf_token_text(const struct tokenizer *tokenizer, int32_t id, struct buffer *out,
                                           hob_error *error);
 
-#define X(name) extern const struct tokenizer_def tokenizer_##name;
-#define TOKENIZER X
+#define TOKENIZER(name) extern const struct tokenizer_def tokenizer_##name;
 #include "text/tokenizers.def"
 #undef TOKENIZER
-#undef X
-#define X(name) extern const struct normalizer_def normalizer_##name;
-#define NORMALIZER X
+#define NORMALIZER(name) extern const struct normalizer_def normalizer_##name;
 #include "text/normalizers.def"
 #undef NORMALIZER
-#undef X
-#define X(name) extern const struct pretokenizer_def pretokenizer_##name;
-#define PRETOKENIZER X
+#define PRETOKENIZER(name) extern const struct pretokenizer_def pretokenizer_##name;
 #include "text/pretokenizers.def"
 #undef PRETOKENIZER
-#undef X
-#define X(name) extern const struct stage_def stage_##name;
-#define DECODER X
+#define DECODER(name) extern const struct stage_def stage_##name;
 #include "text/decoders.def"
 #undef DECODER
-#undef X
 
 #endif
