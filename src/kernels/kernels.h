@@ -45,6 +45,7 @@ struct gemm_strided_f32_args {
     int64_t b_row_stride, b_column_stride;    /* along K, along N */
     int64_t c_stride;                         /* from row to row */
     int64_t m, n, k;
+    bool is_accumulating;                     /* the chain goes on from what c holds, instead of starting at 0 */
 };
 
 /* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head.
@@ -108,7 +109,7 @@ struct rope_f32_args {
 };
 
 /* sum_f32, sum_squares_f32 (fused), dot_f32 (fused): by lanes.
- * max_f32: NaN items are skipped; -inf when there are none left.
+ * max_f32: NaN items are skipped; -inf when there are none left; a zero is +0.
  * argmax_f32: index of the first largest item; NaN items are skipped; 0 when there are none left.
  *
  * Functions of one vector (in place allowed). Largest error against the exact value, in units in the last place of the

@@ -22,7 +22,7 @@ enum { PANEL_COLUMNS = 16, PANEL_ALIGNMENT = 64 };
 
 /* A weight as a model file or another tensor holds it. A [K,N] matrix is the same thing with the strides exchanged. */
 struct panel_source {
-    const void *data;
+    const void *data;           /* F32: aligned to 4 bytes; others: any address */
     enum dtype dtype;           /* one that panel_can_pack takes */
     int64_t n, k;               /* output columns, input width */
     int64_t n_stride, k_stride; /* in items. Block formats: k_stride is 1 and n_stride a multiple of the block's items */

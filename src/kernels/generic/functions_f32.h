@@ -1,0 +1,57 @@
+/* exp and log of one number, for the functions and the rows that need them. The order of operations is the contract: every
+ * table repeats it step by step. `a > b ? a : b` keeps a NaN in b, as the x86 instructions do.
+ */
+#ifndef KERNELS_GENERIC_FUNCTIONS_F32_H
+#define KERNELS_GENERIC_FUNCTIONS_F32_H
+
+#include "kernels/coefficients.h"
+#include "quant/half.h"
+
+static inline float exp_item(float x)
+{
+    x = EXP_LEAST > x ? EXP_LEAST : x;
+    x = EXP_GREATEST < x ? EXP_GREATEST : x;
+    float shifted = fmaf(x, LOG2_E, EXP_ROUND);
+    float n = shifted - EXP_ROUND;
+    float r = fmaf(n, -LN2_HIGH, x);
+    r = fmaf(n, -LN2_LOW, r);
+    float p = EXP_P4;
+    p = fmaf(p, r, EXP_P3);
+    p = fmaf(p, r, EXP_P2);
+    p = fmaf(p, r, EXP_P1);
+    p = fmaf(p, r, EXP_P0);
+    float y = fmaf(p, r * r, r) + 1.0f;
+    /* 2^n in two factors: n reaches 129, and -150 where the result is denormal and must be rounded once only. */
+    int32_t power = (int32_t)(float_bits(shifted) - EXP_ROUND_BITS);
+    int32_t half = power >> 1;
+    y *= float_from_bits((uint32_t)(half + 127) << 23);
+    return y * float_from_bits((uint32_t)(power - half + 127) << 23);
+}
+
+static inline float log_item(float x)
+{
+    bool is_denormal = x < 0x1p-126f;
+    uint32_t bits = float_bits(is_denormal ? x * 0x1p23f : x) - SQRT_HALF_BITS;
+    float e = (float)((int32_t)bits >> 23) - (is_denormal ? 23.0f : 0.0f);
+    float f = float_from_bits((bits & 0x7fffff) + SQRT_HALF_BITS) - 1.0f;
+    float p = LOG_P8;
+    p = fmaf(p, f, LOG_P7);
+    p = fmaf(p, f, LOG_P6);
+    p = fmaf(p, f, LOG_P5);
+    p = fmaf(p, f, LOG_P4);
+    p = fmaf(p, f, LOG_P3);
+    p = fmaf(p, f, LOG_P2);
+    p = fmaf(p, f, LOG_P1);
+    p = fmaf(p, f, LOG_P0);
+    float square = f * f;
+    p = p * (f * square);
+    p = fmaf(e, LN2_LOW, p);
+    p = fmaf(-0.5f, square, p);
+    float y = fmaf(e, LN2_HIGH, f + p);
+    if (x == INFINITY) y = x;
+    if (x == 0) y = -INFINITY;
+    if (!(x >= 0)) y = NAN;
+    return y;
+}
+
+#endif

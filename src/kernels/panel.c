@@ -1,0 +1,81 @@
+/* Sizes and packing of panels. Packing is done once a model, so it is plain C; a row is decoded a piece at a time on the
+ * stack, because nothing here allocates. */
+#include "kernels/panel.h"
+
+#include "base/error.h"
+#include "base/size.h"
+#include "quant/quant.h"
+
+/* A multiple of every block format's items. */
+enum { PIECE_ITEMS = 256 };
+
+bool panel_bytes(int64_t n, int64_t k, size_t *ret_bytes)
+{
+    size_t step_bytes = PANEL_COLUMNS * sizeof(float), panel;
+    return n <= INT64_MAX - PANEL_COLUMNS && size_mul((size_t)k, step_bytes, &panel) &&
+           size_mul((size_t)panel_count(n), panel, ret_bytes);
+}
+
+bool panel_can_pack(const struct panel_source *source)
+{
+    if (source->dtype == DTYPE_F32) return true;
+    const struct quant_def *quant = quant_find(source->dtype);
+    if (!quant) return false;
+    return quant->block_items == 1 || (source->k_stride == 1 && source->k % quant->block_items == 0 &&
+                                       source->n_stride % quant->block_items == 0);
+}
+
+/* Items [begin, begin + n_items) of row `row`, as f32 next to each other. */
+static void read_piece(const struct panel_source *source, const struct quant_def *quant, int64_t row, int64_t begin,
+                       int64_t n_items, float *ret_items)
+{
+    int64_t first = row * source->n_stride + begin * source->k_stride;
+    if (!quant) {
+        const float *items = (const float *)source->data + first;
+        for (int64_t i = 0; i < n_items; i++) ret_items[i] = items[i * source->k_stride];
+        return;
+    }
+    const unsigned char *bytes = (const unsigned char *)source->data + first / quant->block_items * quant->block_bytes;
+    if (source->k_stride == 1) {
+        quant->decode(n_items, bytes, ret_items);
+        return;
+    }
+    for (int64_t i = 0; i < n_items; i++)
+        quant->decode(1, bytes + i * source->k_stride * quant->block_bytes, ret_items + i);
+}
+
+static void pack_panel(const struct panel_source *source, const struct quant_def *quant, int64_t column, float *panel)
+{
+    float items[PIECE_ITEMS];
+    int64_t n_columns = source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
+    if (n_columns < PANEL_COLUMNS) memset(panel, 0, (size_t)source->k * PANEL_COLUMNS * sizeof *panel);
+    for (int64_t begin = 0; begin < source->k; begin += PIECE_ITEMS) {
+        int64_t n_items = source->k - begin < PIECE_ITEMS ? source->k - begin : PIECE_ITEMS;
+        for (int64_t j = 0; j < n_columns; j++) {
+            read_piece(source, quant, column + j, begin, n_items, items);
+            for (int64_t i = 0; i < n_items; i++) panel[(begin + i) * PANEL_COLUMNS + j] = items[i];
+        }
+    }
+}
+
+/* A [K,N] matrix in f32: whole steps are copied, instead of hopping through memory column by column. */
+static void copy_steps(const struct panel_source *source, int64_t column, float *panel)
+{
+    const float *items = (const float *)source->data + column;
+    for (int64_t i = 0; i < source->k; i++)
+        memcpy(panel + i * PANEL_COLUMNS, items + i * source->k_stride, PANEL_COLUMNS * sizeof *panel);
+}
+
+void panel_pack_f32(const struct panel_source *source, int64_t begin, int64_t end, float *panels)
+{
+    HOB_ASSERT(panel_can_pack(source));
+    const struct quant_def *quant = quant_find(source->dtype);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t column = i * PANEL_COLUMNS;
+        float *panel = panels + i * source->k * PANEL_COLUMNS;
+        if (!quant && source->n_stride == 1 && source->n - column >= PANEL_COLUMNS)
+            copy_steps(source, column, panel);
+        else
+            pack_panel(source, quant, column, panel);
+    }
+}

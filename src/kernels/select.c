@@ -1,0 +1,67 @@
+/* Lays the instruction sets that this machine has over each other, once, and picks the best or the one asked for.
+ *
+ * The finished tables are one of the two mutable globals of the house; they are written once, before anyone can see them. */
+#include "kernels/table.h"
+
+#include <pthread.h>
+
+#define TABLE(name) extern const struct kernel_table kernel_table_##name;
+#include "kernels/tables.def"
+#undef TABLE
+
+static const struct kernel_table *const known_tables[] = {
+#define TABLE(name) &kernel_table_##name,
+#include "kernels/tables.def"
+#undef TABLE
+};
+
+static struct kernels usable[ARRAY_LENGTH(known_tables)];
+static size_t n_usable;
+static const struct kernels *selected;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void overlay(struct kernels *table, const struct kernels *better)
+{
+    table->name = better->name;
+#define KERNEL(returns, slot, parameters)                                                                  \
+    if (better->slot) table->slot = better->slot;
+#include "kernels/kernels.def"
+#undef KERNEL
+}
+
+static const struct kernels *find(const char *name)
+{
+    for (size_t i = 0; i < n_usable; i++)
+        if (strcmp(usable[i].name, name) == 0) return &usable[i];
+    return NULL;
+}
+
+static void build_tables(void)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(known_tables); i++) {
+        if (!known_tables[i]->is_supported()) continue;
+        if (n_usable > 0) usable[n_usable] = usable[n_usable - 1];
+        overlay(&usable[n_usable++], &known_tables[i]->kernels);
+    }
+    const char *wanted = getenv("HOB_KERNELS");
+    selected = wanted ? find(wanted) : NULL;
+    if (!selected) selected = &usable[n_usable - 1];
+}
+
+const struct kernels *kernels_select(void)
+{
+    pthread_once(&once, build_tables);
+    return selected;
+}
+
+const struct kernels *kernels_by_name(const char *name)
+{
+    pthread_once(&once, build_tables);
+    return find(name);
+}
+
+const struct kernels *kernels_at(size_t index)
+{
+    pthread_once(&once, build_tables);
+    return index < n_usable ? &usable[index] : NULL;
+}
