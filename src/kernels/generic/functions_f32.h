@@ -7,6 +7,8 @@
 #include "kernels/coefficients.h"
 #include "quant/half.h"
 
+#include <stdbool.h>
+
 static inline float exp_item(float x)
 {
     x = EXP_LEAST > x ? EXP_LEAST : x;

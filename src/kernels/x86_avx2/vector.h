@@ -4,6 +4,9 @@
 
 #include "kernels/coefficients.h"
 
+/* Keeps out the compilers' allocating mm_malloc.h (gcc's guard, clang's guard), which base/banned.h would refuse. */
+#define _MM_MALLOC_H_INCLUDED
+#define __MM_MALLOC_H
 #include <immintrin.h>
 #include <stdint.h>
 

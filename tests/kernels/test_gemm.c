@@ -1,0 +1,216 @@
+/* Matrix products: the chain rule bit by bit, whatever the shape, the tile or the split; and panels. */
+#include "kernel_test.h"
+
+#include "quant/quant.h"
+
+/* The contract itself: one chain over k, then the bias. */
+static float chain(int64_t k, const float *a, int64_t a_step, const float *b, int64_t b_step, float start)
+{
+    float sum = start;
+    for (int64_t i = 0; i < k; i++) sum = fmaf(a[i * a_step], b[i * b_step], sum);
+    return sum;
+}
+
+static float *new_panels(const struct panel_source *source)
+{
+    size_t n_bytes;
+    assert_true(panel_bytes(source->n, source->k, &n_bytes));
+    float *panels = memory_aligned(n_bytes + PANEL_ALIGNMENT);
+    assert_non_null(panels);
+    panel_pack_f32(source, 0, panel_count(source->n), panels);
+    return panels;
+}
+
+static struct panel_source rows_source(const float *w, int64_t n, int64_t k)
+{
+    return (struct panel_source){.data = w, .dtype = DTYPE_F32, .n = n, .k = k, .n_stride = k, .k_stride = 1};
+}
+
+static void check_gemm(int64_t m, int64_t n, int64_t k, bool has_bias)
+{
+    int64_t a_stride = k + 3, c_stride = n + 2;
+    float *a = new_random_floats(m * a_stride, 1), *w = new_random_floats(n * k, 2), *bias = new_random_floats(n, 3);
+    float *c = new_floats(m * c_stride), *expected = new_floats(m * c_stride);
+    struct panel_source source = rows_source(w, n, k);
+    float *panels = new_panels(&source);
+    fill(expected, m * c_stride, 5);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            float sum = chain(k, a + i * a_stride, 1, w + j * k, 1, 0);
+            expected[i * c_stride + j] = has_bias ? sum + bias[j] : sum;
+        }
+    FOR_EACH_TABLE(table)
+    {
+        char what[96];
+        snprintf(what, sizeof what, "%s gemm %lldx%lldx%lld", table->name, (long long)m, (long long)n, (long long)k);
+        fill(c, m * c_stride, 5);
+        table->gemm_f32(&(struct gemm_f32_args){
+            .a = a, .a_stride = a_stride, .panels = panels, .bias = has_bias ? bias : NULL, .c = c, .c_stride = c_stride,
+            .m = m, .n = n, .k = k, .panel_begin = 0, .panel_end = panel_count(n)});
+        assert_same_bits(what, c, expected, m * c_stride);
+    }
+    memory_free(a), memory_free(w), memory_free(bias), memory_free(c), memory_free(expected), memory_free(panels);
+}
+
+static void test_gemm_is_one_chain(void **state)
+{
+    (void)state;
+    for (int64_t m = 1; m <= 14; m++)
+        for (int64_t n = 1; n <= 67; n += 11) check_gemm(m, n, 9, m % 2 == 0);
+    static const int64_t shapes[][3] = {
+        {1, 172, 64}, {1, 64, 172}, {2, 80, 33}, {3, 40, 7}, {125, 40, 64}, {7, 33, 800}, {130, 17, 400}, {3, 16, 0}, {0, 16, 4}, {1, 16, 1},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], i % 2 == 0);
+}
+
+/* Any split over panels and rows gives what one call gives. */
+static void test_gemm_splits(void **state)
+{
+    (void)state;
+    enum { M = 23, N = 150, K = 70 };
+    float *a = new_random_floats(M * K, 4), *w = new_random_floats(N * K, 5), *whole = new_floats(M * N), *c = new_floats(M * N);
+    struct panel_source source = rows_source(w, N, K);
+    float *panels = new_panels(&source);
+    FOR_EACH_TABLE(table)
+    {
+        struct gemm_f32_args args = {.a = a, .a_stride = K, .panels = panels, .c = whole, .c_stride = N, .m = M, .n = N, .k = K,
+                                     .panel_end = panel_count(N)};
+        table->gemm_f32(&args);
+        for (int64_t row = 0; row < M; row += 5)
+            for (int64_t panel = 0; panel < panel_count(N); panel += 3) {
+                int64_t end = panel + 3 < panel_count(N) ? panel + 3 : panel_count(N);
+                args.a = a + row * K, args.c = c + row * N, args.m = M - row < 5 ? M - row : 5;
+                args.panel_begin = panel, args.panel_end = end;
+                table->gemm_f32(&args);
+            }
+        assert_same_bits(table->name, c, whole, M * N);
+    }
+    memory_free(a), memory_free(w), memory_free(whole), memory_free(c), memory_free(panels);
+}
+
+struct strides {
+    int64_t row, column;
+};
+
+/* a and b are stored [rows,columns] or transposed, with a gap between rows. */
+static struct strides strides_of(int64_t rows, int64_t columns, bool is_transposed)
+{
+    return is_transposed ? (struct strides){1, rows + 5} : (struct strides){columns + 5, 1};
+}
+
+static void check_strided(int64_t m, int64_t n, int64_t k, int variant)
+{
+    struct strides a_strides = strides_of(m, k, variant & 1), b_strides = strides_of(k, n, variant & 2);
+    bool is_accumulating = variant & 4;
+    float *a = new_random_floats((m + 5) * (k + 5), 6), *b = new_random_floats((n + 5) * (k + 5), 7);
+    float *start = new_random_floats(m * n, 8), *expected = new_floats(m * n), *c = new_floats(m * n);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            expected[i * n + j] = chain(k, a + i * a_strides.row, a_strides.column, b + j * b_strides.column, b_strides.row,
+                                        is_accumulating ? start[i * n + j] : 0);
+    FOR_EACH_TABLE(table)
+    {
+        char what[96];
+        snprintf(what, sizeof what, "%s strided %lldx%lldx%lld variant %d", table->name, (long long)m, (long long)n, (long long)k, variant);
+        memcpy(c, start, (size_t)(m * n) * sizeof *c);
+        table->gemm_strided_f32(&(struct gemm_strided_f32_args){
+            .a = a, .a_row_stride = a_strides.row, .a_column_stride = a_strides.column,
+            .b = b, .b_row_stride = b_strides.row, .b_column_stride = b_strides.column,
+            .c = c, .c_stride = n, .m = m, .n = n, .k = k, .is_accumulating = is_accumulating});
+        assert_same_bits(what, c, expected, m * n);
+    }
+    memory_free(a), memory_free(b), memory_free(start), memory_free(expected), memory_free(c);
+}
+
+static void test_strided_is_one_chain(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {
+        {1, 1, 1}, {1, 8, 31}, {2, 8, 9}, {1, 100, 12}, {2, 90, 13}, {3, 49, 17}, {5, 24, 8}, {6, 16, 300}, {8, 7, 260}, {9, 33, 5}, {64, 40, 11}, {49, 23, 30}, {4, 4, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++)
+        for (int variant = 0; variant < 8; variant++) check_strided(shapes[i][0], shapes[i][1], shapes[i][2], variant);
+}
+
+/* Columns that only every second item holds, and a row of b repeated (stride 0). */
+static void test_strided_odd_strides(void **state)
+{
+    (void)state;
+    enum { M = 3, N = 20, K = 6 };
+    float *a = new_random_floats(M * K * 2, 9), *b = new_random_floats(2 * N, 10), c[M * N], expected[M * N];
+    for (int64_t i = 0; i < M; i++)
+        for (int64_t j = 0; j < N; j++) expected[i * N + j] = chain(K, a + i * K * 2, 2, b + j * 2, 0, 0);
+    FOR_EACH_TABLE(table)
+    {
+        table->gemm_strided_f32(&(struct gemm_strided_f32_args){
+            .a = a, .a_row_stride = K * 2, .a_column_stride = 2, .b = b, .b_row_stride = 0, .b_column_stride = 2,
+            .c = c, .c_stride = N, .m = M, .n = N, .k = K});
+        assert_same_bits(table->name, c, expected, M * N);
+    }
+    memory_free(a), memory_free(b);
+}
+
+static void test_panel_layout(void **state)
+{
+    (void)state;
+    enum { N = 35, K = 300 };
+    float *w = new_random_floats(N * K, 11);
+    struct panel_source rows = rows_source(w, N, K);
+    struct panel_source columns = {.data = w, .dtype = DTYPE_F32, .n = N, .k = K, .n_stride = 1, .k_stride = N};
+    float *from_rows = new_panels(&rows), *from_columns = new_panels(&columns);
+    for (int64_t j = 0; j < panel_count(N) * PANEL_COLUMNS; j++)
+        for (int64_t i = 0; i < K; i++) {
+            int64_t at = j / PANEL_COLUMNS * K * PANEL_COLUMNS + i * PANEL_COLUMNS + j % PANEL_COLUMNS;
+            assert_true(from_rows[at] == (j < N ? w[j * K + i] : 0));
+            assert_true(from_columns[at] == (j < N ? w[i * N + j] : 0));
+        }
+    memory_free(w), memory_free(from_rows), memory_free(from_columns);
+}
+
+/* Packing a quantised weight is packing its decoded rows. */
+static void test_panels_of_quantised_rows(void **state)
+{
+    (void)state;
+    enum { N = 18, K = 320 };
+    float *w = new_random_floats(N * K, 12), *decoded = new_floats(N * K);
+    for (size_t i = 0; quant_at(i); i++) {
+        const struct quant_def *quant = quant_at(i);
+        unsigned char bytes[N * K * 2];
+        quant->encode(N * K, w, bytes);
+        quant->decode(N * K, bytes, decoded);
+        struct panel_source source = {.data = bytes, .dtype = quant->dtype, .n = N, .k = K, .n_stride = K, .k_stride = 1};
+        struct panel_source plain = rows_source(decoded, N, K);
+        assert_true(panel_can_pack(&source));
+        float *found = new_panels(&source), *expected = new_panels(&plain);
+        assert_same_bits(quant->name, found, expected, panel_count(N) * PANEL_COLUMNS * K);
+        memory_free(found), memory_free(expected);
+    }
+    memory_free(w), memory_free(decoded);
+}
+
+static void test_panel_limits(void **state)
+{
+    (void)state;
+    size_t n_bytes = 99;
+    assert_true(panel_bytes(0, 5, &n_bytes) && n_bytes == 0);
+    assert_true(panel_bytes(17, 5, &n_bytes) && n_bytes == 2 * 16 * 5 * 4);
+    assert_false(panel_bytes(INT64_MAX, 1, &n_bytes));
+    assert_false(panel_bytes(1 << 20, INT64_MAX / 8, &n_bytes));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_I64, .n = 1, .k = 1, .n_stride = 1, .k_stride = 1}));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 32, .k = 32, .n_stride = 1, .k_stride = 32}));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 2, .k = 33, .n_stride = 33, .k_stride = 1}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm_is_one_chain),
+        cmocka_unit_test(test_gemm_splits),
+        cmocka_unit_test(test_strided_is_one_chain),
+        cmocka_unit_test(test_strided_odd_strides),
+        cmocka_unit_test(test_panel_layout),
+        cmocka_unit_test(test_panels_of_quantised_rows),
+        cmocka_unit_test(test_panel_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
