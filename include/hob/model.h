@@ -28,6 +28,7 @@ typedef enum hob_pooling { HOB_POOLING_DEFAULT, HOB_POOLING_MEAN, HOB_POOLING_CL
 
 typedef struct hob_model_options {
     const char *tokenizer_path; /* NULL: found in or beside the model */
+    hob_model_kind default_kind; /* with path NULL: HOB_MODEL_ENCODER means the default embedder; else the language model */
     bool is_graph_only;         /* treat the file as a plain graph: no caches attached, no tokenizer sought */
     const char *disabled_passes; /* comma-separated names, "all", or NULL: for tests and for finding a fault */
     /* Called now and then while opening takes long; fraction is 0..1. NULL: silent. */
@@ -47,7 +48,7 @@ typedef struct hob_model_info {
     bool is_normalized;       /* encoders: embeddings have length 1 unless asked otherwise */
 } hob_model_info;
 
-/* path NULL: the default model ($HOB_MODEL, then where `make install` or `make` put it). options NULL: defaults.
+/* path NULL: the default model (hob_model_default_path). options NULL: defaults.
  * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_NO_MEMORY. */
 HOB_API HOB_MUST_CHECK hob_status hob_model_open(const char *path, const hob_model_options *options,
                                                  hob_model **ret_model, hob_error *error);
@@ -64,8 +65,10 @@ HOB_API size_t hob_model_n_outputs(const hob_model *model);
 HOB_API const char *hob_model_input_name(const hob_model *model, size_t index);
 HOB_API const char *hob_model_output_name(const hob_model *model, size_t index);
 
-/* The default model's path: $HOB_MODEL, the data folder, or NULL when there is none. Free with hob_free. */
-HOB_API char *hob_model_default_path(void);
+/* Where the default model is: what $HOB_MODEL names ($HOB_EMBED_MODEL for HOB_MODEL_ENCODER), else the first in the person's
+ * data folder, beside the program and in the system's data folders of default.hob, default.gguf or a folder default (embed.hob,
+ * …). NULL when there is none. Free with hob_free. */
+HOB_API char *hob_model_default_path(hob_model_kind kind);
 
 /* What is inside a file, without running it: inputs, outputs, operators with counts, tensors, metadata, memory needed,
  * what is unsupported. Also takes files whose operators hob lacks, tokenizer-only GGUF files, .npy and .pb tensors.

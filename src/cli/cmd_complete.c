@@ -117,7 +117,7 @@ static json_t *json_of_completion(const struct completion *completion, const cha
 static int print_end(struct completion *completion)
 {
     int status = STATUS_DONE;
-    char *default_path = completion->settings->model_path ? NULL : hob_model_default_path();
+    char *default_path = completion->settings->model_path ? NULL : hob_model_default_path(HOB_MODEL_DECODER);
     const char *model = completion->settings->model_path ? completion->settings->model_path : default_path;
     if (completion->text.is_failed || completion->ids.is_failed) {
         report("no memory for the text");
@@ -201,7 +201,7 @@ static int run(const struct command_line *line)
     if (status != STATUS_DONE) return status;
     struct loaded loaded;
     hob_error error;
-    if (load_model(settings->model_path, false, settings->n_threads, &loaded, &error) != HOB_OK)
+    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) != HOB_OK)
         return report_error(&error);
     struct completion completion = {.settings = settings, .output = line->output, .session = loaded.session};
     status = complete(&completion, line, &loaded);

@@ -141,7 +141,7 @@ static int run(const struct command_line *line)
     if (line->n_words == 0) return report_usage(line->command, "expected TEXT, or - for standard input");
     struct embedder embedder = {.line = line};
     hob_error error;
-    if (load_model(settings->model_path, false, settings->n_threads, &embedder.loaded, &error) != HOB_OK)
+    if (load_model(settings->model_path, HOB_MODEL_ENCODER, settings->n_threads, &embedder.loaded, &error) != HOB_OK)
         return report_error(&error);
     int status = prepare(&embedder);
     if (status == STATUS_DONE) status = embed_all(&embedder);

@@ -3,12 +3,12 @@
 #include "base/error.h"
 #include "cli/progress.h"
 
-hob_status load_model(const char *path, bool is_graph_only, size_t n_threads, struct loaded *ret_loaded, hob_error *error)
+hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded, hob_error *error)
 {
     struct progress progress;
     progress_init(&progress);
     hob_model_options options = {
-        .is_graph_only = is_graph_only, .progress = progress_show, .progress_context = &progress};
+        .is_graph_only = kind == HOB_MODEL_GRAPH, .default_kind = kind, .progress = progress_show, .progress_context = &progress};
     struct loaded loaded = {0};
     hob_status status = hob_model_open(path, &options, &loaded.model, error);
     progress_clear(&progress);
@@ -29,7 +29,7 @@ void loaded_release(struct loaded *loaded)
 hob_status load_tokenizer(const char *path, hob_tokenizer **ret_tokenizer, hob_error *error)
 {
     if (path) return hob_tokenizer_open(path, ret_tokenizer, error);
-    char *default_path = hob_model_default_path();
+    char *default_path = hob_model_default_path(HOB_MODEL_DECODER);
     hob_status status = default_path ? hob_tokenizer_open(default_path, ret_tokenizer, error)
                                      : error_set(error, HOB_NOT_FOUND, ERROR_HERE,
                                                  "there is no default model: name one with -m or HOB_MODEL");

@@ -10,8 +10,9 @@ struct loaded {
     hob_session *session;
 };
 
-/* path NULL: the default model. is_graph_only: for `run`. n_threads 0: as many as the process may run on. */
-HOB_MUST_CHECK hob_status load_model(const char *path, bool is_graph_only, size_t n_threads, struct loaded *ret_loaded,
+/* kind: what it is wanted for; HOB_MODEL_GRAPH takes the file as a plain graph. path NULL: the default model of that kind.
+ * n_threads 0: as many as the process may run on. */
+HOB_MUST_CHECK hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded,
                                      hob_error *error);
 void loaded_release(struct loaded *loaded); /* takes a zeroed one */
 

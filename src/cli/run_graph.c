@@ -6,7 +6,7 @@
 hob_status run_open(struct run *run, const char *model_path, size_t n_threads, size_t most_inputs, hob_error *error)
 {
     *run = (struct run){0};
-    TRY(load_model(model_path, true, n_threads, &run->loaded, error));
+    TRY(load_model(model_path, HOB_MODEL_GRAPH, n_threads, &run->loaded, error));
     run->inputs = memory_new(most_inputs, sizeof *run->inputs);
     if (run->inputs) return HOB_OK;
     run_release(run);

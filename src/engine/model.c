@@ -144,7 +144,7 @@ hob_status hob_model_open(const char *path, const hob_model_options *options, ho
 {
     hob_model_options defaults = {0};
     if (path) return open_path(path, options ? options : &defaults, ret_model, error);
-    char *default_path = hob_model_default_path();
+    char *default_path = hob_model_default_path(options ? options->default_kind : HOB_MODEL_DECODER);
     if (!default_path) FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set HOB_MODEL or use -m MODEL");
     hob_status status = open_path(default_path, options ? options : &defaults, ret_model, error);
     memory_free(default_path);
