@@ -71,7 +71,7 @@ static uint32_t scale_rows(struct draft *d, uint32_t rows)
 
 static hob_status build(struct draft *d, hob_error *error)
 {
-    int64_t n_rows = 0;
+    int64_t n_rows;
     TRY(read_tables(d, &n_rows, error));
     struct model_pooling *pooling = &d->info->pooling;
     TRY(model_source_bool(d->source, KEY_NORMALIZE, pooling->is_normalized, &pooling->is_normalized, error));

@@ -12,14 +12,15 @@ struct llama3_scaling {
 
 static hob_status read_llama3(const struct model_source *source, struct llama3_scaling *ret_scaling, hob_error *error)
 {
-    int64_t first_context = 0;
-    struct llama3_scaling scaling = {0};
+    int64_t first_context;
+    struct llama3_scaling scaling;
     TRY(model_source_float(source, KEY_ROPE_FACTOR, (double)KEY_REQUIRED, &scaling.factor, error));
     TRY(model_source_float(source, KEY_ROPE_LOW_FACTOR, (double)KEY_REQUIRED, &scaling.low, error));
     TRY(model_source_float(source, KEY_ROPE_HIGH_FACTOR, (double)KEY_REQUIRED, &scaling.high, error));
     TRY(model_source_int(source, KEY_ROPE_FIRST_CONTEXT, KEY_REQUIRED, &first_context, error));
     if (scaling.high <= scaling.low)
-        return model_source_refuse(source, KEY_ROPE_HIGH_FACTOR, "more than the low factor", error);
+        FAIL(error, HOB_BAD_FILE, "%s: found a high frequency factor of %g, expected more than the low one, %g", source->where,
+             scaling.high, scaling.low);
     scaling.first_context = (double)first_context;
     *ret_scaling = scaling;
     return HOB_OK;
@@ -37,7 +38,7 @@ static float llama3_factor(const struct llama3_scaling *scaling, double frequenc
 
 static hob_status fill_llama3(const struct draft *d, double base, int64_t n_factors, float *factors, hob_error *error)
 {
-    struct llama3_scaling scaling = {0};
+    struct llama3_scaling scaling;
     TRY(read_llama3(d->source, &scaling, error));
     for (int64_t i = 0; i < n_factors; i++)
         factors[i] = llama3_factor(&scaling, pow(base, -(double)i / (double)n_factors));
@@ -47,7 +48,7 @@ static hob_status fill_llama3(const struct draft *d, double base, int64_t n_fact
 /* Linear scaling divides every position, which is the same as dividing every frequency. */
 static hob_status fill_linear(const struct draft *d, int64_t n_factors, float *factors, hob_error *error)
 {
-    double factor = 1;
+    double factor;
     TRY(model_source_float(d->source, KEY_ROPE_FACTOR, (double)KEY_REQUIRED, &factor, error));
     for (int64_t i = 0; i < n_factors; i++) factors[i] = (float)factor;
     return HOB_OK;
