@@ -1,6 +1,7 @@
-/* A model being drawn up: the hyperparameters that transformers share and the pieces they are made of, so that an
- * architecture's file reads like its paper. Tensors are checked against the shape they must have; nodes and tensors that fail
- * stick in the builder (the first failure counts) and every later call does nothing.
+/* A model being drawn up: the hyperparameters that transformers share and the pieces they are made of, so
+ * that an architecture's file reads like its paper. Tensors are checked against the shape they must have;
+ * nodes and tensors that fail stick in the builder (the first failure counts) and every later call does
+ * nothing.
  *
  * Lives on the stack of model_build; owns nothing. Not thread-safe.
  *
@@ -22,7 +23,7 @@ struct draft {
     const struct model_source *source;
     struct model_info *info;
     int64_t n_layers, width, n_heads, n_kv_heads, head_width, ff_width, n_vocab, n_context;
-    uint32_t ids, positions;                                 /* inputs */
+    uint32_t ids, positions;                                   /* inputs */
     uint32_t query_shape, key_shape, merged_shape, first_axis; /* constants that every layer's views share */
 };
 
@@ -31,20 +32,22 @@ HOB_MUST_CHECK hob_status draft_read_shape(struct draft *draft, hob_error *error
 /* fallback KEY_REQUIRED: the file must say. */
 HOB_MUST_CHECK hob_status draft_read_ff_width(struct draft *draft, int64_t fallback, hob_error *error);
 /* Gelu's `approximate` as the file's activation says; fails on another activation. */
-HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallback, const char **ret_approximate,
-                                          hob_error *error);
+HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallback,
+                                          const char **ret_approximate, hob_error *error);
 
 /* int64 [dim_name] */
 uint32_t draft_input(struct draft *draft, const char *name, const char *dim_name);
 /* ids and positions, and the constants of the views. */
 void draft_begin(struct draft *draft);
 
-/* The tensor as a constant in the file's type (float64 becomes float32). layer counts where the role has one. */
-uint32_t draft_weight(struct draft *draft, enum tensor_role role, int64_t layer, int rank, const int64_t *dims);
+/* The tensor as a constant in the file's type (float64 becomes float32). layer: where the role has one. */
+uint32_t draft_weight(struct draft *draft, enum tensor_role role, int64_t layer, int rank,
+                      const int64_t *dims);
 /* A matrix that the file has as [k,n], seen as [n,k]. */
 uint32_t draft_transposed(struct draft *draft, enum tensor_role role, int64_t layer, int64_t n, int64_t k);
 /* [n_items] float32, converted if need be. */
-uint32_t draft_vector(struct draft *draft, enum tensor_role role, enum tensor_part part, int64_t layer, int64_t n_items);
+uint32_t draft_vector(struct draft *draft, enum tensor_role role, enum tensor_part part, int64_t layer,
+                      int64_t n_items);
 
 /* Rows of a table [n_rows, width] as float32: ids [T] → [T, width]. */
 uint32_t draft_gather(struct draft *draft, uint32_t table, uint32_t ids);
@@ -77,11 +80,12 @@ uint32_t draft_split_heads(struct draft *draft, uint32_t x, bool is_query);
 /* Causal attention over the KV cache of the layer, which k and v are appended to.
  * q [T,H,K], k and v [T,Hkv,K] → [T, H*K] */
 uint32_t draft_cached_attention(struct draft *draft, int64_t layer, uint32_t q, uint32_t k, uint32_t v);
-/* Attention within each sentence of a packed batch: segments [n+1] are their borders. Shapes as above, H == Hkv. */
+/* Attention within each sentence of a packed batch: segments [n+1] are their borders. Shapes as above, H ==
+ * Hkv. */
 uint32_t draft_packed_attention(struct draft *draft, uint32_t segments, uint32_t q, uint32_t k, uint32_t v);
 
-/* Ends a decoder: the wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from token_embedding
- * where the file has none (tied). */
+/* Ends a decoder: the wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from
+ * token_embedding where the file has none (tied). */
 void draft_finish_decoder(struct draft *draft, uint32_t x, const struct norm *norm, uint32_t token_embedding);
 
 #endif

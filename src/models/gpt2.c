@@ -1,5 +1,5 @@
-/* GPT-2: learned positions, LayerNorm before each part, one matrix for q, k and v. Hugging Face keeps OpenAI's Conv1D
- * weights, [in,out]; GGUF files have them transposed.
+/* GPT-2: learned positions, LayerNorm before each part, one matrix for q, k and v. Hugging Face keeps
+ * OpenAI's Conv1D weights, [in,out]; GGUF files have them transposed.
  *
  * Source: Radford et al. 2019. */
 #include "models/draft.h"
@@ -32,7 +32,8 @@ static hob_status read_gpt2(struct draft *d, struct gpt2 *ret_gpt2, hob_error *e
     TRY(draft_read_shape(d, error));
     TRY(draft_read_ff_width(d, 4 * d->width, error));
     if (d->n_kv_heads != d->n_heads || d->n_heads * d->head_width != d->width)
-        FAIL(error, HOB_UNSUPPORTED, "%s: found heads that are not width / heads wide, expected GPT-2's", source->where);
+        FAIL(error, HOB_UNSUPPORTED, "%s: found heads that are not width / heads wide, expected GPT-2's",
+             source->where);
     TRY(model_source_float(source, KEY_LAYER_NORM_EPSILON, 1e-5, &epsilon, error));
     ret_gpt2->epsilon = (float)epsilon;
     TRY(draft_read_gelu(d, "gelu_new", &ret_gpt2->gelu, error));
@@ -42,7 +43,8 @@ static hob_status read_gpt2(struct draft *d, struct gpt2 *ret_gpt2, hob_error *e
     return is_scaled_by_layer ? model_source_refuse(source, KEY_SCALES_BY_LAYER, "false", error) : HOB_OK;
 }
 
-static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k, uint32_t x)
+static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k,
+                       uint32_t x)
 {
     bool is_conv1d = !model_source_is_gguf(d->source);
     struct linear spec = {
@@ -50,9 +52,11 @@ static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, in
     return draft_linear(d, &spec, x);
 }
 
-static uint32_t norm(struct draft *d, const struct gpt2 *gpt2, enum tensor_role role, int64_t layer, uint32_t x)
+static uint32_t norm(struct draft *d, const struct gpt2 *gpt2, enum tensor_role role, int64_t layer,
+                     uint32_t x)
 {
-    return draft_norm(d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = gpt2->epsilon}, x);
+    return draft_norm(
+        d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = gpt2->epsilon}, x);
 }
 
 static uint32_t attend(struct draft *d, int64_t layer, uint32_t x)

@@ -10,7 +10,8 @@ enum { JSON_FILE_MAX_BYTES = 16 << 20 };
 static hob_status parse(const struct mapped_file *file, const char *path, json_t **ret_json, hob_error *error)
 {
     if (file->n_bytes > JSON_FILE_MAX_BYTES)
-        FAIL(error, HOB_LIMIT, "%s: found %zu bytes, expected at most %d", path, file->n_bytes, JSON_FILE_MAX_BYTES);
+        FAIL(error, HOB_LIMIT, "%s: found %zu bytes, expected at most %d", path, file->n_bytes,
+             JSON_FILE_MAX_BYTES);
     json_error_t mistake;
     json_t *json = file->n_bytes ? json_loadb((const char *)file->bytes, file->n_bytes, 0, &mistake) : NULL;
     if (!json && !file->n_bytes) FAIL(error, HOB_BAD_FILE, "%s: found an empty file, expected JSON", path);
@@ -42,14 +43,21 @@ hob_status json_file_path(const char *folder, const char *name, char **ret_path,
 const char *json_kind_name(const json_t *json)
 {
     switch (json_typeof(json)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "a list";
-    case JSON_STRING: return "a text";
-    case JSON_INTEGER: return "a whole number";
-    case JSON_REAL: return "a number";
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "a list";
+    case JSON_STRING:
+        return "a text";
+    case JSON_INTEGER:
+        return "a whole number";
+    case JSON_REAL:
+        return "a number";
     case JSON_TRUE:
-    case JSON_FALSE: return "true or false";
-    case JSON_NULL: break;
+    case JSON_FALSE:
+        return "true or false";
+    case JSON_NULL:
+        break;
     }
     return "null";
 }

@@ -1,30 +1,10 @@
-/* The table of architectures, and the steps that every one of them goes through. */
+/* The steps that every architecture goes through. */
 #include "models/model.h"
 
 #include "base/error.h"
 #include "models/draft.h"
 
-#define MODEL(name) extern const struct model_def model_##name;
-#include "models/models.def"
-#undef MODEL
-
-static const struct model_def *const models[] = {
-#define MODEL(name) &model_##name,
-#include "models/models.def"
-#undef MODEL
-};
-
 enum { GRAPH_OPSET = 17 }; /* of ai.onnx, whose operators the architectures use beside ours */
-
-size_t model_def_count(void)
-{
-    return sizeof models / sizeof models[0];
-}
-
-const struct model_def *model_def_at(size_t index)
-{
-    return models[index];
-}
 
 static void read_ids(const struct model_source *source, struct model_info *info)
 {
@@ -33,11 +13,14 @@ static void read_ids(const struct model_source *source, struct model_info *info)
 }
 
 /* llama.cpp's enum llama_pooling_type, as GGUF files hold it. */
-static hob_status read_gguf_pooling(const struct model_source *source, struct model_pooling *pooling, hob_error *error)
+static hob_status read_gguf_pooling(const struct model_source *source, struct model_pooling *pooling,
+                                    hob_error *error)
 {
     enum { NONE, MEAN, CLS, LAST };
-    static const hob_pooling modes[] = {[NONE] = HOB_POOLING_MEAN, [MEAN] = HOB_POOLING_MEAN,
-                                        [CLS] = HOB_POOLING_CLS, [LAST] = HOB_POOLING_LAST};
+    static const hob_pooling modes[] = {[NONE] = HOB_POOLING_MEAN,
+                                        [MEAN] = HOB_POOLING_MEAN,
+                                        [CLS] = HOB_POOLING_CLS,
+                                        [LAST] = HOB_POOLING_LAST};
     int64_t mode;
     TRY(model_source_int(source, KEY_POOLING, NONE, &mode, error));
     if (mode > LAST) return model_source_refuse(source, KEY_POOLING, "0 to 3 (none, mean, CLS, last)", error);

@@ -1,12 +1,13 @@
-/* From named tensors and metadata (GGUF, safetensors + config.json) to a graph. One architecture is one file and one row
- * MODEL(name) in models.def = one `const struct model_def model_<name>`.
+/* From named tensors and metadata (GGUF, safetensors + config.json) to a graph. One architecture is one file
+ * and one row MODEL(name) in models.def = one `const struct model_def model_<name>`.
  *
- * The graph's constants point into the tensor file, so the file must live as long as the graph (graph_own hands it over).
- * Inputs and outputs of the graphs:
+ * The graph's constants point into the tensor file, so the file must live as long as the graph (graph_own
+ * hands it over). Inputs and outputs of the graphs:
  *
- *     decoder    ids i64 [T], positions i64 [T], rows i64 [R] (whose logits are wanted)       logits f32 [R,V]
- *     encoder    ids i64 [T], positions i64 [T], segments i64 [n+1], token_types i64 [T]      hidden f32 [T,D]
- *     static     ids i64 [T]                                                                  hidden f32 [T,D]
+ *     decoder    ids i64 [T], positions i64 [T], rows i64 [R] (whose logits are wanted)       logits f32
+ * [R,V] encoder    ids i64 [T], positions i64 [T], segments i64 [n+1], token_types i64 [T]      hidden f32
+ * [T,D] static     ids i64 [T]                                                                  hidden f32
+ * [T,D]
  *
  * Nothing here is shared or mutable: thread-safe for different graphs.
  *
@@ -50,7 +51,7 @@ struct model_info {
     const char *architecture; /* model_def's name: static */
     enum model_kind kind;
     int64_t n_vocab, n_layers, width;
-    int64_t n_context; /* most positions; 0: any number (static models) */
+    int64_t n_context;                       /* most positions; 0: any number (static models) */
     int64_t n_heads, n_kv_heads, head_width; /* 0 for static models */
     int64_t bos_id;                          /* -1: the file does not say */
     int64_t eos_ids[MODEL_MAX_EOS_IDS];      /* any of them ends a text */
@@ -61,27 +62,30 @@ struct model_info {
 enum { MODEL_MAX_ALIASES = 8, MODEL_MAX_PREFIXES = 4 };
 
 struct model_def {
-    const char *name;                            /* "llama" */
-    const char *summary;                         /* a line for help and documentation */
+    const char *name;    /* "llama" */
+    const char *summary; /* a line for help and documentation */
     enum model_kind kind;
     const char *gguf_architecture;               /* general.architecture; "" when GGUF has none */
     const char *hf_types[MODEL_MAX_ALIASES];     /* config.json's model_type: these */
     const char *hf_prefixes[MODEL_MAX_PREFIXES]; /* before tensor names, tried in order; "" is one of them */
     const char *const *hf_names;                 /* by enum tensor_role (models/source.h) */
-    /* Reads the hyperparameters, fills draft->info, adds the nodes. Failures of single nodes stick in draft->builder. */
+    /* Reads the hyperparameters, fills draft->info, adds the nodes. Failures of single nodes stick in
+     * draft->builder. */
     hob_status (*build)(struct draft *draft, hob_error *error);
 };
 
 /* folder: where config.json and its neighbours lie; NULL (or unused) for GGUF.
- * Fails: HOB_NOT_FOUND (config.json, a tensor), HOB_BAD_FILE, HOB_BAD_SHAPE, HOB_BAD_TYPE, HOB_UNSUPPORTED (architecture,
- * activation, scaling …), HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status model_build(const struct tensor_file *file, const char *folder, struct graph **ret_graph,
-                                      struct model_info *ret_info, hob_error *error);
+ * Fails: HOB_NOT_FOUND (config.json, a tensor), HOB_BAD_FILE, HOB_BAD_SHAPE, HOB_BAD_TYPE, HOB_UNSUPPORTED
+ * (architecture, activation, scaling …), HOB_LIMIT, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status model_build(const struct tensor_file *file, const char *folder,
+                                      struct graph **ret_graph, struct model_info *ret_info,
+                                      hob_error *error);
 
-/* What sentence-transformers' modules.json, N_Pooling/config.json and sentence_bert_config.json in folder say; the defaults
- * where there are none. For any folder, one with an ONNX model too.
- * Fails: HOB_BAD_FILE, HOB_UNSUPPORTED (max pooling, a Dense module …), HOB_IO. */
-HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_pooling *ret_pooling, hob_error *error);
+/* What sentence-transformers' modules.json, N_Pooling/config.json and sentence_bert_config.json in folder
+ * say; the defaults where there are none. For any folder, one with an ONNX model too. Fails: HOB_BAD_FILE,
+ * HOB_UNSUPPORTED (max pooling, a Dense module …), HOB_IO. */
+HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_pooling *ret_pooling,
+                                             hob_error *error);
 
 size_t model_def_count(void);
 const struct model_def *model_def_at(size_t index);

@@ -1,5 +1,5 @@
-/* Static embeddings: a vector a token, looked up. A model with a quantised vocabulary has fewer rows than tokens, a mapping
- * from token to row, and a weight a token that the rows are multiplied by.
+/* Static embeddings: a vector a token, looked up. A model with a quantised vocabulary has fewer rows than
+ * tokens, a mapping from token to row, and a weight a token that the rows are multiplied by.
  *
  * Source: https://github.com/MinishLab/model2vec (Tulkens and van Dongen 2024). */
 #include "models/draft.h"
@@ -23,8 +23,8 @@ static hob_status read_tables(struct draft *d, int64_t *ret_n_rows, hob_error *e
 {
     const struct tensor *rows = find(d, TENSOR_TOKEN_EMBEDDING), *mapping = find(d, TENSOR_TOKEN_MAPPING);
     if (!rows || rows->rank != 2 || rows->dims[0] < 1 || rows->dims[1] < 1)
-        FAIL(error, rows ? HOB_BAD_SHAPE : HOB_NOT_FOUND, "%s: embeddings: %s, expected [rows,width]", d->source->file->path,
-             rows ? "bad shape" : "missing");
+        FAIL(error, rows ? HOB_BAD_SHAPE : HOB_NOT_FOUND, "%s: embeddings: %s, expected [rows,width]",
+             d->source->file->path, rows ? "bad shape" : "missing");
     TRY(model_source_int(d->source, KEY_WIDTH, rows->dims[1], &d->width, error));
     d->n_vocab = rows->dims[0];
     if (mapping && mapping->rank == 1) d->n_vocab = mapping->dims[0];
@@ -54,8 +54,8 @@ static uint32_t add_mapping(struct draft *d, const struct tensor *mapping, int64
     numbers_load_i64(mapping, 0, 1, (size_t)n_tokens, rows);
     for (int64_t i = 0; i < n_tokens; i++)
         if (rows[i] < 0 || rows[i] >= n_rows)
-            builder_fail(b, HOB_BAD_FILE, "%s: mapping: token %lld: found row %lld, expected 0 to %lld", path, (long long)i,
-                         (long long)rows[i], (long long)n_rows - 1);
+            builder_fail(b, HOB_BAD_FILE, "%s: mapping: token %lld: found row %lld, expected 0 to %lld", path,
+                         (long long)i, (long long)rows[i], (long long)n_rows - 1);
     return builder_constant(b, "mapping", &copy);
 }
 

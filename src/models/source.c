@@ -13,11 +13,6 @@ static const char hf_type_key[] = "model_type";
 static const char hf_config_name[] = "config.json";
 static const char gguf_format[] = "gguf";
 
-bool model_source_is_gguf(const struct model_source *source)
-{
-    return !source->config;
-}
-
 static bool has_name(const struct model_def *def, bool is_gguf, const char *name)
 {
     if (is_gguf) return *name && !strcmp(def->gguf_architecture, name);
@@ -48,8 +43,9 @@ static hob_status find_def(struct model_source *source, const char *key, const c
         }
     struct buffer list = {0};
     list_names(&list, is_gguf);
-    hob_status status = error_set(error, HOB_UNSUPPORTED, ERROR_HERE, "%s: %s: found \"%.64s\", expected one of %s",
-                                  source->where, key, name, buffer_text(&list));
+    hob_status status =
+        error_set(error, HOB_UNSUPPORTED, ERROR_HERE, "%s: %s: found \"%.64s\", expected one of %s",
+                  source->where, key, name, buffer_text(&list));
     buffer_release(&list);
     return status;
 }
@@ -68,8 +64,8 @@ static hob_status open_config(struct model_source *source, const char *folder, h
     return status;
 }
 
-hob_status model_source_open(const struct tensor_file *file, const char *folder, struct model_source *ret_source,
-                             hob_error *error)
+hob_status model_source_open(const struct tensor_file *file, const char *folder,
+                             struct model_source *ret_source, hob_error *error)
 {
     hob_status status = HOB_OK;
     struct model_source source = {.file = file, .where = file->path};

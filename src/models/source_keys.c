@@ -1,4 +1,5 @@
-/* Hyperparameters by role: the table of their spellings, and one small value type in which both kinds of metadata meet. */
+/* Hyperparameters by role: the table of their spellings, and one small value type in which both kinds of
+ * metadata meet. */
 #include "models/source.h"
 
 #include "base/error.h"
@@ -39,14 +40,20 @@ static struct key_value value_of_int(int64_t integer)
 static struct key_value value_of_json(const json_t *json)
 {
     switch (json ? json_typeof(json) : JSON_NULL) {
-    case JSON_NULL: return (struct key_value){.kind = VALUE_ABSENT}; /* Python's None: as if it were not there */
-    case JSON_INTEGER: return value_of_int(json_integer_value(json));
-    case JSON_REAL: return (struct key_value){.kind = VALUE_NUMBER, .number = json_real_value(json)};
+    case JSON_NULL:
+        return (struct key_value){.kind = VALUE_ABSENT}; /* Python's None: as if it were not there */
+    case JSON_INTEGER:
+        return value_of_int(json_integer_value(json));
+    case JSON_REAL:
+        return (struct key_value){.kind = VALUE_NUMBER, .number = json_real_value(json)};
     case JSON_TRUE:
-    case JSON_FALSE: return (struct key_value){.kind = VALUE_FLAG, .integer = json_is_true(json)};
-    case JSON_STRING: return (struct key_value){.kind = VALUE_TEXT, .text = json_string_value(json)};
+    case JSON_FALSE:
+        return (struct key_value){.kind = VALUE_FLAG, .integer = json_is_true(json)};
+    case JSON_STRING:
+        return (struct key_value){.kind = VALUE_TEXT, .text = json_string_value(json)};
     case JSON_OBJECT:
-    case JSON_ARRAY: break;
+    case JSON_ARRAY:
+        break;
     }
     return (struct key_value){.kind = VALUE_OTHER};
 }
@@ -55,14 +62,19 @@ static struct key_value value_of_metadata(const struct metadata *metadata)
 {
     if (!metadata) return (struct key_value){.kind = VALUE_ABSENT};
     switch (metadata->kind) {
-    case METADATA_INT: return value_of_int(metadata->integer);
+    case METADATA_INT:
+        return value_of_int(metadata->integer);
     case METADATA_UINT:
         if (metadata->unsigned_integer <= INT64_MAX) return value_of_int((int64_t)metadata->unsigned_integer);
         return (struct key_value){.kind = VALUE_NUMBER, .number = (double)metadata->unsigned_integer};
-    case METADATA_FLOAT: return (struct key_value){.kind = VALUE_NUMBER, .number = metadata->number};
-    case METADATA_BOOL: return (struct key_value){.kind = VALUE_FLAG, .integer = metadata->integer};
-    case METADATA_STRING: return (struct key_value){.kind = VALUE_TEXT, .text = metadata->string.bytes};
-    case METADATA_ARRAY: break;
+    case METADATA_FLOAT:
+        return (struct key_value){.kind = VALUE_NUMBER, .number = metadata->number};
+    case METADATA_BOOL:
+        return (struct key_value){.kind = VALUE_FLAG, .integer = metadata->integer};
+    case METADATA_STRING:
+        return (struct key_value){.kind = VALUE_TEXT, .text = metadata->string.bytes};
+    case METADATA_ARRAY:
+        break;
     }
     return (struct key_value){.kind = VALUE_OTHER};
 }
@@ -87,13 +99,14 @@ static const char *config_name(const struct model_source *source, enum model_key
     return keys[key].hf[0];
 }
 
-const char *model_source_key_name(const struct model_source *source, enum model_key key, char name[SOURCE_NAME_BYTES])
+const char *model_source_key_name(const struct model_source *source, enum model_key key,
+                                  char name[SOURCE_NAME_BYTES])
 {
     if (!model_source_is_gguf(source))
         snprintf(name, SOURCE_NAME_BYTES, "%s", config_name(source, key));
     else
-        snprintf(name, SOURCE_NAME_BYTES, "%s%s", *keys[key].gguf == '.' ? source->def->gguf_architecture : "",
-                 keys[key].gguf);
+        snprintf(name, SOURCE_NAME_BYTES, "%s%s",
+                 *keys[key].gguf == '.' ? source->def->gguf_architecture : "", keys[key].gguf);
     return name;
 }
 
@@ -120,8 +133,8 @@ static hob_status fail_kind(const struct model_source *source, enum model_key ke
                             enum value_kind expected, hob_error *error)
 {
     char name[SOURCE_NAME_BYTES];
-    FAIL(error, HOB_BAD_FILE, "%s: %s: found %s, expected %s", source->where, model_source_key_name(source, key, name),
-         kind_names[found], kind_names[expected]);
+    FAIL(error, HOB_BAD_FILE, "%s: %s: found %s, expected %s", source->where,
+         model_source_key_name(source, key, name), kind_names[found], kind_names[expected]);
 }
 
 static bool is_in_bounds(enum model_key key, double number)
@@ -129,7 +142,8 @@ static bool is_in_bounds(enum model_key key, double number)
     return number >= keys[key].least && number <= keys[key].most; /* false for NaN */
 }
 
-static hob_status check_bounds(const struct model_source *source, enum model_key key, double number, hob_error *error)
+static hob_status check_bounds(const struct model_source *source, enum model_key key, double number,
+                               hob_error *error)
 {
     char name[SOURCE_NAME_BYTES];
     if (is_in_bounds(key, number)) return HOB_OK;
@@ -156,7 +170,8 @@ hob_status model_source_float(const struct model_source *source, enum model_key 
                               double *ret_number, hob_error *error)
 {
     struct key_value value = find_value(source, key);
-    if (value.kind == VALUE_ABSENT && fallback == (double)KEY_REQUIRED) return fail_missing(source, key, error);
+    if (value.kind == VALUE_ABSENT && fallback == (double)KEY_REQUIRED)
+        return fail_missing(source, key, error);
     if (value.kind == VALUE_ABSENT) {
         *ret_number = fallback;
         return HOB_OK;
@@ -168,8 +183,8 @@ hob_status model_source_float(const struct model_source *source, enum model_key 
     return HOB_OK;
 }
 
-hob_status model_source_bool(const struct model_source *source, enum model_key key, bool fallback, bool *ret_flag,
-                             hob_error *error)
+hob_status model_source_bool(const struct model_source *source, enum model_key key, bool fallback,
+                             bool *ret_flag, hob_error *error)
 {
     struct key_value value = find_value(source, key);
     if (value.kind != VALUE_ABSENT && value.kind != VALUE_FLAG)
@@ -188,14 +203,17 @@ hob_status model_source_text(const struct model_source *source, enum model_key k
     return HOB_OK;
 }
 
-size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items, int64_t *ret_integers)
+size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items,
+                         int64_t *ret_integers)
 {
     char name[SOURCE_NAME_BYTES];
     const json_t *list = find_json(source->config, model_source_key_name(source, key, name));
     size_t n_values = json_is_array(list) ? json_array_size(list) : 1, n_integers = 0;
     for (size_t i = 0; i < n_values && n_integers < max_items; i++) {
-        struct key_value value = json_is_array(list) ? value_of_json(json_array_get(list, i)) : find_value(source, key);
-        if (value.kind == VALUE_INT && is_in_bounds(key, value.number)) ret_integers[n_integers++] = value.integer;
+        struct key_value value =
+            json_is_array(list) ? value_of_json(json_array_get(list, i)) : find_value(source, key);
+        if (value.kind == VALUE_INT && is_in_bounds(key, value.number))
+            ret_integers[n_integers++] = value.integer;
     }
     return n_integers;
 }
@@ -203,12 +221,22 @@ size_t model_source_ints(const struct model_source *source, enum model_key key, 
 static void describe(struct key_value value, char text[SOURCE_NAME_BYTES])
 {
     switch (value.kind) {
-    case VALUE_INT: snprintf(text, SOURCE_NAME_BYTES, "%" PRId64, value.integer); break;
-    case VALUE_NUMBER: snprintf(text, SOURCE_NAME_BYTES, "%.9g", value.number); break;
-    case VALUE_FLAG: snprintf(text, SOURCE_NAME_BYTES, "%s", value.integer ? "true" : "false"); break;
-    case VALUE_TEXT: snprintf(text, SOURCE_NAME_BYTES, "\"%.64s\"", value.text); break;
+    case VALUE_INT:
+        snprintf(text, SOURCE_NAME_BYTES, "%" PRId64, value.integer);
+        break;
+    case VALUE_NUMBER:
+        snprintf(text, SOURCE_NAME_BYTES, "%.9g", value.number);
+        break;
+    case VALUE_FLAG:
+        snprintf(text, SOURCE_NAME_BYTES, "%s", value.integer ? "true" : "false");
+        break;
+    case VALUE_TEXT:
+        snprintf(text, SOURCE_NAME_BYTES, "\"%.64s\"", value.text);
+        break;
     case VALUE_ABSENT:
-    case VALUE_OTHER: snprintf(text, SOURCE_NAME_BYTES, "%s", kind_names[value.kind]); break;
+    case VALUE_OTHER:
+        snprintf(text, SOURCE_NAME_BYTES, "%s", kind_names[value.kind]);
+        break;
     }
 }
 

@@ -1,5 +1,6 @@
-/* Tensors by role. GGUF has one list of names for all architectures (llama.cpp's); safetensors files have the names of the
- * Python modules, so each architecture brings its own list, and the prefix depends on the class that was saved. */
+/* Tensors by role. GGUF has one list of names for all architectures (llama.cpp's); safetensors files have the
+ * names of the Python modules, so each architecture brings its own list, and the prefix depends on the class
+ * that was saved. */
 #include "models/source.h"
 
 #include <inttypes.h>
@@ -27,7 +28,8 @@ static const char *const gguf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_ROPE_FACTORS] = "rope_freqs",
 };
 
-/* Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta; bare tensors have no suffix. */
+/* Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta; bare tensors have no
+ * suffix. */
 static const char *const suffixes[][3] = {
     [PART_WEIGHT] = {".weight", ".gamma", ""},
     [PART_BIAS] = {".bias", ".beta", ".bias"},
@@ -39,14 +41,15 @@ static void spell(const char *prefix, const char *pattern, int64_t layer, const 
 {
     const char *mark = strchr(pattern, '#');
     if (mark)
-        snprintf(name, SOURCE_NAME_BYTES, "%s%.*s%" PRId64 "%s%s", prefix, (int)(mark - pattern), pattern, layer,
-                 mark + 1, suffix);
+        snprintf(name, SOURCE_NAME_BYTES, "%s%.*s%" PRId64 "%s%s", prefix, (int)(mark - pattern), pattern,
+                 layer, mark + 1, suffix);
     else
         snprintf(name, SOURCE_NAME_BYTES, "%s%s%s", prefix, pattern, suffix);
 }
 
-static const struct tensor *find_spelling(const struct model_source *source, const char *prefix, const char *pattern,
-                                          enum tensor_part part, int64_t layer, char name[SOURCE_NAME_BYTES])
+static const struct tensor *find_spelling(const struct model_source *source, const char *prefix,
+                                          const char *pattern, enum tensor_part part, int64_t layer,
+                                          char name[SOURCE_NAME_BYTES])
 {
     for (size_t i = 0; i < sizeof suffixes[part] / sizeof *suffixes[part]; i++) {
         spell(prefix, pattern, layer, suffixes[part][i], name);
@@ -56,8 +59,8 @@ static const struct tensor *find_spelling(const struct model_source *source, con
     return NULL;
 }
 
-const struct tensor *model_source_tensor(const struct model_source *source, enum tensor_role role, enum tensor_part part,
-                                         int64_t layer, char name[SOURCE_NAME_BYTES])
+const struct tensor *model_source_tensor(const struct model_source *source, enum tensor_role role,
+                                         enum tensor_part part, int64_t layer, char name[SOURCE_NAME_BYTES])
 {
     static const char *const no_prefix[MODEL_MAX_PREFIXES] = {""};
     bool is_gguf = model_source_is_gguf(source);

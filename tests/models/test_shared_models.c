@@ -71,7 +71,8 @@ static void test_gpt2(void **state)
     const struct tensor *logits = model_run_append(&run, ids, n_ids);
     size_t n_vocab = (size_t)run.info.n_vocab;
     assert_int_equal(tensor_n_items(&expected), n_vocab);
-    assert_close((const float *)logits->data + (size_t)(n_ids - 1) * n_vocab, expected.data, n_vocab, tolerance);
+    assert_close((const float *)logits->data + (size_t)(n_ids - 1) * n_vocab, expected.data, n_vocab,
+                 tolerance);
     json_decref(reference);
     model_run_close(&run);
 }
@@ -105,7 +106,8 @@ static void test_bert(void **state)
     model_run_open(&run, folder, NULL);
     assert_int_equal(run.info.pooling.mode, HOB_POOLING_MEAN);
     assert_true(run.info.pooling.is_normalized);
-    struct tensor ids = model_run_load(&run, folder, "input_ids"), mask = model_run_load(&run, folder, "attention_mask");
+    struct tensor ids = model_run_load(&run, folder, "input_ids"),
+                  mask = model_run_load(&run, folder, "attention_mask");
     struct tensor expected = model_run_load(&run, folder, "last_hidden_state");
     pack(&packed, &ids, &mask);
     model_run_feed(&run, "ids", packed.ids, packed.n_tokens);
@@ -141,23 +143,26 @@ static void test_model2vec(void **state)
     const json_t *expected = json_array_get(reference, 0);
     assert_int_equal(json_array_size(expected), run.info.width);
     for (int64_t i = 0; i < run.info.width; i++)
-        assert_true(fabs(vector[i] / sqrt(length) - json_real_value(json_array_get(expected, (size_t)i))) < 1e-6);
+        assert_true(fabs(vector[i] / sqrt(length) - json_real_value(json_array_get(expected, (size_t)i))) <
+                    1e-6);
     json_decref(reference);
     model_run_close(&run);
 }
 
-#define STORIES(file, rounding)                                                                            \
-    {"test_stories " file, test_stories, NULL, NULL, &(struct stories){file, rounding}}
+#define STORIES(file, rounding)                                           \
+    {                                                                     \
+        "test_stories " file, test_stories, NULL, NULL, &(struct stories) \
+        {                                                                 \
+            file, rounding                                                \
+        }                                                                 \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORIES("", tolerance),
-        STORIES("model-f32.gguf", tolerance),
-        STORIES("model-f16.gguf", 2e-3),
-        STORIES("model-q8_0.gguf", 3e-2),
-        cmocka_unit_test(test_gpt2),
-        cmocka_unit_test(test_bert),
+        STORIES("", tolerance),           STORIES("model-f32.gguf", tolerance),
+        STORIES("model-f16.gguf", 2e-3),  STORIES("model-q8_0.gguf", 3e-2),
+        cmocka_unit_test(test_gpt2),      cmocka_unit_test(test_bert),
         cmocka_unit_test(test_model2vec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

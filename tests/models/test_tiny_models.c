@@ -1,5 +1,5 @@
-/* Every architecture from safetensors and from GGUF against outputs that float64 PyTorch computed from the papers'
- * formulas (tools/make_tiny_models.py). */
+/* Every architecture from safetensors and from GGUF against outputs that float64 PyTorch computed from the
+ * papers' formulas (tools/make_tiny_models.py). */
 #include "models/model_run.h"
 
 #define DATA "tests/data/models/"
@@ -124,10 +124,15 @@ static void test_encoder_info(void **state)
     graph_free(graph);
 }
 
-#define CASE(test, folder, file, passes)                                                                   \
-    {#test " " folder file " " #passes, test, NULL, NULL, &(struct prefill){folder, file, passes}}
-#define BOTH_FILES(test, folder)                                                                           \
-    CASE(test, folder, "", NULL), CASE(test, folder, "", "all"), CASE(test, folder, "/model.gguf", NULL),   \
+#define CASE(test, folder, file, passes)                                       \
+    {                                                                          \
+#test " " folder file " " #passes, test, NULL, NULL, &(struct prefill) \
+        {                                                                      \
+            folder, file, passes                                               \
+        }                                                                      \
+    }
+#define BOTH_FILES(test, folder)                                                                          \
+    CASE(test, folder, "", NULL), CASE(test, folder, "", "all"), CASE(test, folder, "/model.gguf", NULL), \
         CASE(test, folder, "/model.gguf", "all")
 
 int main(void)
