@@ -33,10 +33,7 @@ void draft_begin(struct draft *d)
 
 uint32_t draft_gather(struct draft *d, uint32_t table, uint32_t ids)
 {
-    if (d->builder.status != HOB_OK) return VALUE_NONE;
-    const struct tensor *rows = d->builder.graph->values[table].constant;
-    if (rows->dtype == DTYPE_F32) return builder_op(&d->builder, "Gather", INPUTS(table, ids), NO_ATTRIBUTES);
-    return builder_op(&d->builder, "Gather", INPUTS(table, ids), ATTRIBUTES(attribute_int("to_float", 1)));
+    return builder_op(&d->builder, "hob.Embedding", INPUTS(table, ids), NO_ATTRIBUTES);
 }
 
 uint32_t draft_embed(struct draft *d, enum tensor_role role, int64_t n_rows, uint32_t ids)
