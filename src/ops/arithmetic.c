@@ -1,6 +1,6 @@
 /* Add, Sub, Mul, Div and the variadic Max, Min, Sum, Mean. Integers wrap around, so signed types use the unsigned loops. Float
  * Max and Min give NaN when either operand is NaN, as NumPy does. Integer Div truncates toward zero. */
-#include "ops/elementwise.h"
+#include "ops/arithmetic.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -35,9 +35,9 @@ EACH_UNSIGNED(SPAN_BINARY_SAME, sub, x - y)
 /* 1u *: two uint16 would be multiplied as int and overflow. */
 EACH_UNSIGNED(SPAN_BINARY_SAME, mul, 1u * x * y)
 
-static const struct span_table add = {{SPANS_FLOAT(add), SPANS_WRAPPING(add)}};
+const struct span_table arithmetic_add = {{SPANS_FLOAT(add), SPANS_WRAPPING(add)}};
 static const struct span_table sub = {{SPANS_FLOAT(sub), SPANS_WRAPPING(sub)}};
-static const struct span_table mul = {{SPANS_FLOAT(mul), SPANS_WRAPPING(mul)}};
+const struct span_table arithmetic_mul = {{SPANS_FLOAT(mul), SPANS_WRAPPING(mul)}};
 
 /* Integer division reports a zero divisor through params; the lowest number by -1 wraps around to itself. */
 #define SPAN_DIVIDE(function, type, expression)                                                            \
@@ -62,7 +62,7 @@ static const struct span_table divide = {{SPANS_FLOAT(div), SPANS_SIGNED(div), S
 
 static hob_status run_add(struct op_context *ctx)
 {
-    return elementwise_run(ctx, &add, NULL);
+    return elementwise_run(ctx, &arithmetic_add, NULL);
 }
 
 static hob_status run_sub(struct op_context *ctx)
@@ -72,7 +72,7 @@ static hob_status run_sub(struct op_context *ctx)
 
 static hob_status run_mul(struct op_context *ctx)
 {
-    return elementwise_run(ctx, &mul, NULL);
+    return elementwise_run(ctx, &arithmetic_mul, NULL);
 }
 
 static hob_status run_div(struct op_context *ctx)
@@ -101,8 +101,8 @@ EACH_UNSIGNED(SPAN_BINARY_SAME, max, x > y ? x : y)
 EACH_UNSIGNED(SPAN_BINARY_SAME, min, x < y ? x : y)
 EACH_SIGNED(SPAN_BINARY_SAME, max, x > y ? x : y)
 EACH_SIGNED(SPAN_BINARY_SAME, min, x < y ? x : y)
-static const struct span_table max = {{SPANS_FLOAT(max), SPANS_SIGNED(max), SPANS_UNSIGNED(max)}};
-static const struct span_table min = {{SPANS_FLOAT(min), SPANS_SIGNED(min), SPANS_UNSIGNED(min)}};
+const struct span_table arithmetic_max = {{SPANS_FLOAT(max), SPANS_SIGNED(max), SPANS_UNSIGNED(max)}};
+const struct span_table arithmetic_min = {{SPANS_FLOAT(min), SPANS_SIGNED(min), SPANS_UNSIGNED(min)}};
 
 /* Divides by the number of inputs, which is exact where a product with its inverse is not. */
 SPAN_UNARY_SAME(mean_f32, float, x / (float)*(const int *)span->params)
@@ -132,17 +132,17 @@ static hob_status run_variadic(struct op_context *ctx, const struct span_table *
 
 static hob_status run_max(struct op_context *ctx)
 {
-    return run_variadic(ctx, &max);
+    return run_variadic(ctx, &arithmetic_max);
 }
 
 static hob_status run_min(struct op_context *ctx)
 {
-    return run_variadic(ctx, &min);
+    return run_variadic(ctx, &arithmetic_min);
 }
 
 static hob_status run_sum(struct op_context *ctx)
 {
-    return run_variadic(ctx, &add);
+    return run_variadic(ctx, &arithmetic_add);
 }
 
 static hob_status run_mean(struct op_context *ctx)
@@ -151,7 +151,7 @@ static hob_status run_mean(struct op_context *ctx)
         .params = &ctx->n_inputs, .n_inputs = 1, .inputs = {*ctx->outputs[0]}, .out = *ctx->outputs[0]};
     if (!elementwise_find(&mean, ctx->inputs[0]->dtype, &walk))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(ctx->inputs[0]->dtype));
-    TRY(run_variadic(ctx, &add));
+    TRY(run_variadic(ctx, &arithmetic_add));
     elementwise_apply(ctx, &walk);
     return HOB_OK;
 }
