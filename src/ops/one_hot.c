@@ -36,7 +36,7 @@ static hob_status infer(struct op_context *ctx)
     const struct one_hot_params *params = ctx->params;
     const struct tensor *indices = ctx->inputs[0], *values = ctx->inputs[2];
     int axis, rank = indices->rank + 1;
-    int64_t dims[TENSOR_MAX_RANK], depth;
+    int64_t dims[TENSOR_MAX_RANK], depth = 0;
     TRY(moving_check(ctx, 2));
     if (!cast_is_number(indices->dtype)) OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected numbers", dtype_name(indices->dtype));
     if (values->rank != 1 || values->dims[0] != 2) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found shape %s, expected [2]", OP_SHAPE(values));
