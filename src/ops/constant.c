@@ -49,7 +49,7 @@ static hob_status infer_constant(struct op_context *ctx)
 }
 
 const struct op_def op_constant = {.name = "Constant", .domain = "", .since = 1, .min_inputs = 0, .max_inputs = 0,
-                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_PACKED_INPUTS,
+                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
                                    .prepare = prepare_constant, .infer = infer_constant, .run = moving_run_nothing};
 
 /* ---- ConstantOfShape: one element seen everywhere ---- */
@@ -125,7 +125,7 @@ static hob_status infer_shape(struct op_context *ctx)
 }
 
 const struct op_def op_shape = {.name = "Shape", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_PACKED_INPUTS,
+                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
                                 .prepare = prepare_shape, .infer = infer_shape, .run = moving_run_nothing};
 
 static hob_status infer_size(struct op_context *ctx)
@@ -140,7 +140,7 @@ static hob_status run_size(struct op_context *ctx)
 }
 
 const struct op_def op_size = {.name = "Size", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1, .min_outputs = 1,
-                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_PACKED_INPUTS, .infer = infer_size,
+                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_size,
                                .run = run_size};
 
 /* ---- Range ---- */
