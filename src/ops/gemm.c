@@ -1,5 +1,6 @@
 /* Gemm: alpha * A' x B' + beta * C, where ' may transpose and C broadcasts to [M,N]. */
 #include "kernels/kernels.h"
+#include "ops/as_f32.h"
 #include "ops/numbers.h"
 #include "ops/product.h"
 
@@ -104,30 +105,46 @@ ADD_ROW(add_row_float, double, numbers_load_f64, numbers_store_f64, add_run_floa
 ADD_ROW(add_row_integer, int64_t, numbers_load_i64, numbers_store_i64, add_run_integer)
 
 /* No C is the same as a C of zeros. */
-static struct tensor bias_view(const struct op_context *ctx, const struct tensor *y)
+static struct tensor bias_view(const struct tensor *c, const struct tensor *y)
 {
     static const uint64_t zero = 0;
-    struct tensor c = {.data = (void *)(uintptr_t)&zero, .dtype = y->dtype};
-    if (ctx->n_inputs > 2 && ctx->inputs[2]) c = *ctx->inputs[2];
-    return tensor_broadcast(&c, 2, y->dims);
+    struct tensor none = {.data = (void *)(uintptr_t)&zero, .dtype = y->dtype};
+    return tensor_broadcast(c ? c : &none, 2, y->dims);
+}
+
+/* c NULL: none. */
+static hob_status multiply_and_add(struct op_context *ctx, const struct tensor *a, const struct tensor *b, const struct tensor *c,
+                                   const struct tensor *y)
+{
+    const struct gemm_params *params = ctx->params;
+    TRY(product_run(ctx, a, b, y));
+    if ((!c || params->beta == 0) && params->alpha == 1) return HOB_OK;
+    struct tensor bias = bias_view(params->beta == 0 ? NULL : c, y);
+    for (int64_t row = 0; row < y->dims[0]; row++) {
+        if (y->dtype == DTYPE_F32) add_row_f32(ctx, &bias, row, y->dims[1], (float *)y->data + row * y->dims[1]);
+        else if (numbers_is_float(y->dtype)) add_row_float(params, &bias, row, y);
+        else add_row_integer(params, &bias, row, y);
+    }
+    return HOB_OK;
 }
 
 static hob_status run(struct op_context *ctx)
 {
     const struct gemm_params *params = ctx->params;
-    const struct tensor *y = ctx->outputs[0];
-    struct tensor a, b;
+    const struct tensor *y = ctx->outputs[0], *c = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    struct tensor a, b, wide_a, wide_b, wide_c, wide_y;
+    float *items;
     TRY(matrix_view(ctx, 0, params->transposes_a, &a));
     TRY(matrix_view(ctx, 1, params->transposes_b, &b));
-    TRY(product_run(ctx, &a, &b, y));
-    bool has_bias = ctx->n_inputs > 2 && ctx->inputs[2] && params->beta != 0;
-    if (!has_bias && params->alpha == 1) return HOB_OK;
-    struct tensor c = bias_view(ctx, y);
-    for (int64_t row = 0; row < y->dims[0]; row++) {
-        if (y->dtype == DTYPE_F32) add_row_f32(ctx, &c, row, y->dims[1], (float *)y->data + row * y->dims[1]);
-        else if (numbers_is_float(y->dtype)) add_row_float(params, &c, row, y);
-        else add_row_integer(params, &c, row, y);
-    }
+    if (y->dtype == DTYPE_F32 || !as_f32_takes(y->dtype)) return multiply_and_add(ctx, &a, &b, c, y);
+    /* Halves are wide until the end, so that they are rounded once. */
+    TRY(as_f32(ctx, &a, &wide_a));
+    TRY(as_f32(ctx, &b, &wide_b));
+    TRY(as_f32(ctx, c, &wide_c));
+    TRY(as_f32_output(ctx, y, &items));
+    TRY(tensor_init(&wide_y, DTYPE_F32, 2, y->dims, items, ctx->error));
+    TRY(multiply_and_add(ctx, &wide_a, &wide_b, c ? &wide_c : NULL, &wide_y));
+    as_f32_finish(ctx, items, y);
     return HOB_OK;
 }
 
