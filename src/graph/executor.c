@@ -175,7 +175,7 @@ static hob_status check_input(const struct graph *graph, uint32_t index, const s
         fits = declared->dims[d] == DIM_UNKNOWN || declared->dims[d] == tensor->dims[d];
     if (fits) return HOB_OK;
     char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
-    FAIL(error, HOB_BAD_SHAPE, "input %s: found %s, expected %s (-1: any)", declared->name,
+    FAIL(error, HOB_BAD_SHAPE, "input %s: found %s, expected %s", declared->name,
          tensor_shape_text(tensor->rank, tensor->dims, found), tensor_shape_text(declared->rank, declared->dims, expected));
 }
 

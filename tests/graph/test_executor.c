@@ -129,7 +129,7 @@ static void test_wrong_inputs_are_refused(void **state)
     struct tensor x = floats(2, (int64_t[]){1, 3}, three);
     executor_bind(bench.executor, 0, &x);
     assert_int_equal(executor_run(bench.executor, NULL, &error), HOB_BAD_SHAPE);
-    assert_non_null(strstr(error.message, "found [1,3], expected [-1,2]"));
+    assert_non_null(strstr(error.message, "found [1,3], expected [?,2]"));
     x = floats(1, (int64_t[]){2}, three);
     executor_bind(bench.executor, 0, &x);
     assert_int_equal(executor_run(bench.executor, NULL, &error), HOB_BAD_SHAPE);
