@@ -5,11 +5,11 @@
 
 #include <pthread.h>
 
-#define TABLE(name) extern const struct kernel_table kernel_table_##name;
+#define TABLE(name) extern const struct kernel_table_def kernel_table_##name;
 #include "kernels/tables.def"
 #undef TABLE
 
-static const struct kernel_table *const known_tables[] = {
+static const struct kernel_table_def *const known_tables[] = {
 #define TABLE(name) &kernel_table_##name,
 #include "kernels/tables.def"
 #undef TABLE

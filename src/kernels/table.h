@@ -5,7 +5,7 @@
 
 #include "kernels/kernels.h"
 
-struct kernel_table {
+struct kernel_table_def {
     bool (*is_supported)(void);
     struct kernels kernels;
 };

@@ -7,7 +7,7 @@ static bool is_supported(void)
     return true;
 }
 
-const struct kernel_table kernel_table_generic = {
+const struct kernel_table_def kernel_table_generic = {
     .is_supported = is_supported,
     .kernels = {
         "generic",

@@ -10,7 +10,7 @@ static bool is_supported(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-const struct kernel_table kernel_table_x86_avx2 = {
+const struct kernel_table_def kernel_table_x86_avx2 = {
     .is_supported = is_supported,
     .kernels = {
         "x86_avx2",
