@@ -35,6 +35,7 @@ struct value {
     uint32_t producer_output;      /* which output of the producer */
     bool is_input, is_output;
     bool is_declared;              /* dtype, rank, dims below were stated by the model */
+    bool is_optional;              /* declared as optional(…): may be absent; dtype and dims are of what it holds */
     enum dtype dtype;              /* DTYPE_NONE: not stated */
     int rank;                      /* -1: not stated */
     const int64_t *dims;           /* rank of them; DIM_UNKNOWN where symbolic */
