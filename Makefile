@@ -195,7 +195,6 @@ $(BUILD)/libhob.pc: always # PREFIX may have changed
 
 .PHONY: install uninstall clean help
 HEADERS := $(wildcard include/hob/*.h)
-DEFAULT_MODEL := $(wildcard models/default.hob)
 install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/hob
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/hob $(HEADERS)
@@ -204,12 +203,13 @@ install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
 	ln -sf libhob.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libhob.so
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(BUILD)/libhob.pc
-	$(if $(DEFAULT_MODEL),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/hob/models $(DEFAULT_MODEL))
+	mkdir -p $(DESTDIR)$(PREFIX)/share/hob
+	cp -R models $(DESTDIR)$(PREFIX)/share/hob/
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/hob $(DESTDIR)$(PREFIX)/lib/libhob.a $(DESTDIR)$(PREFIX)/lib/libhob.so* \
-	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhob.pc $(DESTDIR)$(PREFIX)/share/hob/models/default.hob
-	rm -rf $(DESTDIR)$(PREFIX)/include/hob
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhob.pc
+	rm -rf $(DESTDIR)$(PREFIX)/include/hob $(DESTDIR)$(PREFIX)/share/hob
 
 clean: ## remove every build
 	rm -rf build build-* compile_commands.json
