@@ -52,6 +52,16 @@ void merge_table_put(struct merge_table *table, int32_t left, int32_t right, uin
     *slot = (struct merge){pair_of(left, right), rank, id};
 }
 
+bool merge_table_has(const struct merge_table *table, int32_t left, int32_t right)
+{
+    return find_slot(table, pair_of(left, right))->pair != FREE_SLOT;
+}
+
+const struct merge *merge_table_at(const struct merge_table *table, size_t slot)
+{
+    return table->slots[slot].pair == FREE_SLOT ? NULL : &table->slots[slot];
+}
+
 /* right NULL: symbol is the last. */
 static void find_merge(const struct merge_table *table, struct symbol *symbol, const struct symbol *right)
 {

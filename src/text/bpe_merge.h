@@ -14,6 +14,7 @@
 
 #include "hob/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,19 @@ HOB_MUST_CHECK hob_status merge_table_init(struct merge_table *table, size_t n_m
 void merge_table_release(struct merge_table *table); /* takes a zeroed one */
 /* Puts or replaces; no more pairs than announced. */
 void merge_table_put(struct merge_table *table, int32_t left, int32_t right, uint32_t rank, int32_t id);
+bool merge_table_has(const struct merge_table *table, int32_t left, int32_t right);
+/* The merge in slot 0 … n_slots-1; NULL where the slot is free. */
+const struct merge *merge_table_at(const struct merge_table *table, size_t slot);
+
+static inline int32_t merge_left(const struct merge *merge)
+{
+    return (int32_t)(uint32_t)(merge->pair >> 32);
+}
+
+static inline int32_t merge_right(const struct merge *merge)
+{
+    return (int32_t)(uint32_t)merge->pair;
+}
 
 /* Bytes of scratch that merge_symbols needs. */
 size_t merge_heap_bytes(size_t n_symbols);

@@ -157,6 +157,26 @@ static bool can_work_on_bytes(const struct tokenizer *tokenizer, const json_t *r
     return type && !strcmp(type, "ByteLevel");
 }
 
+static bool is_replacement(const json_t *json, const char *from, const char *to)
+{
+    const char *type = json_string_value(json_object_get(json, "type"));
+    const char *pattern = json_string_value(json_object_get(json_object_get(json, "pattern"), "String"));
+    const char *content = json_string_value(json_object_get(json, "content"));
+    return type && !strcmp(type, "Replace") && pattern && !strcmp(pattern, from) && content && !strcmp(content, to);
+}
+
+/* What Hugging Face's converter of Llama's SentencePiece models writes, and nobody else: spaces become U+2581, one more stands
+ * in front, no pre-tokenizer, unknown characters fall back to bytes. */
+static bool is_sentencepiece_conversion(const json_t *root)
+{
+    static const char BLOCK[] = "\xE2\x96\x81";
+    const json_t *model = json_object_get(root, "model");
+    const json_t *parts = json_object_get(json_object_get(root, "normalizer"), "normalizers");
+    const char *prepended = json_string_value(json_object_get(json_array_get(parts, 0), "prepend"));
+    return json_is_true(json_object_get(model, "byte_fallback")) && !json_is_object(json_object_get(root, "pre_tokenizer")) &&
+           json_array_size(parts) == 2 && prepended && !strcmp(prepended, BLOCK) && is_replacement(json_array_get(parts, 1), " ", BLOCK);
+}
+
 static void guess_roles(struct tokenizer *tokenizer)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(role_texts); i++) {
@@ -169,6 +189,7 @@ static void guess_roles(struct tokenizer *tokenizer)
 static hob_status load_root(struct tokenizer *tokenizer, const json_t *root, hob_error *error)
 {
     if (!json_is_object(root)) FAIL(error, HOB_BAD_FILE, "found %s, expected an object", json_read_kind(root));
+    tokenizer->is_from_sentencepiece = is_sentencepiece_conversion(root);
     TRY(load_model(tokenizer, root, error));
     tokenizer->is_byte_mapped = can_work_on_bytes(tokenizer, root);
     TRY(normalizers_load(tokenizer, json_read_optional(root, "normalizer"), error));

@@ -24,7 +24,7 @@
 
 #include <jansson.h>
 
-enum { MAX_PARTS = 32 }; /* of one sort in one tokenizer, sequences counted out */
+enum { MAX_PARTS = 128 }; /* of one sort in one tokenizer, sequences counted out; model2vec replaces 33 marks one by one */
 
 struct encoding;
 
@@ -108,6 +108,7 @@ struct tokenizer {
     bool keeps_broken;   /* the model takes any bytes: nothing is repaired */
     bool is_gguf;        /* token types, not decoder stages, say what a token is as text */
     bool is_byte_mapped; /* tokens are spelt in GPT-2's byte alphabet */
+    bool is_from_sentencepiece; /* a tokenizer.json that was converted from a SentencePiece BPE model */
     struct regex *regexes[2 * MAX_PARTS];
     size_t n_regexes;
 };

@@ -22,7 +22,7 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
 {
     (void)config;
     struct stage_state *state = detokenizer_state(detokenizer, stage);
-    if (!state->is_inside) buffer_clear(&state->held), state->held.n_bytes = state->n_taken;
+    if (!state->is_inside) state->held.n_bytes = state->n_taken; /* keeps the run, which a clear would cut */
     state->is_inside = !is_token_end;
     if (!buffer_append(&state->held, text, n_bytes)) return text_no_memory(error);
     if (!is_token_end) return HOB_OK;

@@ -87,6 +87,64 @@ static hob_status read_merge(const json_t *json, struct merge_text *ret_merge, h
     return HOB_OK;
 }
 
+/* SentencePiece joins any two neighbours that together are a token, the token's score being the priority. A conversion lists
+ * those pairs as merges; some list only one pair a token. The other ways to split such a token get the rank of the one listed:
+ * nothing changes where all are listed. bpe NULL: only counts the ways. */
+static size_t add_splits(const struct vocabulary *vocabulary, struct bpe *bpe, int32_t id, uint32_t rank)
+{
+    const char *text = vocabulary->texts[id];
+    size_t n_bytes = vocabulary->n_bytes[id], n_splits = 0;
+    for (size_t at = unicode_char_bytes(text, n_bytes); at < n_bytes; at += unicode_char_bytes(text + at, n_bytes - at)) {
+        int32_t left = vocabulary_find(vocabulary, text, at), right = vocabulary_find(vocabulary, text + at, n_bytes - at);
+        if (left < 0 || right < 0) continue;
+        n_splits++;
+        if (bpe && !merge_table_has(&bpe->merges, left, right)) merge_table_put(&bpe->merges, left, right, rank, id);
+    }
+    return n_splits;
+}
+
+/* ret_ranks: for each token the lowest rank that makes it, MERGE_NONE when none does. */
+static hob_status find_ranks(const struct vocabulary *vocabulary, const struct merge_table *merges, uint32_t **ret_ranks,
+                             hob_error *error)
+{
+    uint32_t *ranks = memory_new(vocabulary->n_tokens, sizeof *ranks);
+    if (!ranks) return text_no_memory(error);
+    for (size_t i = 0; i < vocabulary->n_tokens; i++) ranks[i] = MERGE_NONE;
+    for (size_t i = 0; i < merges->n_slots; i++) {
+        const struct merge *merge = merge_table_at(merges, i);
+        if (merge && merge->rank < ranks[merge->id]) ranks[merge->id] = merge->rank;
+    }
+    *ret_ranks = ranks;
+    return HOB_OK;
+}
+
+/* The listed merges, and for each token that one of them makes all other splits. */
+static hob_status complete_merges(const struct tokenizer *tokenizer, struct bpe *bpe, hob_error *error)
+{
+    const struct vocabulary *vocabulary = &tokenizer->vocabulary;
+    struct merge_table listed = bpe->merges;
+    uint32_t *ranks;
+    size_t n_merges = listed.n_merges;
+    TRY(find_ranks(vocabulary, &listed, &ranks, error));
+    for (size_t i = 0; i < vocabulary->n_tokens; i++)
+        if (ranks[i] != MERGE_NONE) n_merges += add_splits(vocabulary, NULL, (int32_t)i, 0);
+    hob_status status = merge_table_init(&bpe->merges, n_merges, error);
+    if (status != HOB_OK) {
+        bpe->merges = listed; /* released with the tokenizer */
+        memory_free(ranks);
+        return status;
+    }
+    for (size_t i = 0; i < listed.n_slots; i++) {
+        const struct merge *merge = merge_table_at(&listed, i);
+        if (merge) merge_table_put(&bpe->merges, merge_left(merge), merge_right(merge), merge->rank, merge->id);
+    }
+    for (size_t i = 0; i < vocabulary->n_tokens; i++)
+        if (ranks[i] != MERGE_NONE) add_splits(vocabulary, bpe, (int32_t)i, ranks[i]);
+    merge_table_release(&listed);
+    memory_free(ranks);
+    return HOB_OK;
+}
+
 static hob_status load_merges(struct tokenizer *tokenizer, struct bpe *bpe, const json_t *model, hob_error *error)
 {
     const json_t *merges;
@@ -137,7 +195,8 @@ static hob_status load_json(struct tokenizer *tokenizer, const json_t *model, ho
     bpe->unknown_id = n_unknown ? vocabulary_find(&tokenizer->vocabulary, unknown, n_unknown) : HOB_NO_TOKEN;
     tokenizer->roles[HOB_TOKEN_UNKNOWN] = bpe->unknown_id;
     fill_byte_ids(&tokenizer->vocabulary, bpe);
-    return load_merges(tokenizer, bpe, model, error);
+    TRY(load_merges(tokenizer, bpe, model, error));
+    return tokenizer->is_from_sentencepiece ? complete_merges(tokenizer, bpe, error) : HOB_OK;
 }
 
 /* A merge whose result the vocabulary lacks is passed over: llama.cpp would make it and then fall apart into bytes. */
