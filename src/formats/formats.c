@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "formats/tensor_file.h"
 #include "graph/graph.h"
 
@@ -52,17 +53,38 @@ cleanup:
     return status;
 }
 
-static hob_status refuse(const char *path, const struct peek *peek, hob_error *error)
+/* Weights that other programs read: named in the message, so that a person sees what is the matter. */
+static const char *find_foreign_weights(const char *folder)
+{
+    static const char *const names[] = {"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5",
+                                        "flax_model.msgpack"};
+    const char *found = NULL;
+    struct buffer path = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && !found; i++) {
+        buffer_clear(&path);
+        if (buffer_printf(&path, "%s/%s", folder, names[i]) && access(path.bytes, F_OK) == 0) found = names[i];
+    }
+    buffer_release(&path);
+    return found;
+}
+
+static hob_status refuse_folder(const char *path, hob_error *error)
+{
+    const char *foreign = find_foreign_weights(path);
+    if (foreign)
+        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, which hob does not read, expected model.safetensors: convert it",
+             path, foreign);
+    FAIL(error, HOB_BAD_FILE,
+         "%s: not a model: found no weights in the folder, expected model.safetensors or model.onnx", path);
+}
+
+static hob_status refuse_file(const char *path, const struct peek *peek, hob_error *error)
 {
     struct buffer tried = {.cap_bytes = 256};
     for (const struct format_def *const *format = formats; *format; format++)
         buffer_printf(&tried, "%s%s", format == formats ? "" : ", ", (*format)->name);
-    if (peek->is_folder)
-        error_set(error, HOB_BAD_FILE, ERROR_HERE, "%s: not a model: found no weights in the folder, expected model.safetensors",
-                  path);
-    else
-        error_set(error, HOB_BAD_FILE, ERROR_HERE, "%s: not a model: found %02x %02x … at its beginning, expected one of %s",
-                  path, peek->bytes[0], peek->bytes[1], buffer_text(&tried));
+    error_set(error, HOB_BAD_FILE, ERROR_HERE, "%s: not a model: found %02x %02x at its beginning, expected one of %s",
+              path, peek->bytes[0], peek->bytes[1], buffer_text(&tried));
     buffer_release(&tried);
     return HOB_BAD_FILE;
 }
@@ -87,7 +109,7 @@ hob_status format_open(const char *path, struct format_content *ret_content, hob
     TRY(peek_at(path, &peek, error));
     const struct format_def *const *format = formats;
     while (*format && !(*format)->is_this(path, peek.is_folder, peek.bytes, peek.n_bytes)) format++;
-    if (!*format) return refuse(path, &peek, error);
+    if (!*format) return peek.is_folder ? refuse_folder(path, error) : refuse_file(path, &peek, error);
     struct format_content content = {.format = *format, .folder = find_folder(path, peek.is_folder)};
     if (!content.folder) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
     hob_status status = (*format)->open(path, &content, error);

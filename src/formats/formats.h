@@ -18,9 +18,9 @@ struct tensor_file;
 
 struct format_content {
     const struct format_def *format;
-    struct graph *graph;         /* one of the two */
+    struct graph *graph; /* one of the two */
     struct tensor_file *tensors;
-    char *folder;                /* where the file lies, for its neighbours (config.json, tokenizer.json); heap, caller's */
+    char *folder; /* where the file lies, for its neighbours (config.json, tokenizer.json); heap, caller's */
 };
 
 struct format_def {

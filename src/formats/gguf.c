@@ -16,18 +16,30 @@ enum { DEFAULT_ALIGNMENT = 32, MAX_ALIGNMENT = 1 << 16, MAX_ARRAY_DEPTH = 8, SHO
 enum { LEAST_ENTRY_BYTES = 8 + 4 + 1, LEAST_TENSOR_BYTES = 8 + 4 + 4 + 8 };
 
 enum value_type {
-    VALUE_U8, VALUE_I8, VALUE_U16, VALUE_I16, VALUE_U32, VALUE_I32, VALUE_F32, VALUE_BOOL, VALUE_STRING, VALUE_ARRAY,
-    VALUE_U64, VALUE_I64, VALUE_F64, VALUE_TYPE_COUNT
+    VALUE_U8,
+    VALUE_I8,
+    VALUE_U16,
+    VALUE_I16,
+    VALUE_U32,
+    VALUE_I32,
+    VALUE_F32,
+    VALUE_BOOL,
+    VALUE_STRING,
+    VALUE_ARRAY,
+    VALUE_U64,
+    VALUE_I64,
+    VALUE_F64,
+    VALUE_TYPE_COUNT
 };
 
 static const struct {
     enum metadata_kind kind;
     size_t least_bytes; /* of one value; all of it for numbers */
 } value_types[VALUE_TYPE_COUNT] = {
-    [VALUE_U8] = {METADATA_UINT, 1},    [VALUE_I8] = {METADATA_INT, 1},       [VALUE_U16] = {METADATA_UINT, 2},
-    [VALUE_I16] = {METADATA_INT, 2},    [VALUE_U32] = {METADATA_UINT, 4},     [VALUE_I32] = {METADATA_INT, 4},
-    [VALUE_F32] = {METADATA_FLOAT, 4},  [VALUE_BOOL] = {METADATA_BOOL, 1},    [VALUE_STRING] = {METADATA_STRING, 8},
-    [VALUE_ARRAY] = {METADATA_ARRAY, 12}, [VALUE_U64] = {METADATA_UINT, 8},   [VALUE_I64] = {METADATA_INT, 8},
+    [VALUE_U8] = {METADATA_UINT, 1},      [VALUE_I8] = {METADATA_INT, 1},    [VALUE_U16] = {METADATA_UINT, 2},
+    [VALUE_I16] = {METADATA_INT, 2},      [VALUE_U32] = {METADATA_UINT, 4},  [VALUE_I32] = {METADATA_INT, 4},
+    [VALUE_F32] = {METADATA_FLOAT, 4},    [VALUE_BOOL] = {METADATA_BOOL, 1}, [VALUE_STRING] = {METADATA_STRING, 8},
+    [VALUE_ARRAY] = {METADATA_ARRAY, 12}, [VALUE_U64] = {METADATA_UINT, 8},  [VALUE_I64] = {METADATA_INT, 8},
     [VALUE_F64] = {METADATA_FLOAT, 8},
 };
 
@@ -35,17 +47,27 @@ static const struct {
 static enum dtype dtype_of(uint32_t ggml_type)
 {
     switch (ggml_type) {
-    case 0: return DTYPE_F32;
-    case 1: return DTYPE_F16;
-    case 24: return DTYPE_I8;
-    case 25: return DTYPE_I16;
-    case 26: return DTYPE_I32;
-    case 27: return DTYPE_I64;
-    case 28: return DTYPE_F64;
-    case 30: return DTYPE_BF16;
-    default: break;
+    case 0:
+        return DTYPE_F32;
+    case 1:
+        return DTYPE_F16;
+    case 24:
+        return DTYPE_I8;
+    case 25:
+        return DTYPE_I16;
+    case 26:
+        return DTYPE_I32;
+    case 27:
+        return DTYPE_I64;
+    case 28:
+        return DTYPE_F64;
+    case 30:
+        return DTYPE_BF16;
+    default:
+        break;
     }
-    return ggml_type < DTYPE_END - 64 && dtype_is_known(64 + (int)ggml_type) ? (enum dtype)(64 + ggml_type) : DTYPE_NONE;
+    return ggml_type < DTYPE_END - 64 && dtype_is_known(64 + (int)ggml_type) ? (enum dtype)(64 + ggml_type)
+                                                                             : DTYPE_NONE;
 }
 
 struct text {
@@ -65,11 +87,10 @@ struct gguf_reader {
 /* ---- primitives ---- */
 
 /* Macros, so that the compiler sees which code each function fails with. */
-#define FAIL_TRUNCATED(reader, what)                                                                                   \
-    FAIL((reader)->error, HOB_BAD_FILE, "truncated: %s at byte %zu does not fit the file of %zu bytes", (what),            \
-         byte_cursor_offset(&(reader)->cursor),                                          \
-         (size_t)((reader)->cursor.end - (reader)->cursor.start))
-#define FAIL_NO_MEMORY(reader)                                                                                         \
+#define FAIL_TRUNCATED(reader, what)                                                                            \
+    FAIL((reader)->error, HOB_BAD_FILE, "truncated: %s at byte %zu does not fit the file of %zu bytes", (what), \
+         byte_cursor_offset(&(reader)->cursor), (size_t)((reader)->cursor.end - (reader)->cursor.start))
+#define FAIL_NO_MEMORY(reader) \
     FAIL((reader)->error, HOB_NO_MEMORY, "out of memory at byte %zu", byte_cursor_offset(&(reader)->cursor))
 
 static hob_status read_u32(struct gguf_reader *reader, const char *what, uint32_t *ret_number)
@@ -99,32 +120,43 @@ static hob_status check_count(const struct gguf_reader *reader, const char *what
 {
     size_t most = byte_cursor_left(&reader->cursor) / least_bytes;
     if (count <= most) return HOB_OK;
-    FAIL(reader->error, HOB_BAD_FILE, "found %" PRIu64 " %s, expected at most %zu in the %zu bytes that are left", count, what, most, byte_cursor_left(&reader->cursor));
+    FAIL(reader->error, HOB_BAD_FILE, "found %" PRIu64 " %s, expected at most %zu in the %zu bytes that are left",
+         count, what, most, byte_cursor_left(&reader->cursor));
 }
 
 /* ---- metadata ---- */
 
-#define LOAD(type, bytes, ret)                                                                                         \
-    {                                                                                                                  \
-        type loaded;                                                                                                   \
-        memcpy(&loaded, (bytes), sizeof loaded);                                                                       \
-        (ret) = loaded;                                                                                                \
-        break;                                                                                                         \
+#define LOAD(type, bytes, ret)                   \
+    {                                            \
+        type loaded;                             \
+        memcpy(&loaded, (bytes), sizeof loaded); \
+        (ret) = loaded;                          \
+        break;                                   \
     }
 
 static int64_t load_integer(enum value_type type, const unsigned char *bytes)
 {
     int64_t integer = 0;
     switch (type) {
-    case VALUE_I8: LOAD(int8_t, bytes, integer)
-    case VALUE_U16: LOAD(uint16_t, bytes, integer)
-    case VALUE_I16: LOAD(int16_t, bytes, integer)
-    case VALUE_U32: LOAD(uint32_t, bytes, integer)
-    case VALUE_I32: LOAD(int32_t, bytes, integer)
+    case VALUE_I8:
+        LOAD(int8_t, bytes, integer)
+    case VALUE_U16:
+        LOAD(uint16_t, bytes, integer)
+    case VALUE_I16:
+        LOAD(int16_t, bytes, integer)
+    case VALUE_U32:
+        LOAD(uint32_t, bytes, integer)
+    case VALUE_I32:
+        LOAD(int32_t, bytes, integer)
     case VALUE_U64:
-    case VALUE_I64: LOAD(int64_t, bytes, integer)
-    case VALUE_BOOL: integer = *bytes != 0; break;
-    default: integer = *bytes; break; /* VALUE_U8 */
+    case VALUE_I64:
+        LOAD(int64_t, bytes, integer)
+    case VALUE_BOOL:
+        integer = *bytes != 0;
+        break;
+    default:
+        integer = *bytes;
+        break; /* VALUE_U8 */
     }
     return integer;
 }
@@ -147,7 +179,8 @@ static hob_status read_type(struct gguf_reader *reader, enum value_type *ret_typ
     uint32_t type;
     TRY(read_u32(reader, "a metadata type", &type));
     if (type >= VALUE_TYPE_COUNT)
-        FAIL(reader->error, HOB_BAD_FILE, "found metadata type %" PRIu32 " at byte %zu, expected 0 to %d", type, byte_cursor_offset(&reader->cursor) - 4, VALUE_TYPE_COUNT - 1);
+        FAIL(reader->error, HOB_BAD_FILE, "found metadata type %" PRIu32 " at byte %zu, expected 0 to %d", type,
+             byte_cursor_offset(&reader->cursor) - 4, VALUE_TYPE_COUNT - 1);
     *ret_type = (enum value_type)type;
     return HOB_OK;
 }
@@ -209,12 +242,15 @@ static hob_status read_array(struct gguf_reader *reader, int depth, struct metad
     TRY(read_type(reader, &type));
     TRY(read_u64(reader, "the length of an array", &n_items));
     TRY(check_count(reader, "array items", n_items, value_types[type].least_bytes));
-    *ret_array = (struct metadata){
-        .kind = METADATA_ARRAY, .element_kind = value_types[type].kind, .n_items = (size_t)n_items};
+    *ret_array =
+        (struct metadata){.kind = METADATA_ARRAY, .element_kind = value_types[type].kind, .n_items = (size_t)n_items};
     switch (type) {
-    case VALUE_STRING: return read_strings(reader, ret_array);
-    case VALUE_ARRAY: return read_arrays(reader, depth, ret_array);
-    default: return read_numbers(reader, type, ret_array);
+    case VALUE_STRING:
+        return read_strings(reader, ret_array);
+    case VALUE_ARRAY:
+        return read_arrays(reader, depth, ret_array);
+    default:
+        return read_numbers(reader, type, ret_array);
     }
 }
 
@@ -266,7 +302,8 @@ static hob_status find_alignment(const struct gguf_reader *reader, uint64_t *ret
     bool is_int = tensor_file_get_int(reader->file, key, &alignment);
     bool is_power = alignment >= 8 && alignment <= MAX_ALIGNMENT && !(alignment & (alignment - 1));
     if ((is_stated && !is_int) || !is_power)
-        FAIL(reader->error, HOB_BAD_FILE, "%s: found %" PRId64 ", expected a power of two from 8 to %d", key, alignment, MAX_ALIGNMENT);
+        FAIL(reader->error, HOB_BAD_FILE, "%s: found %" PRId64 ", expected a power of two from 8 to %d", key, alignment,
+             MAX_ALIGNMENT);
     *ret_alignment = (uint64_t)alignment;
     return HOB_OK;
 }
@@ -285,13 +322,11 @@ static hob_status read_dims(struct gguf_reader *reader, int *ret_rank, int64_t *
     uint32_t rank;
     TRY(read_u32(reader, "a rank", &rank));
     if (rank > TENSOR_MAX_RANK)
-        FAIL(reader->error, HOB_BAD_FILE, "found rank %" PRIu32 ", expected at most %d", rank,
-             TENSOR_MAX_RANK);
+        FAIL(reader->error, HOB_BAD_FILE, "found rank %" PRIu32 ", expected at most %d", rank, TENSOR_MAX_RANK);
     for (uint32_t i = 0; i < rank; i++) {
         uint64_t dim;
         TRY(read_u64(reader, "a dimension", &dim));
-        if (dim > INT64_MAX)
-            FAIL(reader->error, HOB_BAD_FILE, "found dimension %" PRIu64, dim);
+        if (dim > INT64_MAX) FAIL(reader->error, HOB_BAD_FILE, "found dimension %" PRIu64, dim);
         ret_dims[rank - 1 - i] = (int64_t)dim;
     }
     *ret_rank = (int)rank;
@@ -331,9 +366,11 @@ static hob_status place_tensor(struct gguf_reader *reader, const struct descript
              SHOWN(description->name), offset, alignment);
     if (offset > n_data_bytes || n_bytes > n_data_bytes - offset)
         FAIL(reader->error, HOB_BAD_FILE,
-             "truncated: tensor %.*s: found %zu bytes at offset %" PRIu64 ", the data section has %zu bytes", SHOWN(description->name), n_bytes, offset, n_data_bytes);
+             "truncated: tensor %.*s: found %zu bytes at offset %" PRIu64 ", the data section has %zu bytes",
+             SHOWN(description->name), n_bytes, offset, n_data_bytes);
     tensor.data = (void *)(uintptr_t)(data + offset);
-    return tensor_file_add_tensor(reader->file, description->name.bytes, description->name.n_bytes, &tensor, reader->error);
+    return tensor_file_add_tensor(reader->file, description->name.bytes, description->name.n_bytes, &tensor,
+                                  reader->error);
 }
 
 static hob_status read_tensors(struct gguf_reader *reader, uint64_t n_tensors)
@@ -349,7 +386,8 @@ static hob_status read_tensors(struct gguf_reader *reader, uint64_t n_tensors)
     /* A file without tensors may end right behind its header. */
     const unsigned char *data = byte_cursor_take(&reader->cursor, n_tensors ? padding : 0);
     if (!data)
-        FAIL_CLEANUP(reader->error, HOB_BAD_FILE, "truncated: found %zu bytes, expected a data section at byte %zu", header_bytes + byte_cursor_left(&reader->cursor), header_bytes + padding);
+        FAIL_CLEANUP(reader->error, HOB_BAD_FILE, "truncated: found %zu bytes, expected a data section at byte %zu",
+                     header_bytes + byte_cursor_left(&reader->cursor), header_bytes + padding);
     data = reader->cursor.at;
     for (uint64_t i = 0; i < n_tensors; i++)
         TRY_CLEANUP(place_tensor(reader, &descriptions[i], alignment, data, byte_cursor_left(&reader->cursor)));
@@ -375,7 +413,8 @@ static hob_status read_file(struct gguf_reader *reader)
     const unsigned char *magic = byte_cursor_take(&reader->cursor, 4);
     if (!magic) FAIL_TRUNCATED(reader, "the magic");
     if (memcmp(magic, "GGUF", 4))
-        FAIL(reader->error, HOB_BAD_FILE, "not a GGUF file: found %02x %02x %02x %02x at its beginning, expected GGUF", magic[0], magic[1], magic[2], magic[3]);
+        FAIL(reader->error, HOB_BAD_FILE, "not a GGUF file: found %02x %02x %02x %02x at its beginning, expected GGUF",
+             magic[0], magic[1], magic[2], magic[3]);
     TRY(read_u32(reader, "the version", &version));
     TRY(check_version(reader, version));
     reader->file->version = (int)version;

@@ -3,13 +3,14 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
-#include "base/memory.h"
+#include "base/size.h"
 #include "formats/formats.h"
 #include "formats/onnx_proto.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SCRATCH_CHUNK_BYTES = 16 * 1024 };
 
@@ -19,7 +20,6 @@ struct stored_model {
     int64_t ir_version;
 };
 
-/* Key and value of a StringStringEntryProto, or domain and version of an OperatorSetIdProto: two spans or a span and a number. */
 static hob_status read_opset(const struct onnx_reader *reader, struct wire message)
 {
     struct wire_span domain = {0};
@@ -58,9 +58,12 @@ static hob_status read_part(const struct onnx_reader *reader, struct wire messag
 {
     arena_clear(reader->scratch);
     switch (number) {
-    case MODEL_OPSET_IMPORT: return read_opset(reader, message);
-    case MODEL_METADATA_PROPS: return read_metadata(reader, message);
-    default: FAIL(reader->error, HOB_UNSUPPORTED, "models that define functions of their own are not supported");
+    case MODEL_OPSET_IMPORT:
+        return read_opset(reader, message);
+    case MODEL_METADATA_PROPS:
+        return read_metadata(reader, message);
+    default:
+        FAIL(reader->error, HOB_UNSUPPORTED, "models that define functions of their own are not supported");
     }
 }
 
@@ -69,16 +72,22 @@ static hob_status read_model_field(const struct onnx_reader *reader, const struc
 {
     struct wire_span part;
     switch (field->number) {
-    case MODEL_IR_VERSION: return wire_as_int(field, &model->ir_version, reader->error);
-    case MODEL_PRODUCER_NAME: return wire_as_span(field, &model->producer_name, reader->error);
-    case MODEL_PRODUCER_VERSION: return wire_as_span(field, &model->producer_version, reader->error);
-    case MODEL_GRAPH: model->has_graph = true; return wire_as_span(field, &model->graph, reader->error);
+    case MODEL_IR_VERSION:
+        return wire_as_int(field, &model->ir_version, reader->error);
+    case MODEL_PRODUCER_NAME:
+        return wire_as_span(field, &model->producer_name, reader->error);
+    case MODEL_PRODUCER_VERSION:
+        return wire_as_span(field, &model->producer_version, reader->error);
+    case MODEL_GRAPH:
+        model->has_graph = true;
+        return wire_as_span(field, &model->graph, reader->error);
     case MODEL_OPSET_IMPORT:
     case MODEL_METADATA_PROPS:
     case MODEL_FUNCTIONS:
         TRY(wire_as_span(field, &part, reader->error));
         return read_part(reader, wire_within(message, part), field->number);
-    default: return HOB_OK;
+    default:
+        return HOB_OK;
     }
 }
 
@@ -88,7 +97,8 @@ static hob_status note_producer(const struct onnx_reader *reader, const struct s
     buffer_append(&text, model->producer_name.bytes, model->producer_name.n_bytes);
     if (model->producer_version.n_bytes) buffer_append_byte(&text, ' ');
     buffer_append(&text, model->producer_version.bytes, model->producer_version.n_bytes);
-    const char *copy = text.is_failed ? NULL : arena_copy_string(&reader->graph->arena, buffer_text(&text), text.n_bytes);
+    const char *copy =
+        text.is_failed ? NULL : arena_copy_string(&reader->graph->arena, buffer_text(&text), text.n_bytes);
     buffer_release(&text);
     if (!copy) FAIL(reader->error, HOB_LIMIT, "the producer's name is too long, or memory is out");
     reader->graph->producer = copy;
@@ -135,7 +145,8 @@ static hob_status own_map(struct graph *graph, const char *path, struct mapped_f
     return status;
 }
 
-static hob_status own_external(struct graph *graph, const char *path, struct onnx_external **ret_external, hob_error *error)
+static hob_status own_external(struct graph *graph, const char *path, struct onnx_external **ret_external,
+                               hob_error *error)
 {
     struct onnx_external *external;
     TRY(onnx_external_new(path, &external, error));
@@ -156,8 +167,8 @@ hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *erro
     TRY(graph_new(NULL, &graph, error));
     TRY_CLEANUP(own_map(graph, path, &map, error));
     TRY_CLEANUP(own_external(graph, path, &external, error));
-    struct onnx_reader reader = {.memory = {.arena = &graph->arena, .external = external}, .graph = graph,
-                                 .scratch = &scratch, .error = error};
+    struct onnx_reader reader = {
+        .memory = {.arena = &graph->arena, .external = external}, .graph = graph, .scratch = &scratch, .error = error};
     status = read_model(&reader, wire_over(map.bytes, map.n_bytes));
     if (status != HOB_OK) {
         error_prefix(error, status, "%s", path);
@@ -186,14 +197,34 @@ static bool begins_like_a_model(const unsigned char *bytes, size_t n_bytes)
     return type == WIRE_BYTES && number >= MODEL_PRODUCER_NAME && number <= MODEL_METADATA_PROPS;
 }
 
+/* Where exporters put the model of a folder that has its config.json and tokenizer beside it. false: in neither place. */
+static bool find_in_folder(const char *folder, struct buffer *path)
+{
+    static const char *const usual[] = {"model.onnx", "onnx/model.onnx"};
+    for (size_t i = 0; i < ARRAY_LENGTH(usual); i++) {
+        buffer_clear(path);
+        if (buffer_printf(path, "%s/%s", folder, usual[i]) && access(path->bytes, F_OK) == 0) return true;
+    }
+    return false;
+}
+
 static bool is_onnx(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
-    return !is_folder && (ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes));
+    if (!is_folder) return ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes);
+    struct buffer found = {0};
+    bool is_found = find_in_folder(path, &found);
+    buffer_release(&found);
+    return is_found;
 }
 
 static hob_status open_content(const char *path, struct format_content *ret_content, hob_error *error)
 {
-    return onnx_open(path, &ret_content->graph, error);
+    struct stat info;
+    struct buffer found = {0};
+    bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode) && find_in_folder(path, &found);
+    hob_status status = onnx_open(is_folder ? found.bytes : path, &ret_content->graph, error);
+    buffer_release(&found);
+    return status;
 }
 
 const struct format_def format_onnx = {

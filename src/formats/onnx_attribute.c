@@ -45,22 +45,33 @@ static hob_status read_reference(const struct wire_field *field, bool *is_refere
 static hob_status count_field(const struct wire_field *field, struct counted_attribute *counted, hob_error *error)
 {
     switch (field->number) {
-    case ATTRIBUTE_NAME_FIELD: return wire_as_span(field, &counted->name, error);
-    case ATTRIBUTE_TYPE: return wire_as_int(field, &counted->type, error);
-    case ATTRIBUTE_REFERENCE: return read_reference(field, &counted->is_reference, error);
-    case ATTRIBUTE_FLOATS_FIELD: return count_list(field, WIRE_FIXED32, &counted->n_floats, error);
-    case ATTRIBUTE_INTS_FIELD: return count_list(field, WIRE_VARINT, &counted->n_ints, error);
-    case ATTRIBUTE_STRINGS_FIELD: return count_message(field, &counted->n_strings, error);
+    case ATTRIBUTE_NAME_FIELD:
+        return wire_as_span(field, &counted->name, error);
+    case ATTRIBUTE_TYPE:
+        return wire_as_int(field, &counted->type, error);
+    case ATTRIBUTE_REFERENCE:
+        return read_reference(field, &counted->is_reference, error);
+    case ATTRIBUTE_FLOATS_FIELD:
+        return count_list(field, WIRE_FIXED32, &counted->n_floats, error);
+    case ATTRIBUTE_INTS_FIELD:
+        return count_list(field, WIRE_VARINT, &counted->n_ints, error);
+    case ATTRIBUTE_STRINGS_FIELD:
+        return count_message(field, &counted->n_strings, error);
     case ATTRIBUTE_TENSORS_FIELD:
-    case ATTRIBUTE_SPARSE_TENSORS: return count_message(field, &counted->n_tensors, error);
-    case ATTRIBUTE_GRAPHS_FIELD: return count_message(field, &counted->n_graphs, error);
+    case ATTRIBUTE_SPARSE_TENSORS:
+        return count_message(field, &counted->n_tensors, error);
+    case ATTRIBUTE_GRAPHS_FIELD:
+        return count_message(field, &counted->n_graphs, error);
     case ATTRIBUTE_F:
     case ATTRIBUTE_I:
     case ATTRIBUTE_S:
     case ATTRIBUTE_T:
     case ATTRIBUTE_G:
-    case ATTRIBUTE_SPARSE_TENSOR: counted->single_field = field->number; return HOB_OK;
-    default: return HOB_OK;
+    case ATTRIBUTE_SPARSE_TENSOR:
+        counted->single_field = field->number;
+        return HOB_OK;
+    default:
+        return HOB_OK;
     }
 }
 
@@ -79,13 +90,19 @@ static hob_status count_attribute(struct wire message, struct counted_attribute 
 static int64_t guess_type(const struct counted_attribute *counted)
 {
     switch (counted->single_field) {
-    case ATTRIBUTE_F: return ATTRIBUTE_FLOAT;
-    case ATTRIBUTE_I: return ATTRIBUTE_INT;
-    case ATTRIBUTE_S: return ATTRIBUTE_STRING;
+    case ATTRIBUTE_F:
+        return ATTRIBUTE_FLOAT;
+    case ATTRIBUTE_I:
+        return ATTRIBUTE_INT;
+    case ATTRIBUTE_S:
+        return ATTRIBUTE_STRING;
     case ATTRIBUTE_T:
-    case ATTRIBUTE_SPARSE_TENSOR: return ATTRIBUTE_TENSOR;
-    case ATTRIBUTE_G: return ATTRIBUTE_GRAPH;
-    default: break;
+    case ATTRIBUTE_SPARSE_TENSOR:
+        return ATTRIBUTE_TENSOR;
+    case ATTRIBUTE_G:
+        return ATTRIBUTE_GRAPH;
+    default:
+        break;
     }
     if (counted->n_floats) return ATTRIBUTE_FLOATS;
     if (counted->n_strings) return ATTRIBUTE_STRINGS;
@@ -112,7 +129,8 @@ static hob_status no_memory(const struct onnx_reader *reader)
     FAIL(reader->error, HOB_NO_MEMORY, "out of memory");
 }
 
-static hob_status reserve(const struct onnx_reader *reader, const struct counted_attribute *counted, struct filling *filling)
+static hob_status reserve(const struct onnx_reader *reader, const struct counted_attribute *counted,
+                          struct filling *filling)
 {
     struct arena *arena = reader->memory.arena;
     struct attribute *attribute = filling->attribute;
@@ -139,11 +157,14 @@ static hob_status reserve(const struct onnx_reader *reader, const struct counted
         attribute->n_items = attribute->kind == ATTRIBUTE_GRAPH ? 1 : counted->n_graphs;
         attribute->graphs = filling->graphs = ARENA_NEW(arena, struct graph *, attribute->n_items);
         return filling->graphs ? HOB_OK : no_memory(reader);
-    default: attribute->n_items = 1; return HOB_OK;
+    default:
+        attribute->n_items = 1;
+        return HOB_OK;
     }
 }
 
-static hob_status fill_numbers(const struct onnx_reader *reader, const struct wire_field *field, struct filling *filling)
+static hob_status fill_numbers(const struct onnx_reader *reader, const struct wire_field *field,
+                               struct filling *filling)
 {
     struct wire_span items;
     size_t n_items;
@@ -153,7 +174,8 @@ static hob_status fill_numbers(const struct onnx_reader *reader, const struct wi
     return HOB_OK;
 }
 
-static hob_status fill_integers(const struct onnx_reader *reader, const struct wire_field *field, struct filling *filling)
+static hob_status fill_integers(const struct onnx_reader *reader, const struct wire_field *field,
+                                struct filling *filling)
 {
     struct wire_span items;
     size_t n_items;
@@ -163,7 +185,8 @@ static hob_status fill_integers(const struct onnx_reader *reader, const struct w
 }
 
 /* A NUL follows the bytes, so that text attributes can be compared as C strings. */
-static hob_status copy_string(const struct onnx_reader *reader, const struct wire_field *field, struct tensor_string *ret_string)
+static hob_status copy_string(const struct onnx_reader *reader, const struct wire_field *field,
+                              struct tensor_string *ret_string)
 {
     struct wire_span span;
     TRY(wire_as_span(field, &span, reader->error));
@@ -173,7 +196,8 @@ static hob_status copy_string(const struct onnx_reader *reader, const struct wir
     return HOB_OK;
 }
 
-static hob_status fill_tensor(const struct onnx_reader *reader, struct wire message, bool is_sparse, struct tensor *ret_tensor)
+static hob_status fill_tensor(const struct onnx_reader *reader, struct wire message, bool is_sparse,
+                              struct tensor *ret_tensor)
 {
     if (is_sparse) return onnx_read_sparse(&reader->memory, message, ret_tensor, NULL, reader->error);
     return onnx_read_tensor(&reader->memory, message, ret_tensor, NULL, reader->error);
@@ -183,43 +207,51 @@ static hob_status fill_graph(const struct onnx_reader *reader, struct wire messa
 {
     struct onnx_reader inner = *reader;
     inner.depth++;
-    if (inner.depth > GRAPH_MAX_DEPTH)
-        FAIL(reader->error, HOB_LIMIT, "graphs nested deeper than %d", GRAPH_MAX_DEPTH);
+    if (inner.depth > GRAPH_MAX_DEPTH) FAIL(reader->error, HOB_LIMIT, "graphs nested deeper than %d", GRAPH_MAX_DEPTH);
     TRY(graph_new(reader->graph, &inner.graph, reader->error));
     TRY(onnx_read_graph(&inner, message));
     *ret_graph = inner.graph;
     return HOB_OK;
 }
 
-static hob_status fill_single(const struct onnx_reader *reader, const struct wire *message, const struct wire_field *field,
-                              struct filling *filling)
+static hob_status fill_single(const struct onnx_reader *reader, const struct wire *message,
+                              const struct wire_field *field, struct filling *filling)
 {
     struct wire_span span;
     struct attribute *attribute = filling->attribute;
     switch (attribute->kind) {
-    case ATTRIBUTE_FLOAT: return wire_as_float(field, &attribute->number, reader->error);
-    case ATTRIBUTE_INT: return wire_as_int(field, &attribute->integer, reader->error);
-    case ATTRIBUTE_STRING: return copy_string(reader, field, &attribute->string);
+    case ATTRIBUTE_FLOAT:
+        return wire_as_float(field, &attribute->number, reader->error);
+    case ATTRIBUTE_INT:
+        return wire_as_int(field, &attribute->integer, reader->error);
+    case ATTRIBUTE_STRING:
+        return copy_string(reader, field, &attribute->string);
     case ATTRIBUTE_TENSOR:
         TRY(wire_as_span(field, &span, reader->error));
-        return fill_tensor(reader, wire_within(message, span), field->number == ATTRIBUTE_SPARSE_TENSOR, filling->tensors);
+        return fill_tensor(reader, wire_within(message, span), field->number == ATTRIBUTE_SPARSE_TENSOR,
+                           filling->tensors);
     default:
         TRY(wire_as_span(field, &span, reader->error));
         return fill_graph(reader, wire_within(message, span), filling->graphs);
     }
 }
 
-static hob_status fill_list(const struct onnx_reader *reader, const struct wire *message, const struct wire_field *field,
-                            struct filling *filling)
+static hob_status fill_list(const struct onnx_reader *reader, const struct wire *message,
+                            const struct wire_field *field, struct filling *filling)
 {
     struct wire inner = wire_within(message, field->payload); /* counting saw to it that these are messages */
     switch (filling->attribute->kind) {
-    case ATTRIBUTE_FLOATS: return fill_numbers(reader, field, filling);
-    case ATTRIBUTE_INTS: return fill_integers(reader, field, filling);
-    case ATTRIBUTE_STRINGS: return copy_string(reader, field, &filling->strings[filling->n_filled++]);
+    case ATTRIBUTE_FLOATS:
+        return fill_numbers(reader, field, filling);
+    case ATTRIBUTE_INTS:
+        return fill_integers(reader, field, filling);
+    case ATTRIBUTE_STRINGS:
+        return copy_string(reader, field, &filling->strings[filling->n_filled++]);
     case ATTRIBUTE_TENSORS:
-        return fill_tensor(reader, inner, field->number == ATTRIBUTE_SPARSE_TENSORS, &filling->tensors[filling->n_filled++]);
-    default: return fill_graph(reader, inner, &filling->graphs[filling->n_filled++]);
+        return fill_tensor(reader, inner, field->number == ATTRIBUTE_SPARSE_TENSORS,
+                           &filling->tensors[filling->n_filled++]);
+    default:
+        return fill_graph(reader, inner, &filling->graphs[filling->n_filled++]);
     }
 }
 
@@ -227,16 +259,26 @@ static hob_status fill_list(const struct onnx_reader *reader, const struct wire 
 static bool is_value_field(uint32_t number, enum attribute_kind kind)
 {
     switch (kind) {
-    case ATTRIBUTE_FLOAT: return number == ATTRIBUTE_F;
-    case ATTRIBUTE_INT: return number == ATTRIBUTE_I;
-    case ATTRIBUTE_STRING: return number == ATTRIBUTE_S;
-    case ATTRIBUTE_TENSOR: return number == ATTRIBUTE_T || number == ATTRIBUTE_SPARSE_TENSOR;
-    case ATTRIBUTE_GRAPH: return number == ATTRIBUTE_G;
-    case ATTRIBUTE_FLOATS: return number == ATTRIBUTE_FLOATS_FIELD;
-    case ATTRIBUTE_INTS: return number == ATTRIBUTE_INTS_FIELD;
-    case ATTRIBUTE_STRINGS: return number == ATTRIBUTE_STRINGS_FIELD;
-    case ATTRIBUTE_TENSORS: return number == ATTRIBUTE_TENSORS_FIELD || number == ATTRIBUTE_SPARSE_TENSORS;
-    case ATTRIBUTE_GRAPHS: return number == ATTRIBUTE_GRAPHS_FIELD;
+    case ATTRIBUTE_FLOAT:
+        return number == ATTRIBUTE_F;
+    case ATTRIBUTE_INT:
+        return number == ATTRIBUTE_I;
+    case ATTRIBUTE_STRING:
+        return number == ATTRIBUTE_S;
+    case ATTRIBUTE_TENSOR:
+        return number == ATTRIBUTE_T || number == ATTRIBUTE_SPARSE_TENSOR;
+    case ATTRIBUTE_GRAPH:
+        return number == ATTRIBUTE_G;
+    case ATTRIBUTE_FLOATS:
+        return number == ATTRIBUTE_FLOATS_FIELD;
+    case ATTRIBUTE_INTS:
+        return number == ATTRIBUTE_INTS_FIELD;
+    case ATTRIBUTE_STRINGS:
+        return number == ATTRIBUTE_STRINGS_FIELD;
+    case ATTRIBUTE_TENSORS:
+        return number == ATTRIBUTE_TENSORS_FIELD || number == ATTRIBUTE_SPARSE_TENSORS;
+    case ATTRIBUTE_GRAPHS:
+        return number == ATTRIBUTE_GRAPHS_FIELD;
     }
     return false;
 }
@@ -271,11 +313,12 @@ static hob_status fill_attribute(const struct onnx_reader *reader, struct wire m
     return check_filled(reader, filling, n_singles);
 }
 
-static hob_status read_named(const struct onnx_reader *reader, struct wire message, const struct counted_attribute *counted,
-                             struct attribute *ret_attribute)
+static hob_status read_named(const struct onnx_reader *reader, struct wire message,
+                             const struct counted_attribute *counted, struct attribute *ret_attribute)
 {
     int64_t type = counted->type ? counted->type : guess_type(counted);
-    if (counted->is_reference) FAIL(reader->error, HOB_BAD_FILE, "refers to a function's attribute outside of a function");
+    if (counted->is_reference)
+        FAIL(reader->error, HOB_BAD_FILE, "refers to a function's attribute outside of a function");
     if (type == 11) type = ATTRIBUTE_TENSOR;  /* SPARSE_TENSOR: made dense */
     if (type == 12) type = ATTRIBUTE_TENSORS; /* SPARSE_TENSORS */
     if (type < ATTRIBUTE_FLOAT || type > ATTRIBUTE_GRAPHS)
@@ -316,7 +359,8 @@ static hob_status count_attributes(struct wire node, size_t *ret_n_attributes, h
     return HOB_OK;
 }
 
-hob_status onnx_read_attributes(const struct onnx_reader *reader, struct wire message, struct attributes *ret_attributes)
+hob_status onnx_read_attributes(const struct onnx_reader *reader, struct wire message,
+                                struct attributes *ret_attributes)
 {
     size_t n_attributes, n_kept = 0;
     TRY(count_attributes(message, &n_attributes, reader->error));

@@ -17,18 +17,23 @@ static const size_t proto_max_bytes = INT32_MAX; /* what other readers of protob
 static hob_status read_collection(const struct onnx_memory *memory, struct wire message, bool is_optional, int depth,
                                   struct tensor *ret_tensor, hob_error *error);
 
-static hob_status read_element(const struct onnx_memory *memory, const struct wire *message, const struct wire_field *field,
-                               int depth, struct tensor *ret_tensor, hob_error *error)
+static hob_status read_element(const struct onnx_memory *memory, const struct wire *message,
+                               const struct wire_field *field, int depth, struct tensor *ret_tensor, hob_error *error)
 {
     struct wire_span span;
     TRY(wire_as_span(field, &span, error));
     struct wire inner = wire_within(message, span);
     switch (field->number) {
-    case SEQUENCE_TENSORS: return onnx_read_tensor(memory, inner, ret_tensor, NULL, error);
-    case SEQUENCE_SPARSE_TENSORS: return onnx_read_sparse(memory, inner, ret_tensor, NULL, error);
-    case SEQUENCE_SEQUENCES: return read_collection(memory, inner, false, depth + 1, ret_tensor, error);
-    case SEQUENCE_OPTIONALS: return read_collection(memory, inner, true, depth + 1, ret_tensor, error);
-    default: FAIL(error, HOB_UNSUPPORTED, "maps are not supported");
+    case SEQUENCE_TENSORS:
+        return onnx_read_tensor(memory, inner, ret_tensor, NULL, error);
+    case SEQUENCE_SPARSE_TENSORS:
+        return onnx_read_sparse(memory, inner, ret_tensor, NULL, error);
+    case SEQUENCE_SEQUENCES:
+        return read_collection(memory, inner, false, depth + 1, ret_tensor, error);
+    case SEQUENCE_OPTIONALS:
+        return read_collection(memory, inner, true, depth + 1, ret_tensor, error);
+    default:
+        FAIL(error, HOB_UNSUPPORTED, "maps are not supported");
     }
 }
 
@@ -56,7 +61,8 @@ static hob_status read_collection(const struct onnx_memory *memory, struct wire 
     size_t n_elements, n_read = 0;
     if (depth > MAX_NESTING) FAIL(error, HOB_LIMIT, "sequences nested deeper than %d", MAX_NESTING);
     TRY(count_elements(message, &n_elements, error));
-    if (is_optional && n_elements > 1) FAIL(error, HOB_BAD_FILE, "found an optional of %zu values, expected one", n_elements);
+    if (is_optional && n_elements > 1)
+        FAIL(error, HOB_BAD_FILE, "found an optional of %zu values, expected one", n_elements);
     struct tensor *elements = ARENA_NEW(memory->arena, struct tensor, n_elements);
     if (!elements) FAIL(error, HOB_NO_MEMORY, "out of memory");
     while (!wire_at_end(&message)) {
@@ -64,7 +70,8 @@ static hob_status read_collection(const struct onnx_memory *memory, struct wire 
         TRY(wire_next(&message, &field, error));
         if (is_element(field.number)) TRY(read_element(memory, &message, &field, depth, &elements[n_read++], error));
     }
-    if (!is_optional) return tensor_init(ret_tensor, DTYPE_SEQUENCE, 1, (int64_t[]){(int64_t)n_elements}, elements, error);
+    if (!is_optional)
+        return tensor_init(ret_tensor, DTYPE_SEQUENCE, 1, (int64_t[]){(int64_t)n_elements}, elements, error);
     *ret_tensor = n_elements ? elements[0] : (struct tensor){.dtype = DTYPE_NONE};
     return HOB_OK;
 }
@@ -90,12 +97,13 @@ static hob_status parse(const struct onnx_memory *memory, struct wire message, e
 {
     bool is_sequence = proto == ONNX_PROTO_SEQUENCE;
     if (proto == ONNX_PROTO_ANY) TRY(looks_like_sequence(message, &is_sequence, error));
-    if (is_sequence || proto == ONNX_PROTO_OPTIONAL) return read_collection(memory, message, !is_sequence, 0, ret_tensor, error);
+    if (is_sequence || proto == ONNX_PROTO_OPTIONAL)
+        return read_collection(memory, message, !is_sequence, 0, ret_tensor, error);
     return onnx_read_tensor(memory, message, ret_tensor, NULL, error);
 }
 
-hob_status onnx_tensor_parse(const void *bytes, size_t n_bytes, const char *name, enum onnx_proto proto, struct arena *arena,
-                             struct tensor *ret_tensor, hob_error *error)
+hob_status onnx_tensor_parse(const void *bytes, size_t n_bytes, const char *name, enum onnx_proto proto,
+                             struct arena *arena, struct tensor *ret_tensor, hob_error *error)
 {
     struct onnx_memory memory = {.arena = arena, .copies_bytes = true};
     struct tensor tensor;
@@ -173,21 +181,24 @@ static hob_status put_tensor(struct buffer *text, const char *name, const struct
     return put_elements(text, tensor, error);
 }
 
-static hob_status put_sequence(struct buffer *text, const char *name, const struct tensor *sequence, int depth, hob_error *error);
+static hob_status put_sequence(struct buffer *text, const char *name, const struct tensor *sequence, int depth,
+                               hob_error *error);
 
 /* A tensor or sequence as a member of a sequence or optional. */
 static hob_status put_member(struct buffer *text, const struct tensor *member, int depth, hob_error *error)
 {
     struct buffer inner = {.cap_bytes = proto_max_bytes};
     bool is_sequence = member->dtype == DTYPE_SEQUENCE;
-    hob_status status = is_sequence ? put_sequence(&inner, NULL, member, depth + 1, error) : put_tensor(&inner, NULL, member, error);
+    hob_status status =
+        is_sequence ? put_sequence(&inner, NULL, member, depth + 1, error) : put_tensor(&inner, NULL, member, error);
     put_bytes(text, is_sequence ? SEQUENCE_SEQUENCES : SEQUENCE_TENSORS, inner.bytes, inner.n_bytes);
     text->is_failed |= inner.is_failed;
     buffer_release(&inner);
     return status;
 }
 
-static hob_status put_sequence(struct buffer *text, const char *name, const struct tensor *sequence, int depth, hob_error *error)
+static hob_status put_sequence(struct buffer *text, const char *name, const struct tensor *sequence, int depth,
+                               hob_error *error)
 {
     int64_t n_members = tensor_n_items(sequence);
     if (depth > MAX_NESTING) FAIL(error, HOB_LIMIT, "sequences nested deeper than %d", MAX_NESTING);
@@ -195,8 +206,7 @@ static hob_status put_sequence(struct buffer *text, const char *name, const stru
     bool has_sequences = n_members && members[0].dtype == DTYPE_SEQUENCE;
     put_bytes(text, SEQUENCE_NAME, name ? name : "", name ? strlen(name) : 0);
     put_int(text, SEQUENCE_ELEM_TYPE, has_sequences ? ELEM_SEQUENCE : ELEM_TENSOR);
-    for (int64_t i = 0; i < n_members; i++)
-        TRY(put_member(text, &members[i * sequence->strides[0]], depth, error));
+    for (int64_t i = 0; i < n_members; i++) TRY(put_member(text, &members[i * sequence->strides[0]], depth, error));
     return HOB_OK;
 }
 
@@ -230,7 +240,8 @@ hob_status onnx_tensor_write(const char *path, const char *name, enum onnx_proto
         error_prefix(error, status, "%s", path);
         goto cleanup;
     }
-    if (text.is_failed) FAIL_CLEANUP(error, HOB_LIMIT, "%s: more than %zu bytes, or memory is out", path, proto_max_bytes);
+    if (text.is_failed)
+        FAIL_CLEANUP(error, HOB_LIMIT, "%s: more than %zu bytes, or memory is out", path, proto_max_bytes);
     TRY_CLEANUP(output_file_open(path, &file, error));
     output_file_write(file, text.bytes, text.n_bytes);
     TRY_CLEANUP(output_file_commit(file, error));

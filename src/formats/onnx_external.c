@@ -91,14 +91,16 @@ static bool lies_in(const char *path, const char *folder)
 static hob_status resolve(const struct onnx_external *external, const char *location, char *ret_path, hob_error *error)
 {
     if (!*location || *location == '/' || climbs(location))
-        FAIL(error, HOB_BAD_FILE, "external data: found location '%.200s', expected a file in the model's folder", location);
+        FAIL(error, HOB_BAD_FILE, "external data: found location '%.200s', expected a file in the model's folder",
+             location);
     struct buffer joined = {.cap_bytes = PATH_MAX};
     buffer_printf(&joined, "%s/%s", external->folder, location);
     bool is_found = !joined.is_failed && realpath(joined.bytes, ret_path);
     int problem = joined.is_failed ? ENAMETOOLONG : errno;
     buffer_release(&joined);
     if (!is_found)
-        FAIL(error, problem == ENOENT ? HOB_NOT_FOUND : HOB_IO, "external data %.200s: %s", location, strerror(problem));
+        FAIL(error, problem == ENOENT ? HOB_NOT_FOUND : HOB_IO, "external data %.200s: %s", location,
+             strerror(problem));
     if (lies_in(ret_path, external->folder) || lies_in(ret_path, external->real_folder)) return HOB_OK;
     FAIL(error, HOB_BAD_FILE, "external data: location '%.200s' leads out of the model's folder", location);
 }

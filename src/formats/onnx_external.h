@@ -18,7 +18,8 @@
 
 struct onnx_external;
 
-HOB_MUST_CHECK hob_status onnx_external_new(const char *model_path, struct onnx_external **ret_external, hob_error *error);
+HOB_MUST_CHECK hob_status onnx_external_new(const char *model_path, struct onnx_external **ret_external,
+                                            hob_error *error);
 void onnx_external_free(struct onnx_external *external); /* takes NULL */
 /* Fails: HOB_BAD_FILE (the location leads out, the range is outside the file), HOB_NOT_FOUND, HOB_IO, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status onnx_external_find(struct onnx_external *external, const char *location, uint64_t offset,

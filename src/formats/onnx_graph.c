@@ -8,12 +8,15 @@
 
 enum { SHOWN_NAME_BYTES = 80 };
 
-#define SHOWN(span) (int)((span).n_bytes < SHOWN_NAME_BYTES ? (span).n_bytes : SHOWN_NAME_BYTES), (const char *)(span).bytes
+#define SHOWN(span) \
+    (int)((span).n_bytes < SHOWN_NAME_BYTES ? (span).n_bytes : SHOWN_NAME_BYTES), (const char *)(span).bytes
 
-hob_status onnx_copy_name(const struct onnx_reader *reader, struct arena *arena, struct wire_span span, const char **ret_name)
+hob_status onnx_copy_name(const struct onnx_reader *reader, struct arena *arena, struct wire_span span,
+                          const char **ret_name)
 {
     if (span.n_bytes > GRAPH_MAX_NAME_BYTES)
-        FAIL(reader->error, HOB_LIMIT, "found a name of %zu bytes, expected at most %d", span.n_bytes, GRAPH_MAX_NAME_BYTES);
+        FAIL(reader->error, HOB_LIMIT, "found a name of %zu bytes, expected at most %d", span.n_bytes,
+             GRAPH_MAX_NAME_BYTES);
     if (span.n_bytes && memchr(span.bytes, '\0', span.n_bytes))
         FAIL(reader->error, HOB_BAD_FILE, "name %.*s: found a NUL in it", SHOWN(span));
     const char *name = arena_copy_string(arena, (const char *)span.bytes, span.n_bytes);
@@ -118,7 +121,8 @@ static hob_status read_shape(const struct onnx_reader *reader, struct wire messa
     return HOB_OK;
 }
 
-static hob_status read_tensor_type(const struct onnx_reader *reader, struct wire message, struct declaration *declaration)
+static hob_status read_tensor_type(const struct onnx_reader *reader, struct wire message,
+                                   struct declaration *declaration)
 {
     while (!wire_at_end(&message)) {
         struct wire_field field;
@@ -137,7 +141,8 @@ static hob_status read_tensor_type(const struct onnx_reader *reader, struct wire
     return HOB_OK;
 }
 
-static hob_status read_type(const struct onnx_reader *reader, struct wire message, int depth, struct declaration *declaration);
+static hob_status read_type(const struct onnx_reader *reader, struct wire message, int depth,
+                            struct declaration *declaration);
 
 /* What an optional may hold is all that is kept of it. */
 static hob_status read_optional_type(const struct onnx_reader *reader, struct wire message, int depth,
@@ -155,7 +160,8 @@ static hob_status read_optional_type(const struct onnx_reader *reader, struct wi
     return HOB_OK;
 }
 
-static hob_status read_type(const struct onnx_reader *reader, struct wire message, int depth, struct declaration *declaration)
+static hob_status read_type(const struct onnx_reader *reader, struct wire message, int depth,
+                            struct declaration *declaration)
 {
     if (depth > GRAPH_MAX_DEPTH) FAIL(reader->error, HOB_LIMIT, "types nested deeper than %d", GRAPH_MAX_DEPTH);
     while (!wire_at_end(&message)) {
@@ -173,7 +179,8 @@ static hob_status read_type(const struct onnx_reader *reader, struct wire messag
     return HOB_OK;
 }
 
-static hob_status read_declaration(const struct onnx_reader *reader, struct wire message, struct declaration *ret_declaration)
+static hob_status read_declaration(const struct onnx_reader *reader, struct wire message,
+                                   struct declaration *ret_declaration)
 {
     *ret_declaration = (struct declaration){.rank = -1};
     while (!wire_at_end(&message)) {
@@ -204,8 +211,8 @@ static hob_status read_input(const struct onnx_reader *reader, struct wire messa
     if (has_default && reader->graph->parent)
         FAIL(reader->error, HOB_UNSUPPORTED, "input %s of a subgraph has an initialiser", name);
     if (has_default) return HOB_OK;
-    TRY(graph_add_input(reader->graph, name, declaration.dtype, declaration.rank, declaration.dims, declaration.dim_names,
-                        &value, reader->error));
+    TRY(graph_add_input(reader->graph, name, declaration.dtype, declaration.rank, declaration.dims,
+                        declaration.dim_names, &value, reader->error));
     reader->graph->values[value].is_optional = declaration.is_optional;
     return HOB_OK;
 }
@@ -266,7 +273,8 @@ static hob_status count_values(const struct onnx_reader *reader, struct wire mes
 }
 
 /* An empty name is an optional input not given, or an output not wanted. */
-static hob_status add_value(const struct onnx_reader *reader, const struct wire_field *field, uint32_t *values, uint32_t *n_values)
+static hob_status add_value(const struct onnx_reader *reader, const struct wire_field *field, uint32_t *values,
+                            uint32_t *n_values)
 {
     struct wire_span name;
     TRY(wire_as_span(field, &name, reader->error));
@@ -282,12 +290,23 @@ static hob_status read_node_fields(const struct onnx_reader *reader, struct wire
         struct wire_field field;
         TRY(wire_next(&message, &field, reader->error));
         switch (field.number) {
-        case NODE_INPUT: TRY(add_value(reader, &field, node->inputs, &node->n_inputs)); break;
-        case NODE_OUTPUT: TRY(add_value(reader, &field, node->outputs, &node->n_outputs)); break;
-        case NODE_NAME: TRY(wire_as_span(&field, &node->name, reader->error)); break;
-        case NODE_OP_TYPE: TRY(wire_as_span(&field, &node->op_type, reader->error)); break;
-        case NODE_DOMAIN: TRY(wire_as_span(&field, &node->domain, reader->error)); break;
-        default: break;
+        case NODE_INPUT:
+            TRY(add_value(reader, &field, node->inputs, &node->n_inputs));
+            break;
+        case NODE_OUTPUT:
+            TRY(add_value(reader, &field, node->outputs, &node->n_outputs));
+            break;
+        case NODE_NAME:
+            TRY(wire_as_span(&field, &node->name, reader->error));
+            break;
+        case NODE_OP_TYPE:
+            TRY(wire_as_span(&field, &node->op_type, reader->error));
+            break;
+        case NODE_DOMAIN:
+            TRY(wire_as_span(&field, &node->domain, reader->error));
+            break;
+        default:
+            break;
         }
     }
     return HOB_OK;
@@ -295,8 +314,11 @@ static hob_status read_node_fields(const struct onnx_reader *reader, struct wire
 
 static hob_status add_node(const struct onnx_reader *reader, struct wire message, struct stored_node *stored)
 {
-    struct node_spec spec = {.inputs = stored->inputs, .n_inputs = stored->n_inputs, .outputs = stored->outputs,
-                             .n_outputs = stored->n_outputs, .state = STATE_NONE};
+    struct node_spec spec = {.inputs = stored->inputs,
+                             .n_inputs = stored->n_inputs,
+                             .outputs = stored->outputs,
+                             .n_outputs = stored->n_outputs,
+                             .state = STATE_NONE};
     if (!stored->op_type.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found a node without an operator");
     TRY(onnx_copy_name(reader, reader->scratch, stored->name, &spec.name));
     TRY(onnx_copy_name(reader, reader->scratch, stored->op_type, &spec.op_type));

@@ -8,27 +8,79 @@
 #include "graph/graph.h"
 
 enum {
-    MODEL_IR_VERSION = 1, MODEL_PRODUCER_NAME = 2, MODEL_PRODUCER_VERSION = 3, MODEL_GRAPH = 7, MODEL_OPSET_IMPORT = 8,
-    MODEL_METADATA_PROPS = 14, MODEL_FUNCTIONS = 25,
-    OPSET_DOMAIN = 1, OPSET_VERSION = 2,
-    ENTRY_KEY = 1, ENTRY_VALUE = 2,
-    GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12, GRAPH_VALUE_INFO = 13,
+    MODEL_IR_VERSION = 1,
+    MODEL_PRODUCER_NAME = 2,
+    MODEL_PRODUCER_VERSION = 3,
+    MODEL_GRAPH = 7,
+    MODEL_OPSET_IMPORT = 8,
+    MODEL_METADATA_PROPS = 14,
+    MODEL_FUNCTIONS = 25,
+    OPSET_DOMAIN = 1,
+    OPSET_VERSION = 2,
+    ENTRY_KEY = 1,
+    ENTRY_VALUE = 2,
+    GRAPH_NODE = 1,
+    GRAPH_NAME = 2,
+    GRAPH_INITIALIZER = 5,
+    GRAPH_INPUT = 11,
+    GRAPH_OUTPUT = 12,
+    GRAPH_VALUE_INFO = 13,
     GRAPH_SPARSE_INITIALIZER = 15,
-    NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP_TYPE = 4, NODE_ATTRIBUTE = 5, NODE_DOMAIN = 7,
-    ATTRIBUTE_NAME_FIELD = 1, ATTRIBUTE_F = 2, ATTRIBUTE_I = 3, ATTRIBUTE_S = 4, ATTRIBUTE_T = 5, ATTRIBUTE_G = 6,
-    ATTRIBUTE_FLOATS_FIELD = 7, ATTRIBUTE_INTS_FIELD = 8, ATTRIBUTE_STRINGS_FIELD = 9, ATTRIBUTE_TENSORS_FIELD = 10,
-    ATTRIBUTE_GRAPHS_FIELD = 11, ATTRIBUTE_TYPE = 20, ATTRIBUTE_REFERENCE = 21, ATTRIBUTE_SPARSE_TENSOR = 22,
+    NODE_INPUT = 1,
+    NODE_OUTPUT = 2,
+    NODE_NAME = 3,
+    NODE_OP_TYPE = 4,
+    NODE_ATTRIBUTE = 5,
+    NODE_DOMAIN = 7,
+    ATTRIBUTE_NAME_FIELD = 1,
+    ATTRIBUTE_F = 2,
+    ATTRIBUTE_I = 3,
+    ATTRIBUTE_S = 4,
+    ATTRIBUTE_T = 5,
+    ATTRIBUTE_G = 6,
+    ATTRIBUTE_FLOATS_FIELD = 7,
+    ATTRIBUTE_INTS_FIELD = 8,
+    ATTRIBUTE_STRINGS_FIELD = 9,
+    ATTRIBUTE_TENSORS_FIELD = 10,
+    ATTRIBUTE_GRAPHS_FIELD = 11,
+    ATTRIBUTE_TYPE = 20,
+    ATTRIBUTE_REFERENCE = 21,
+    ATTRIBUTE_SPARSE_TENSOR = 22,
     ATTRIBUTE_SPARSE_TENSORS = 23,
-    TENSOR_DIMS = 1, TENSOR_DATA_TYPE = 2, TENSOR_SEGMENT = 3, TENSOR_FLOAT_DATA = 4, TENSOR_INT32_DATA = 5,
-    TENSOR_STRING_DATA = 6, TENSOR_INT64_DATA = 7, TENSOR_NAME = 8, TENSOR_RAW_DATA = 9, TENSOR_DOUBLE_DATA = 10,
-    TENSOR_UINT64_DATA = 11, TENSOR_EXTERNAL_DATA = 13, TENSOR_DATA_LOCATION = 14,
-    SPARSE_VALUES = 1, SPARSE_INDICES = 2, SPARSE_DIMS = 3,
-    SEQUENCE_NAME = 1, SEQUENCE_ELEM_TYPE = 2, SEQUENCE_TENSORS = 3, SEQUENCE_SPARSE_TENSORS = 4, SEQUENCE_SEQUENCES = 5,
-    SEQUENCE_MAPS = 6, SEQUENCE_OPTIONALS = 7, /* OptionalProto has the same numbers, each at most once */
-    VALUE_NAME = 1, VALUE_TYPE = 2,
-    TYPE_TENSOR = 1, TYPE_SEQUENCE = 4, TYPE_SPARSE_TENSOR = 8, TYPE_OPTIONAL = 9,
-    TYPE_ELEM = 1, TYPE_SHAPE = 2,
-    SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM = 2
+    TENSOR_DIMS = 1,
+    TENSOR_DATA_TYPE = 2,
+    TENSOR_SEGMENT = 3,
+    TENSOR_FLOAT_DATA = 4,
+    TENSOR_INT32_DATA = 5,
+    TENSOR_STRING_DATA = 6,
+    TENSOR_INT64_DATA = 7,
+    TENSOR_NAME = 8,
+    TENSOR_RAW_DATA = 9,
+    TENSOR_DOUBLE_DATA = 10,
+    TENSOR_UINT64_DATA = 11,
+    TENSOR_EXTERNAL_DATA = 13,
+    TENSOR_DATA_LOCATION = 14,
+    SPARSE_VALUES = 1,
+    SPARSE_INDICES = 2,
+    SPARSE_DIMS = 3,
+    SEQUENCE_NAME = 1,
+    SEQUENCE_ELEM_TYPE = 2,
+    SEQUENCE_TENSORS = 3,
+    SEQUENCE_SPARSE_TENSORS = 4,
+    SEQUENCE_SEQUENCES = 5,
+    SEQUENCE_MAPS = 6,
+    SEQUENCE_OPTIONALS = 7, /* OptionalProto has the same numbers, each at most once */
+    VALUE_NAME = 1,
+    VALUE_TYPE = 2,
+    TYPE_TENSOR = 1,
+    TYPE_SEQUENCE = 4,
+    TYPE_SPARSE_TENSOR = 8,
+    TYPE_OPTIONAL = 9,
+    TYPE_ELEM = 1,
+    TYPE_SHAPE = 2,
+    SHAPE_DIM = 1,
+    DIM_VALUE = 1,
+    DIM_PARAM = 2
 };
 
 /* What TensorProto.DataType and the two DataTypes of SequenceProto call a tensor and a sequence. */
@@ -42,11 +94,11 @@ struct onnx_memory {
 };
 
 /* message is a TensorProto; ret_name (may be NULL) points into it. */
-HOB_MUST_CHECK hob_status onnx_read_tensor(const struct onnx_memory *memory, struct wire message, struct tensor *ret_tensor,
-                                           struct wire_span *ret_name, hob_error *error);
+HOB_MUST_CHECK hob_status onnx_read_tensor(const struct onnx_memory *memory, struct wire message,
+                                           struct tensor *ret_tensor, struct wire_span *ret_name, hob_error *error);
 /* message is a SparseTensorProto. */
-HOB_MUST_CHECK hob_status onnx_read_sparse(const struct onnx_memory *memory, struct wire message, struct tensor *ret_tensor,
-                                           struct wire_span *ret_name, hob_error *error);
+HOB_MUST_CHECK hob_status onnx_read_sparse(const struct onnx_memory *memory, struct wire message,
+                                           struct tensor *ret_tensor, struct wire_span *ret_name, hob_error *error);
 
 /* What the readers of a graph carry along. */
 struct onnx_reader {

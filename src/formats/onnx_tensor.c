@@ -81,7 +81,8 @@ static hob_status read_external_entry(struct wire entry, struct external_range *
     return HOB_OK;
 }
 
-static hob_status count_typed(const struct wire_field *field, enum wire_type type, struct stored_tensor *stored, hob_error *error)
+static hob_status count_typed(const struct wire_field *field, enum wire_type type, struct stored_tensor *stored,
+                              hob_error *error)
 {
     struct wire_span items = {0};
     size_t n_items = 1;
@@ -111,24 +112,36 @@ static hob_status read_raw(const struct wire_field *field, struct stored_tensor 
     return HOB_OK;
 }
 
-static hob_status read_stored_field(const struct wire *message, const struct wire_field *field, struct stored_tensor *stored,
-                                    hob_error *error)
+static hob_status read_stored_field(const struct wire *message, const struct wire_field *field,
+                                    struct stored_tensor *stored, hob_error *error)
 {
     switch (field->number) {
-    case TENSOR_DIMS: return read_dims(field, &stored->rank, stored->dims, error);
-    case TENSOR_DATA_TYPE: return wire_as_int(field, &stored->data_type, error);
-    case TENSOR_SEGMENT: FAIL(error, HOB_UNSUPPORTED, "tensors in segments are not supported");
-    case TENSOR_FLOAT_DATA: return count_typed(field, WIRE_FIXED32, stored, error);
+    case TENSOR_DIMS:
+        return read_dims(field, &stored->rank, stored->dims, error);
+    case TENSOR_DATA_TYPE:
+        return wire_as_int(field, &stored->data_type, error);
+    case TENSOR_SEGMENT:
+        FAIL(error, HOB_UNSUPPORTED, "tensors in segments are not supported");
+    case TENSOR_FLOAT_DATA:
+        return count_typed(field, WIRE_FIXED32, stored, error);
     case TENSOR_INT32_DATA:
     case TENSOR_INT64_DATA:
-    case TENSOR_UINT64_DATA: return count_typed(field, WIRE_VARINT, stored, error);
-    case TENSOR_DOUBLE_DATA: return count_typed(field, WIRE_FIXED64, stored, error);
-    case TENSOR_STRING_DATA: return count_typed(field, WIRE_BYTES, stored, error);
-    case TENSOR_NAME: return wire_as_span(field, &stored->name, error);
-    case TENSOR_RAW_DATA: return read_raw(field, stored, error);
-    case TENSOR_EXTERNAL_DATA: return read_external_entry(wire_within(message, field->payload), &stored->external, error);
-    case TENSOR_DATA_LOCATION: return read_location(field, stored, error);
-    default: return HOB_OK;
+    case TENSOR_UINT64_DATA:
+        return count_typed(field, WIRE_VARINT, stored, error);
+    case TENSOR_DOUBLE_DATA:
+        return count_typed(field, WIRE_FIXED64, stored, error);
+    case TENSOR_STRING_DATA:
+        return count_typed(field, WIRE_BYTES, stored, error);
+    case TENSOR_NAME:
+        return wire_as_span(field, &stored->name, error);
+    case TENSOR_RAW_DATA:
+        return read_raw(field, stored, error);
+    case TENSOR_EXTERNAL_DATA:
+        return read_external_entry(wire_within(message, field->payload), &stored->external, error);
+    case TENSOR_DATA_LOCATION:
+        return read_location(field, stored, error);
+    default:
+        return HOB_OK;
     }
 }
 
@@ -151,15 +164,25 @@ static uint32_t typed_field_of(enum dtype dtype, size_t *ret_number_bytes)
 {
     *ret_number_bytes = dtype_block_bytes(dtype);
     switch (dtype) {
-    case DTYPE_F32: return TENSOR_FLOAT_DATA;
-    case DTYPE_C64: *ret_number_bytes = 4; return TENSOR_FLOAT_DATA;
-    case DTYPE_F64: return TENSOR_DOUBLE_DATA;
-    case DTYPE_C128: *ret_number_bytes = 8; return TENSOR_DOUBLE_DATA;
-    case DTYPE_I64: return TENSOR_INT64_DATA;
+    case DTYPE_F32:
+        return TENSOR_FLOAT_DATA;
+    case DTYPE_C64:
+        *ret_number_bytes = 4;
+        return TENSOR_FLOAT_DATA;
+    case DTYPE_F64:
+        return TENSOR_DOUBLE_DATA;
+    case DTYPE_C128:
+        *ret_number_bytes = 8;
+        return TENSOR_DOUBLE_DATA;
+    case DTYPE_I64:
+        return TENSOR_INT64_DATA;
     case DTYPE_U32:
-    case DTYPE_U64: return TENSOR_UINT64_DATA;
-    case DTYPE_STRING: return TENSOR_STRING_DATA;
-    default: return TENSOR_INT32_DATA; /* the small integers, bool, and the bits of the small floats */
+    case DTYPE_U64:
+        return TENSOR_UINT64_DATA;
+    case DTYPE_STRING:
+        return TENSOR_STRING_DATA;
+    default:
+        return TENSOR_INT32_DATA; /* the small integers, bool, and the bits of the small floats */
     }
 }
 
@@ -228,7 +251,8 @@ static hob_status read_typed(const struct onnx_memory *memory, struct wire messa
 
 /* ---- raw bytes, here or elsewhere ---- */
 
-static hob_status use_bytes(const struct onnx_memory *memory, struct wire_span raw, struct tensor *tensor, hob_error *error)
+static hob_status use_bytes(const struct onnx_memory *memory, struct wire_span raw, struct tensor *tensor,
+                            hob_error *error)
 {
     size_t n_bytes = tensor_n_bytes(tensor);
     if (tensor->dtype == DTYPE_STRING) FAIL(error, HOB_BAD_FILE, "found strings as raw data, expected string data");
@@ -244,8 +268,8 @@ static hob_status use_bytes(const struct onnx_memory *memory, struct wire_span r
     return HOB_OK;
 }
 
-static hob_status read_external(const struct onnx_memory *memory, const struct external_range *range, struct tensor *tensor,
-                                hob_error *error)
+static hob_status read_external(const struct onnx_memory *memory, const struct external_range *range,
+                                struct tensor *tensor, hob_error *error)
 {
     char location[LOCATION_MAX_BYTES];
     size_t n_bytes = tensor_n_bytes(tensor), n_location = range->location.n_bytes;
@@ -322,7 +346,8 @@ static hob_status check_sparse(const struct tensor *values, const struct tensor 
     bool is_by_axis = indices->rank == 2 && indices->dims[0] == values->dims[0] && indices->dims[1] == dense->rank;
     if (indices->dtype != DTYPE_I64 || (!is_linear && !is_by_axis)) {
         char text[TENSOR_SHAPE_TEXT_BYTES];
-        FAIL(error, HOB_BAD_FILE, "sparse tensor: found indices %s of %s, expected int64 [%" PRId64 "] or [%" PRId64 ",%d]",
+        FAIL(error, HOB_BAD_FILE,
+             "sparse tensor: found indices %s of %s, expected int64 [%" PRId64 "] or [%" PRId64 ",%d]",
              tensor_shape_text(indices->rank, indices->dims, text), dtype_name(indices->dtype), values->dims[0],
              values->dims[0], dense->rank);
     }
@@ -332,8 +357,8 @@ static hob_status check_sparse(const struct tensor *values, const struct tensor 
     return HOB_OK;
 }
 
-static hob_status fill_dense(const struct onnx_memory *memory, const struct tensor *values, const struct tensor *indices,
-                             struct tensor *dense, hob_error *error)
+static hob_status fill_dense(const struct onnx_memory *memory, const struct tensor *values,
+                             const struct tensor *indices, struct tensor *dense, hob_error *error)
 {
     size_t item_bytes = dtype_block_bytes(values->dtype), n_bytes = tensor_n_bytes(dense);
     unsigned char *bytes = arena_new(memory->arena, n_bytes ? n_bytes : 1, 1, 64);
@@ -342,7 +367,8 @@ static hob_status fill_dense(const struct onnx_memory *memory, const struct tens
         int64_t place;
         if (!find_place(indices, dense, i, &place))
             FAIL(error, HOB_BAD_FILE, "sparse tensor: index %" PRId64 " lies outside the tensor", i);
-        memcpy(bytes + (size_t)place * item_bytes, (const unsigned char *)values->data + (size_t)i * item_bytes, item_bytes);
+        memcpy(bytes + (size_t)place * item_bytes, (const unsigned char *)values->data + (size_t)i * item_bytes,
+               item_bytes);
     }
     dense->data = bytes;
     return HOB_OK;

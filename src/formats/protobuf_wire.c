@@ -43,8 +43,12 @@ static bool take_payload(struct byte_cursor *cursor, enum wire_type type, struct
         if (!take_varint(cursor, &n_bytes)) return false;
         *ret_payload = (struct wire_span){start, (size_t)(cursor->at - start)};
         return true;
-    case WIRE_FIXED64: n_bytes = 8; break;
-    case WIRE_FIXED32: n_bytes = 4; break;
+    case WIRE_FIXED64:
+        n_bytes = 8;
+        break;
+    case WIRE_FIXED32:
+        n_bytes = 4;
+        break;
     case WIRE_BYTES:
         if (!take_varint(cursor, &n_bytes)) return false;
         break;
@@ -76,8 +80,8 @@ hob_status wire_next(struct wire *wire, struct wire_field *ret_field, hob_error 
 static hob_status expect_type(const struct wire_field *field, enum wire_type type, hob_error *error)
 {
     if (field->type == type) return HOB_OK;
-    FAIL(error, HOB_BAD_FILE, "byte %zu: field %" PRIu32 ": found wire type %d, expected %d", field->offset, field->number,
-         (int)field->type, (int)type);
+    FAIL(error, HOB_BAD_FILE, "byte %zu: field %" PRIu32 ": found wire type %d, expected %d", field->offset,
+         field->number, (int)field->type, (int)type);
 }
 
 uint64_t wire_list_take(struct wire_span *items)
@@ -128,7 +132,8 @@ hob_status wire_as_list(const struct wire_field *field, enum wire_type item_type
 {
     if (field->type != WIRE_BYTES) TRY(expect_type(field, item_type, error));
     size_t n_items = 0, item_bytes = item_type == WIRE_FIXED64 ? 8 : 4;
-    bool is_whole = item_type == WIRE_VARINT ? count_varints(field->payload, &n_items) : field->payload.n_bytes % item_bytes == 0;
+    bool is_whole =
+        item_type == WIRE_VARINT ? count_varints(field->payload, &n_items) : field->payload.n_bytes % item_bytes == 0;
     if (!is_whole)
         FAIL(error, HOB_BAD_FILE, "byte %zu: field %" PRIu32 ": a packed list of %zu bytes ends within a number",
              field->offset, field->number, field->payload.n_bytes);

@@ -63,8 +63,8 @@ static hob_status add_name(struct tensor_file *file, struct string_map *map, con
     int shown = n_bytes < SHOWN_NAME_BYTES ? (int)n_bytes : SHOWN_NAME_BYTES;
     uint64_t found;
     if (!n_bytes || n_bytes > NAME_MAX_BYTES || memchr(name, '\0', n_bytes))
-        FAIL(error, HOB_BAD_FILE, "the name of %s %zu: found %zu bytes '%.*s', expected 1 to %d without a NUL",
-             what, index, n_bytes, shown, name, NAME_MAX_BYTES);
+        FAIL(error, HOB_BAD_FILE, "the name of %s %zu: found %zu bytes '%.*s', expected 1 to %d without a NUL", what,
+             index, n_bytes, shown, name, NAME_MAX_BYTES);
     if (string_map_get(map, name, n_bytes, &found))
         FAIL(error, HOB_BAD_FILE, "%s '%.*s' stands twice", what, shown, name);
     const char *copy = arena_copy_string(&file->arena, name, n_bytes);
@@ -133,10 +133,17 @@ bool tensor_file_get_float(const struct tensor_file *file, const char *key, doub
     const struct metadata *found = tensor_file_get(file, key);
     if (!found) return false;
     switch (found->kind) {
-    case METADATA_FLOAT: *ret_number = found->number; return true;
-    case METADATA_INT: *ret_number = (double)found->integer; return true;
-    case METADATA_UINT: *ret_number = (double)found->unsigned_integer; return true;
-    default: return false;
+    case METADATA_FLOAT:
+        *ret_number = found->number;
+        return true;
+    case METADATA_INT:
+        *ret_number = (double)found->integer;
+        return true;
+    case METADATA_UINT:
+        *ret_number = (double)found->unsigned_integer;
+        return true;
+    default:
+        return false;
     }
 }
 

@@ -54,7 +54,7 @@ struct tensor_file {
     size_t n_maps;
 };
 
-void tensor_file_free(struct tensor_file *file); /* takes NULL */
+void tensor_file_free(struct tensor_file *file);                                         /* takes NULL */
 const struct tensor *tensor_file_find(const struct tensor_file *file, const char *name); /* NULL when absent */
 const struct metadata *tensor_file_get(const struct tensor_file *file, const char *key); /* NULL when absent */
 /* false when absent or of another kind (an UINT that fits is an int; an int is a float). */

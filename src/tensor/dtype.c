@@ -16,7 +16,8 @@ static const struct dtype_facts facts[DTYPE_END] = {
 
 /* An element of a sequence is a struct tensor, one of a string tensor a struct tensor_string: memory is theirs to share. */
 _Static_assert(sizeof(struct tensor) == 144, "the SEQUENCE row of dtype.def says how large a struct tensor is");
-_Static_assert(sizeof(struct tensor_string) == 16, "the STRING row of dtype.def says how large a struct tensor_string is");
+_Static_assert(sizeof(struct tensor_string) == 16,
+               "the STRING row of dtype.def says how large a struct tensor_string is");
 
 bool dtype_is_known(int id)
 {
@@ -46,11 +47,16 @@ size_t dtype_block_bytes(enum dtype dtype)
 size_t dtype_alignment(enum dtype dtype)
 {
     switch (dtype) {
-    case DTYPE_C64: return _Alignof(float);
-    case DTYPE_C128: return _Alignof(double);
-    case DTYPE_STRING: return _Alignof(struct tensor_string);
-    case DTYPE_SEQUENCE: return _Alignof(struct tensor);
-    default: break;
+    case DTYPE_C64:
+        return _Alignof(float);
+    case DTYPE_C128:
+        return _Alignof(double);
+    case DTYPE_STRING:
+        return _Alignof(struct tensor_string);
+    case DTYPE_SEQUENCE:
+        return _Alignof(struct tensor);
+    default:
+        break;
     }
     if (dtype_block_items(dtype) > 2) return _Alignof(uint16_t); /* a block begins with its half-precision scale */
     return dtype_block_bytes(dtype) ? dtype_block_bytes(dtype) : 1;
@@ -61,7 +67,8 @@ enum dtype dtype_from_npy(const char *npy, size_t n_bytes)
 {
     if (n_bytes < 3 || !memchr("<=|", npy[0], 3)) return DTYPE_NONE;
     for (int id = 1; id < DTYPE_END; id++) {
-        if (!facts[id].name || strlen(facts[id].npy) != n_bytes || memcmp(facts[id].npy + 1, npy + 1, n_bytes - 1)) continue;
+        if (!facts[id].name || strlen(facts[id].npy) != n_bytes || memcmp(facts[id].npy + 1, npy + 1, n_bytes - 1))
+            continue;
         bool has_order = facts[id].npy[0] == '<';
         return has_order && npy[0] == '|' ? DTYPE_NONE : (enum dtype)id;
     }
@@ -78,8 +85,10 @@ bool dtype_is_float(enum dtype dtype)
     case DTYPE_F8E4M3FN:
     case DTYPE_F8E4M3FNUZ:
     case DTYPE_F8E5M2:
-    case DTYPE_F8E5M2FNUZ: return true;
-    default: return false;
+    case DTYPE_F8E5M2FNUZ:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -95,7 +104,9 @@ bool dtype_is_integer(enum dtype dtype)
     case DTYPE_I32:
     case DTYPE_U32:
     case DTYPE_I64:
-    case DTYPE_U64: return true;
-    default: return false;
+    case DTYPE_U64:
+        return true;
+    default:
+        return false;
     }
 }

@@ -160,15 +160,16 @@ static hob_status find_dict(const unsigned char *bytes, size_t n_bytes, const ch
     if (n_bytes < start) FAIL(error, HOB_BAD_FILE, "%s: truncated header", name);
     if (major > 1) dict_bytes |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
     if (dict_bytes > n_bytes - start)
-        FAIL(error, HOB_BAD_FILE, "%s: truncated header: found %zu bytes, expected %zu", name, n_bytes - start, dict_bytes);
+        FAIL(error, HOB_BAD_FILE, "%s: truncated header: found %zu bytes, expected %zu", name, n_bytes - start,
+             dict_bytes);
     const char *text = (const char *)bytes + start;
     *ret_cursor = (struct cursor){.at = text, .end = text + dict_bytes, .name = name, .error = error};
     *ret_data_at = start + dict_bytes;
     return HOB_OK;
 }
 
-static hob_status check_dtype(const struct header *header, const char *name, enum dtype *ret_dtype, bool *ret_is_swapped,
-                              hob_error *error)
+static hob_status check_dtype(const struct header *header, const char *name, enum dtype *ret_dtype,
+                              bool *ret_is_swapped, hob_error *error)
 {
     char little[DESCR_MAX_BYTES];
     memcpy(little, header->descr, sizeof little);
@@ -244,7 +245,8 @@ static void format_header(struct buffer *text, const struct tensor *tensor, cons
     buffer_append(text, "\x01\x00\x00\x00", 4); /* version 1.0; the length is filled in below */
     buffer_printf(text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < tensor->rank; i++)
-        buffer_printf(text, "%s%" PRId64 "%s", i ? " " : "", tensor->dims[i], tensor->rank == 1 || i + 1 < tensor->rank ? "," : "");
+        buffer_printf(text, "%s%" PRId64 "%s", i ? " " : "", tensor->dims[i],
+                      tensor->rank == 1 || i + 1 < tensor->rank ? "," : "");
     buffer_append_string(text, "), }");
     size_t n_bytes = size_align(text->n_bytes + 1, 64); /* the specification wants the elements aligned to 64 */
     while (text->n_bytes + 1 < n_bytes && buffer_append_byte(text, ' ')) continue;
@@ -273,10 +275,8 @@ static hob_status write_elements(struct output_file *file, const struct tensor *
         tensor_copy_contiguous(tensor, scratch->bytes);
         elements = scratch->bytes;
     }
-    if (tensor->dtype == DTYPE_BF16)
-        write_widened(file, elements, n_bytes / 2);
-    else
-        output_file_write(file, elements, n_bytes);
+    if (tensor->dtype == DTYPE_BF16) write_widened(file, elements, n_bytes / 2);
+    else output_file_write(file, elements, n_bytes);
     return HOB_OK;
 }
 

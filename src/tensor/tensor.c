@@ -89,25 +89,34 @@ static const unsigned char *element_at(const struct tensor *tensor, int64_t inde
 }
 
 /* Elements may lie unaligned in a file map, hence memcpy. */
-#define READ_AS(type, bytes)                                                                                           \
-    {                                                                                                                  \
-        type number;                                                                                                   \
-        memcpy(&number, bytes, sizeof number);                                                                         \
-        return (int64_t)number;                                                                                        \
+#define READ_AS(type, bytes)                   \
+    {                                          \
+        type number;                           \
+        memcpy(&number, bytes, sizeof number); \
+        return (int64_t)number;                \
     }
 
 int64_t tensor_get_int(const struct tensor *tensor, int64_t index)
 {
     const unsigned char *bytes = element_at(tensor, index);
     switch (tensor->dtype) {
-    case DTYPE_BOOL: return *bytes != 0;
-    case DTYPE_U8: return *bytes;
-    case DTYPE_I8: READ_AS(int8_t, bytes)
-    case DTYPE_U16: READ_AS(uint16_t, bytes)
-    case DTYPE_I16: READ_AS(int16_t, bytes)
-    case DTYPE_U32: READ_AS(uint32_t, bytes)
-    case DTYPE_I32: READ_AS(int32_t, bytes)
-    case DTYPE_I64: READ_AS(int64_t, bytes)
-    default: error_assert_failed("an integer tensor", ERROR_HERE);
+    case DTYPE_BOOL:
+        return *bytes != 0;
+    case DTYPE_U8:
+        return *bytes;
+    case DTYPE_I8:
+        READ_AS(int8_t, bytes)
+    case DTYPE_U16:
+        READ_AS(uint16_t, bytes)
+    case DTYPE_I16:
+        READ_AS(int16_t, bytes)
+    case DTYPE_U32:
+        READ_AS(uint32_t, bytes)
+    case DTYPE_I32:
+        READ_AS(int32_t, bytes)
+    case DTYPE_I64:
+        READ_AS(int64_t, bytes)
+    default:
+        error_assert_failed("an integer tensor", ERROR_HERE);
     }
 }

@@ -38,8 +38,8 @@ struct tensor {
     void *data;
     enum dtype dtype;
     uint8_t rank;
-    uint8_t layout;  /* enum tensor_layout */
-    bool is_view;    /* memory belongs to another tensor of the same run */
+    uint8_t layout; /* enum tensor_layout */
+    bool is_view;   /* memory belongs to another tensor of the same run */
     int64_t dims[TENSOR_MAX_RANK];
     int64_t strides[TENSOR_MAX_RANK];
 };
@@ -52,14 +52,14 @@ struct tensor_string {
 
 /* ---- types ---- */
 bool dtype_is_known(int id);
-const char *dtype_name(enum dtype dtype);      /* "float32"; "undefined" for others; never NULL */
-const char *dtype_npy(enum dtype dtype);       /* "<f4"; "" where NumPy has none */
-size_t dtype_block_items(enum dtype dtype);    /* 1 but for block formats and 4-bit types */
-size_t dtype_block_bytes(enum dtype dtype);    /* bytes of one block; element size where block_items is 1 */
+const char *dtype_name(enum dtype dtype);   /* "float32"; "undefined" for others; never NULL */
+const char *dtype_npy(enum dtype dtype);    /* "<f4"; "" where NumPy has none */
+size_t dtype_block_items(enum dtype dtype); /* 1 but for block formats and 4-bit types */
+size_t dtype_block_bytes(enum dtype dtype); /* bytes of one block; element size where block_items is 1 */
 enum dtype dtype_from_npy(const char *npy, size_t n_bytes); /* DTYPE_NONE when unknown */
-size_t dtype_alignment(enum dtype dtype);        /* bytes: what typed loads of an element or block need */
-bool dtype_is_float(enum dtype dtype);         /* f16 bf16 f32 f64 f8* */
-bool dtype_is_integer(enum dtype dtype);       /* signed and unsigned, 4 to 64 bits; not bool */
+size_t dtype_alignment(enum dtype dtype);                   /* bytes: what typed loads of an element or block need */
+bool dtype_is_float(enum dtype dtype);                      /* f16 bf16 f32 f64 f8* */
+bool dtype_is_integer(enum dtype dtype);                    /* signed and unsigned, 4 to 64 bits; not bool */
 
 /* ---- shapes ---- */
 /* Contiguous tensor over data (may be NULL). Fails: HOB_BAD_SHAPE on rank > 8, a negative dim or a byte size that overflows. */

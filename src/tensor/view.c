@@ -99,7 +99,7 @@ struct tensor tensor_slice(const struct tensor *tensor, int axis, int64_t start,
 }
 
 /* Fixed sizes let the compiler turn each memcpy into one load and one store. */
-#define COPY_STEPS(size)                                                                                               \
+#define COPY_STEPS(size) \
     for (int64_t i = 0; i < n_items; i++) memcpy(destination + i * (size), source + i * stride * (size), (size_t)(size))
 
 static void copy_row(unsigned char *destination, const unsigned char *source, int64_t n_items, int64_t stride,
@@ -110,12 +110,24 @@ static void copy_row(unsigned char *destination, const unsigned char *source, in
         return;
     }
     switch (item_bytes) {
-    case 1: COPY_STEPS(1); break;
-    case 2: COPY_STEPS(2); break;
-    case 4: COPY_STEPS(4); break;
-    case 8: COPY_STEPS(8); break;
-    case 16: COPY_STEPS(16); break;
-    default: COPY_STEPS((int64_t)item_bytes); break;
+    case 1:
+        COPY_STEPS(1);
+        break;
+    case 2:
+        COPY_STEPS(2);
+        break;
+    case 4:
+        COPY_STEPS(4);
+        break;
+    case 8:
+        COPY_STEPS(8);
+        break;
+    case 16:
+        COPY_STEPS(16);
+        break;
+    default:
+        COPY_STEPS((int64_t)item_bytes);
+        break;
     }
 }
 
