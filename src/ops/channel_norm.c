@@ -103,8 +103,8 @@ static hob_status channel_run(struct op_context *ctx)
                               .y = ctx->outputs[0],
                               .scale = ctx->inputs[1],
                               .shift = ctx->inputs[2],
-                              .mean = ctx->n_inputs > 4 ? ctx->inputs[3] : NULL,
-                              .variance = ctx->n_inputs > 4 ? ctx->inputs[4] : NULL,
+                              .mean = op_input(ctx, 3),
+                              .variance = op_input(ctx, 4),
                               .n_channels = n_channels(x),
                               .width = 1,
                               .epsilon = (double)params->epsilon};

@@ -133,7 +133,7 @@ static hob_status start(struct op_context *ctx, struct loop *loop)
         TRY(op_read_ints(ctx, 0, 1, &loop->n_iterations, &n_values));
         if (!n_values) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found no value, expected one");
     }
-    if (ctx->n_inputs > 1 && ctx->inputs[1]) TRY(read_condition(ctx, ctx->inputs[1], &loop->is_going_on));
+    if (op_input(ctx, 1)) TRY(read_condition(ctx, ctx->inputs[1], &loop->is_going_on));
     TRY(tensor_init(&loop->iteration, DTYPE_I64, 0, NULL, &loop->n_iteration, ctx->error));
     TRY(tensor_init(&loop->condition, DTYPE_BOOL, 0, NULL, &loop->is_going_on, ctx->error));
     loop->inputs[0] = &loop->iteration;

@@ -19,14 +19,9 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
-static const struct tensor *optional(const struct op_context *ctx, int i)
-{
-    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
-}
-
 static hob_status check_table(struct op_context *ctx, int i, int rank, int64_t width)
 {
-    const struct tensor *table = optional(ctx, i);
+    const struct tensor *table = op_input(ctx, i);
     if (!table) return HOB_OK;
     TRY(op_check_dtype(ctx, i, ctx->inputs[INPUT_WORDS]->dtype));
     if (table->rank != rank || table->dims[rank - 1] != width)
@@ -38,7 +33,7 @@ static hob_status check_table(struct op_context *ctx, int i, int rank, int64_t w
 /* Ids of the shape of input 0; position ids may have one row for all of the batch. */
 static hob_status check_ids(struct op_context *ctx, int i)
 {
-    const struct tensor *ids = ctx->inputs[INPUT_IDS], *others = optional(ctx, i);
+    const struct tensor *ids = ctx->inputs[INPUT_IDS], *others = op_input(ctx, i);
     if (!others) return HOB_OK;
     if (others->dtype != DTYPE_I32 && others->dtype != DTYPE_I64)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected int32 or int64", i, dtype_name(others->dtype));
@@ -52,7 +47,7 @@ static hob_status infer(struct op_context *ctx)
 {
     const struct tensor *ids = ctx->inputs[INPUT_IDS], *words = ctx->inputs[INPUT_WORDS];
     for (int i = INPUT_WORDS; i <= INPUT_BETA; i++)
-        if (i != INPUT_SEGMENTS && !optional(ctx, i)) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
+        if (i != INPUT_SEGMENTS && !op_input(ctx, i)) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
     if (ids->rank != 2) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [B,T]", OP_SHAPE(ids));
     if (!as_f32_takes(words->dtype) || words->rank != 2)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s %s, expected a float [V,D]", dtype_name(words->dtype), OP_SHAPE(words));
@@ -94,8 +89,8 @@ static hob_status add_row(struct op_context *ctx, int i, int64_t id, float *sum)
 
 static hob_status add_embeddings(struct op_context *ctx, float *sums)
 {
-    const struct tensor *ids = ctx->inputs[INPUT_IDS], *segment_ids = optional(ctx, INPUT_SEGMENT_IDS);
-    const struct tensor *position_ids = optional(ctx, INPUT_POSITION_IDS);
+    const struct tensor *ids = ctx->inputs[INPUT_IDS], *segment_ids = op_input(ctx, INPUT_SEGMENT_IDS);
+    const struct tensor *position_ids = op_input(ctx, INPUT_POSITION_IDS);
     int64_t n_rows = tensor_n_items(ids), n_positions = ids->dims[1], width = ctx->inputs[INPUT_WORDS]->dims[1];
     memset(sums, 0, (size_t)(n_rows * width) * sizeof sums[0]);
     for (int64_t row = 0; row < n_rows; row++) {
@@ -104,7 +99,7 @@ static hob_status add_embeddings(struct op_context *ctx, float *sums)
         if (position_ids) position = tensor_get_int(position_ids, row % tensor_n_items(position_ids));
         TRY(add_row(ctx, INPUT_WORDS, tensor_get_int(ids, row), sum));
         TRY(add_row(ctx, INPUT_POSITIONS, position, sum));
-        if (!optional(ctx, INPUT_SEGMENTS)) continue;
+        if (!op_input(ctx, INPUT_SEGMENTS)) continue;
         TRY(add_row(ctx, INPUT_SEGMENTS, segment_ids ? tensor_get_int(segment_ids, row) : 0, sum));
     }
     return HOB_OK;
@@ -112,7 +107,7 @@ static hob_status add_embeddings(struct op_context *ctx, float *sums)
 
 static void count_mask(const struct op_context *ctx)
 {
-    const struct tensor *counts = ctx->n_outputs > 1 ? ctx->outputs[1] : NULL, *mask = optional(ctx, INPUT_MASK);
+    const struct tensor *counts = op_output(ctx, 1), *mask = op_input(ctx, INPUT_MASK);
     if (!counts) return;
     int64_t n_positions = ctx->inputs[INPUT_IDS]->dims[1];
     for (int64_t row = 0; row < counts->dims[0]; row++) {
@@ -125,7 +120,7 @@ static void count_mask(const struct op_context *ctx)
 static hob_status run(struct op_context *ctx)
 {
     const struct embed_params *params = ctx->params;
-    const struct tensor *sum = ctx->n_outputs > 2 ? ctx->outputs[2] : NULL;
+    const struct tensor *sum = op_output(ctx, 2);
     struct norm_f32_args norm = {.epsilon = params->epsilon,
                                  .n_rows = tensor_n_items(ctx->inputs[INPUT_IDS]),
                                  .width = ctx->inputs[INPUT_WORDS]->dims[1]};

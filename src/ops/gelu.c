@@ -26,7 +26,7 @@ static hob_status gelu_prepare(const struct op_prepare *node, enum gelu_kind kin
 
 static hob_status gelu_infer(struct op_context *ctx)
 {
-    const struct tensor *x = ctx->inputs[0], *bias = ctx->n_inputs > 1 ? ctx->inputs[1] : NULL;
+    const struct tensor *x = ctx->inputs[0], *bias = op_input(ctx, 1);
     if (!as_f32_takes(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(x->dtype));
     TRY(op_check_dtype(ctx, 1, x->dtype));
@@ -69,7 +69,7 @@ static hob_status gelu_run(struct op_context *ctx)
 {
     struct gelu_job job = {.kernels = ctx->kernels, .params = ctx->params};
     TRY(as_f32_rows(ctx, ctx->inputs[0], ctx->inputs[0]->rank ? 1 : 0, &job.x));
-    TRY(as_f32_vector(ctx, ctx->n_inputs > 1 ? ctx->inputs[1] : NULL, &job.bias));
+    TRY(as_f32_vector(ctx, op_input(ctx, 1), &job.bias));
     TRY(as_f32_output(ctx, ctx->outputs[0], &job.y));
     thread_pool_run(ctx->pool, (size_t)job.x.n_rows, (size_t)(1 + (1 << 12) / (job.x.width + 1)), gelu_range, &job);
     as_f32_finish(ctx, job.y, ctx->outputs[0]);

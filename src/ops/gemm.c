@@ -31,7 +31,7 @@ static hob_status matrix_view(struct op_context *ctx, int i, bool is_transposed,
 
 static hob_status check_bias(struct op_context *ctx, const int64_t *dims)
 {
-    const struct tensor *c = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    const struct tensor *c = op_input(ctx, 2);
     int64_t broadcast[TENSOR_MAX_RANK];
     int rank;
     if (!c) return HOB_OK;
@@ -131,7 +131,7 @@ static hob_status multiply_and_add(struct op_context *ctx, const struct tensor *
 static hob_status run(struct op_context *ctx)
 {
     const struct gemm_params *params = ctx->params;
-    const struct tensor *y = ctx->outputs[0], *c = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    const struct tensor *y = ctx->outputs[0], *c = op_input(ctx, 2);
     struct tensor a, b, wide_a, wide_b, wide_c, wide_y;
     float *items;
     TRY(matrix_view(ctx, 0, params->transposes_a, &a));

@@ -20,11 +20,6 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
-static const struct tensor *optional(const struct op_context *ctx, int i)
-{
-    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
-}
-
 static hob_status check_qkv(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *v = ctx->inputs[INPUT_V];
@@ -41,7 +36,7 @@ static hob_status check_qkv(struct op_context *ctx)
 
 static hob_status check_mask(struct op_context *ctx)
 {
-    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *mask = optional(ctx, INPUT_MASK);
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *mask = op_input(ctx, INPUT_MASK);
     if (!mask) return HOB_OK;
     int64_t scores[4] = {q->dims[0], q->dims[1], q->dims[2], k->dims[2]}, dims[TENSOR_MAX_RANK];
     int rank;
@@ -55,7 +50,7 @@ static hob_status check_mask(struct op_context *ctx)
 
 static hob_status check_segments(struct op_context *ctx)
 {
-    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *segments = optional(ctx, INPUT_SEGMENTS);
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *segments = op_input(ctx, INPUT_SEGMENTS);
     if (!segments) return HOB_OK;
     TRY(op_check_dtype(ctx, INPUT_SEGMENTS, DTYPE_I64));
     if (segments->rank != 1 || segments->dims[0] < 1)
@@ -85,7 +80,7 @@ static hob_status infer(struct op_context *ctx)
 /* Rising from 0 to T; every row is in one segment. */
 static hob_status read_segments(struct op_context *ctx, struct attention *attention)
 {
-    const struct tensor *segments = optional(ctx, INPUT_SEGMENTS);
+    const struct tensor *segments = op_input(ctx, INPUT_SEGMENTS);
     if (!segments) return HOB_OK;
     int64_t n_items = segments->dims[0], n_rows = attention->q.dims[2];
     int64_t *items = ARENA_NEW(ctx->scratch, int64_t, (size_t)n_items);
@@ -114,7 +109,7 @@ static hob_status run(struct op_context *ctx)
                                   .scale = params->scale,
                                   .is_causal = params->is_causal};
     if (attention.scale == 0) attention.scale = 1 / sqrtf((float)attention.q.dims[3]);
-    const struct tensor *mask = optional(ctx, INPUT_MASK);
+    const struct tensor *mask = op_input(ctx, INPUT_MASK);
     if (mask) {
         int64_t dims[4] = {attention.q.dims[0], attention.q.dims[1], attention.q.dims[2], attention.k.dims[2]};
         attention.mask = tensor_broadcast(mask, 4, dims);

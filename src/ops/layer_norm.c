@@ -28,20 +28,10 @@ static hob_status norm_prepare(const struct op_prepare *node, enum norm_kind kin
     return HOB_OK;
 }
 
-static const struct tensor *optional_input(const struct op_context *ctx, int i)
-{
-    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
-}
-
-static const struct tensor *optional_output(const struct op_context *ctx, int i)
-{
-    return i < ctx->n_outputs ? ctx->outputs[i] : NULL;
-}
-
 /* Weight or bias i: the type of x, and one number for each item of a row. */
 static hob_status check_row(struct op_context *ctx, int i, int64_t width)
 {
-    const struct tensor *row = optional_input(ctx, i);
+    const struct tensor *row = op_input(ctx, i);
     if (!row) return HOB_OK;
     TRY(op_check_dtype(ctx, i, ctx->inputs[0]->dtype));
     if (tensor_n_items(row) != width)
@@ -117,10 +107,10 @@ static void norm_row_f64(const struct norm_params *params, int64_t width, const 
 static void norm_run_f64(struct op_context *ctx, int64_t n_rows, int64_t width)
 {
     const struct norm_params *params = ctx->params;
-    const struct tensor *weight = optional_input(ctx, 1), *bias = optional_input(ctx, 2);
+    const struct tensor *weight = op_input(ctx, 1), *bias = op_input(ctx, 2);
     bool is_layer = params->kind == NORM_LAYER;
-    const struct tensor *mean = is_layer ? optional_output(ctx, 1) : NULL;
-    const struct tensor *inv_std = optional_output(ctx, is_layer ? 2 : 1);
+    const struct tensor *mean = is_layer ? op_output(ctx, 1) : NULL;
+    const struct tensor *inv_std = op_output(ctx, is_layer ? 2 : 1);
     for (int64_t row = 0; row < n_rows; row++)
         norm_row_f64(params, width, (const double *)ctx->inputs[0]->data + row * width, weight ? weight->data : NULL,
                      bias ? bias->data : NULL, (double *)ctx->outputs[0]->data + row * width,
@@ -133,8 +123,8 @@ static hob_status norm_run(struct op_context *ctx)
     const struct norm_params *params = ctx->params;
     const struct tensor *x = ctx->inputs[0], *y = ctx->outputs[0];
     bool is_layer = params->kind == NORM_LAYER;
-    const struct tensor *mean = is_layer ? optional_output(ctx, 1) : NULL;
-    const struct tensor *inv_std = optional_output(ctx, is_layer ? 2 : 1);
+    const struct tensor *mean = is_layer ? op_output(ctx, 1) : NULL;
+    const struct tensor *inv_std = op_output(ctx, is_layer ? 2 : 1);
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
     if (x->dtype == DTYPE_F64) {
@@ -146,8 +136,8 @@ static hob_status norm_run(struct op_context *ctx)
     struct rows_f32 rows;
     struct norm_f32_args args = {.epsilon = params->epsilon};
     TRY(as_f32_rows(ctx, x, x->rank - axis, &rows));
-    TRY(as_f32_vector(ctx, optional_input(ctx, 1), &args.weight));
-    TRY(as_f32_vector(ctx, optional_input(ctx, 2), &args.bias));
+    TRY(as_f32_vector(ctx, op_input(ctx, 1), &args.weight));
+    TRY(as_f32_vector(ctx, op_input(ctx, 2), &args.bias));
     TRY(as_f32_output(ctx, y, &args.y));
     args.x = rows.data;
     args.x_stride = rows.stride;
@@ -248,15 +238,15 @@ static hob_status skip_run(struct op_context *ctx)
 {
     const struct norm_params *params = ctx->params;
     bool is_layer = params->kind == NORM_LAYER;
-    const struct tensor *y = ctx->outputs[0], *sum = optional_output(ctx, 3);
-    const struct tensor *mean = optional_output(ctx, 1), *inv_std = optional_output(ctx, 2);
+    const struct tensor *y = ctx->outputs[0], *sum = op_output(ctx, 3);
+    const struct tensor *mean = op_output(ctx, 1), *inv_std = op_output(ctx, 2);
     struct sum_job job = {.kernels = ctx->kernels};
     struct norm_f32_args args = {.epsilon = params->epsilon};
     TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &job.x));
     TRY(as_f32_rows(ctx, ctx->inputs[1], 1, &job.skip));
     TRY(as_f32_vector(ctx, ctx->inputs[2], &args.weight));
-    TRY(as_f32_vector(ctx, is_layer ? optional_input(ctx, 3) : NULL, &args.bias));
-    TRY(as_f32_vector(ctx, optional_input(ctx, is_layer ? 4 : 3), &job.bias));
+    TRY(as_f32_vector(ctx, is_layer ? op_input(ctx, 3) : NULL, &args.bias));
+    TRY(as_f32_vector(ctx, op_input(ctx, is_layer ? 4 : 3), &job.bias));
     TRY(as_f32_output(ctx, y, &args.y));
     TRY(as_f32_output(ctx, sum, &job.sum));
     if (!sum) job.sum = args.y;

@@ -19,7 +19,7 @@ static struct panel_source weight_source(const struct tensor *w)
 
 static hob_status infer(struct op_context *ctx)
 {
-    const struct tensor *x = ctx->inputs[0], *w = ctx->inputs[1], *bias = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    const struct tensor *x = ctx->inputs[0], *w = ctx->inputs[1], *bias = op_input(ctx, 2);
     TRY(op_check_dtype(ctx, 0, DTYPE_F32));
     TRY(op_check_dtype(ctx, 2, DTYPE_F32));
     if (w->rank != 2 || x->rank < 1 || x->dims[x->rank - 1] != w->dims[1])
@@ -99,7 +99,7 @@ static hob_status run(struct op_context *ctx)
     struct rows_f32 x;
     const float *bias;
     TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &x));
-    TRY(as_f32_vector(ctx, ctx->n_inputs > 2 ? ctx->inputs[2] : NULL, &bias));
+    TRY(as_f32_vector(ctx, op_input(ctx, 2), &bias));
     struct linear_job job = {.kernels = ctx->kernels,
                              .product = {.a = x.data,
                                          .a_stride = x.stride,

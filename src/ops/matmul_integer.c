@@ -5,7 +5,7 @@
 
 static const struct tensor *zero_point(const struct op_context *ctx, int i)
 {
-    return i + 2 < ctx->n_inputs ? ctx->inputs[i + 2] : NULL;
+    return op_input(ctx, i + 2);
 }
 
 /* One number, or one for each row of A or column of B. */

@@ -37,11 +37,6 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
-static const struct tensor *optional(const struct op_context *ctx, int i)
-{
-    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
-}
-
 /* Sizes by the house's letters; widths of one head of q and k, and of v. */
 struct sizes {
     int64_t B, T, P, S, H, K, Kv;
@@ -50,7 +45,7 @@ struct sizes {
 static hob_status read_widths(struct op_context *ctx, struct sizes *sizes)
 {
     const struct ms_attention_params *params = ctx->params;
-    const struct tensor *x = ctx->inputs[INPUT_X], *weight = ctx->inputs[INPUT_WEIGHT], *bias = optional(ctx, INPUT_BIAS);
+    const struct tensor *x = ctx->inputs[INPUT_X], *weight = ctx->inputs[INPUT_WEIGHT], *bias = op_input(ctx, INPUT_BIAS);
     if (x->rank != 3 || weight->rank != 2 || x->dims[2] != weight->dims[0])
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found input %s and weights %s, expected [B,T,D] and [D,3D]", OP_SHAPE(x), OP_SHAPE(weight));
     int64_t q = params->widths[0], k = params->widths[1], v = params->widths[2];
@@ -70,7 +65,7 @@ static hob_status read_sizes(struct op_context *ctx, struct sizes *ret_sizes)
 {
     struct sizes sizes;
     TRY(read_widths(ctx, &sizes));
-    const struct tensor *past = optional(ctx, INPUT_PAST), *score_bias = optional(ctx, INPUT_SCORE_BIAS);
+    const struct tensor *past = op_input(ctx, INPUT_PAST), *score_bias = op_input(ctx, INPUT_SCORE_BIAS);
     if (past) {
         bool fits = past->rank == 5 && past->dims[0] == 2 && past->dims[1] == sizes.B && past->dims[2] == sizes.H &&
                     past->dims[4] == sizes.K && sizes.K == sizes.Kv;
@@ -100,7 +95,7 @@ static hob_status infer(struct op_context *ctx)
     for (int i = INPUT_WEIGHT; i <= INPUT_SCORE_BIAS; i++) TRY(op_check_dtype(ctx, i, i == INPUT_MASK ? DTYPE_I32 : dtype));
     struct sizes s;
     TRY(read_sizes(ctx, &s));
-    if (ctx->n_outputs > 1 && ctx->outputs[1] && s.K != s.Kv)
+    if (op_output(ctx, 1) && s.K != s.Kv)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "present: found heads of %lld and %lld numbers for k and v, expected the same", (long long)s.K,
                 (long long)s.Kv);
     TRY(op_set_output(ctx, 0, dtype, 3, (int64_t[]){s.B, s.T, s.H * s.Kv}));
@@ -116,7 +111,7 @@ static hob_status project(struct op_context *ctx, const struct sizes *s, float *
     int64_t width = ctx->inputs[INPUT_WEIGHT]->dims[1], n_rows = s->B * s->T;
     TRY(as_f32(ctx, ctx->inputs[INPUT_X], &x));
     TRY(as_f32(ctx, ctx->inputs[INPUT_WEIGHT], &weight));
-    TRY(as_f32_vector(ctx, optional(ctx, INPUT_BIAS), &bias));
+    TRY(as_f32_vector(ctx, op_input(ctx, INPUT_BIAS), &bias));
     TRY(scratch_f32(ctx, n_rows * width, &items));
     TRY(tensor_init(&rows, DTYPE_F32, 2, (int64_t[]){n_rows, x.dims[2]}, x.data, ctx->error));
     TRY(tensor_init(&projected, DTYPE_F32, 2, (int64_t[]){n_rows, width}, items, ctx->error));
@@ -188,7 +183,7 @@ static hob_status check_mask(struct op_context *ctx, const struct tensor *mask, 
 static hob_status make_mask(struct op_context *ctx, const struct sizes *s, struct tensor *ret_mask)
 {
     const struct ms_attention_params *params = ctx->params;
-    const struct tensor *mask = optional(ctx, INPUT_MASK);
+    const struct tensor *mask = op_input(ctx, INPUT_MASK);
     if (!mask) return HOB_OK;
     TRY(check_mask(ctx, mask, s));
     int64_t n_rows = mask->rank > 2 ? s->T : 1;
@@ -206,7 +201,7 @@ static hob_status make_mask(struct op_context *ctx, const struct sizes *s, struc
 /* mask + attention_bias: either alone is used as it is. */
 static hob_status add_score_bias(struct op_context *ctx, const struct sizes *s, struct tensor *mask)
 {
-    const struct tensor *score_bias = optional(ctx, INPUT_SCORE_BIAS);
+    const struct tensor *score_bias = op_input(ctx, INPUT_SCORE_BIAS);
     if (!score_bias) return HOB_OK;
     struct tensor narrow;
     TRY(as_f32(ctx, score_bias, &narrow));
@@ -229,11 +224,11 @@ static hob_status add_score_bias(struct op_context *ctx, const struct sizes *s, 
 
 static hob_status attach_past(struct op_context *ctx, const struct sizes *s, struct attention *attention)
 {
-    const struct tensor *present = ctx->n_outputs > 1 ? ctx->outputs[1] : NULL;
+    const struct tensor *present = op_output(ctx, 1);
     if (!present && !s->P) return HOB_OK;
     struct tensor past;
     float *items;
-    TRY(as_f32(ctx, optional(ctx, INPUT_PAST), &past));
+    TRY(as_f32(ctx, op_input(ctx, INPUT_PAST), &past));
     if (present) TRY(as_f32_output(ctx, present, &items));
     else TRY(scratch_f32(ctx, 2 * s->B * s->H * s->S * s->K, &items));
     append_past(s, 0, &past, &attention->k, items, &attention->k);

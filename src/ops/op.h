@@ -98,6 +98,18 @@ const struct op_def *op_find_any_opset(const char *domain, const char *name);
 size_t op_count(void);
 const struct op_def *op_at(size_t index);
 
+/* ---- for infer and run ---- */
+/* NULL when input or output i is not given, at the end of the node or in its middle. */
+static inline const struct tensor *op_input(const struct op_context *ctx, int i)
+{
+    return i < ctx->n_inputs ? ctx->inputs[i] : NULL;
+}
+
+static inline const struct tensor *op_output(const struct op_context *ctx, int i)
+{
+    return i < ctx->n_outputs ? ctx->outputs[i] : NULL;
+}
+
 /* ---- for infer ---- */
 /* Contiguous output i. Does nothing when the output is not wanted. Checks rank, dims and byte size. */
 HOB_MUST_CHECK hob_status op_set_output(struct op_context *ctx, int i, enum dtype dtype, int rank, const int64_t *dims);

@@ -21,7 +21,7 @@ static hob_status quantize_prepare(const struct op_prepare *node, void **ret_par
 
 static const struct tensor *zero_point(const struct op_context *ctx)
 {
-    return ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    return op_input(ctx, 2);
 }
 
 /* Integers of 8 and 16 bits, and the 32 bits of a bias. */

@@ -27,7 +27,7 @@ static hob_status check_dims(struct op_context *ctx, int64_t *ret_n_dims)
 {
     const struct rotary_params *params = ctx->params;
     const struct tensor *x = ctx->inputs[0], *positions = ctx->inputs[1];
-    const struct tensor *factors = ctx->n_inputs > 2 ? ctx->inputs[2] : NULL;
+    const struct tensor *factors = op_input(ctx, 2);
     if (x->rank != 3) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [T,H,K]", OP_SHAPE(x));
     if (positions->rank != 1 || positions->dims[0] != x->dims[0])
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 1: found %s, expected [%lld]", OP_SHAPE(positions), (long long)x->dims[0]);
@@ -88,7 +88,7 @@ static hob_status make_frequencies(struct op_context *ctx, int64_t n_dims, const
     const struct rotary_params *params = ctx->params;
     const float *factors;
     float *frequencies;
-    TRY(as_f32_vector(ctx, ctx->n_inputs > 2 ? ctx->inputs[2] : NULL, &factors));
+    TRY(as_f32_vector(ctx, op_input(ctx, 2), &factors));
     TRY(scratch_f32(ctx, n_dims / 2, &frequencies));
     for (int64_t i = 0; i < n_dims / 2; i++) {
         float exponent = (float)(2 * i) / (float)n_dims;

@@ -150,7 +150,7 @@ static hob_status run(struct op_context *ctx)
     const struct top_k_params *params = ctx->params;
     struct top_k_job job = {.x = ctx->inputs[0],
                             .values = ctx->outputs[0],
-                            .indices = ctx->n_outputs > 1 ? ctx->outputs[1] : NULL,
+                            .indices = op_output(ctx, 1),
                             .flip = params->is_smallest ? UINT64_MAX : 0};
     bool is_folded[TENSOR_MAX_RANK] = {0};
     int axis;
