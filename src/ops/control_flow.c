@@ -128,7 +128,7 @@ static hob_status start(struct op_context *ctx, struct loop *loop)
     loop->n_iterations = INT64_MAX;
     loop->is_going_on = true;
     loop->last_scan = &loop->first_scan;
-    if (ctx->inputs[0]) {
+    if (op_input(ctx, 0)) {
         size_t n_values;
         TRY(op_read_ints(ctx, 0, 1, &loop->n_iterations, &n_values));
         if (!n_values) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found no value, expected one");
@@ -214,7 +214,7 @@ const struct op_def op_loop = {
     .name = "Loop",
     .domain = "",
     .since = 1,
-    .min_inputs = 2,
+    .min_inputs = 0,
     .max_inputs = -1,
     .min_outputs = 1,
     .max_outputs = -1,

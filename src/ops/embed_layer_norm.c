@@ -45,7 +45,8 @@ static hob_status check_ids(struct op_context *ctx, int i)
 
 static hob_status infer(struct op_context *ctx)
 {
-    const struct tensor *ids = ctx->inputs[INPUT_IDS], *words = ctx->inputs[INPUT_WORDS];
+    const struct tensor *ids = ctx->inputs[INPUT_IDS], *words = op_input(ctx, INPUT_WORDS);
+    if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
     for (int i = INPUT_WORDS; i <= INPUT_BETA; i++)
         if (i != INPUT_SEGMENTS && !op_input(ctx, i)) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
     if (ids->rank != 2) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [B,T]", OP_SHAPE(ids));
@@ -144,7 +145,7 @@ const struct op_def op_embed_layer_normalization = {
     .name = "EmbedLayerNormalization",
     .domain = "com.microsoft",
     .since = 1,
-    .min_inputs = 7,
+    .min_inputs = 1,
     .max_inputs = 9,
     .min_outputs = 1,
     .max_outputs = 3,

@@ -46,6 +46,7 @@ static hob_status norm_infer(struct op_context *ctx)
     const struct tensor *x = ctx->inputs[0];
     if (!numbers_is_float(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
+    if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
     int64_t width = 1, dims[TENSOR_MAX_RANK];
@@ -201,6 +202,7 @@ static hob_status skip_infer(struct op_context *ctx)
     const struct tensor *x = ctx->inputs[0], *skip = ctx->inputs[1];
     if (!as_f32_takes(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(x->dtype));
+    if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
     if (x->rank != 2 && x->rank != 3)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [T,D] or [B,T,D]", OP_SHAPE(x));
     TRY(op_check_dtype(ctx, 1, x->dtype));

@@ -92,6 +92,7 @@ static hob_status infer(struct op_context *ctx)
     enum dtype dtype = ctx->inputs[INPUT_X]->dtype;
     if (!as_f32_takes(dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(dtype));
+    if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
     for (int i = INPUT_WEIGHT; i <= INPUT_SCORE_BIAS; i++) TRY(op_check_dtype(ctx, i, i == INPUT_MASK ? DTYPE_I32 : dtype));
     struct sizes s;
     TRY(read_sizes(ctx, &s));
