@@ -123,7 +123,7 @@ static hob_status complete_merges(const struct tokenizer *tokenizer, struct bpe 
 {
     const struct vocabulary *vocabulary = &tokenizer->vocabulary;
     struct merge_table listed = bpe->merges;
-    uint32_t *ranks;
+    uint32_t *ranks = NULL;
     size_t n_merges = listed.n_merges;
     TRY(find_ranks(vocabulary, &listed, &ranks, error));
     for (size_t i = 0; i < vocabulary->n_tokens; i++)
