@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "graph/program.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct graph *new_graph(void)
