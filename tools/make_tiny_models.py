@@ -18,6 +18,7 @@ import torch
 
 torch.set_default_dtype(torch.float64)
 GGUF_ALIGNMENT = 32
+EPSILON = 2.0 ** -10  # far above the usual 1e-5, so that a norm that ignores it shows
 
 
 # ---- writers ----
@@ -255,13 +256,14 @@ def rotary_gguf(w, config, architecture):
     return metadata | {"tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2}, tensors
 
 
-def make_rotary(folder, seed, config, has_qkv_bias=False, has_output_bias=False, kinds=("BF16", "F16")):
+def make_rotary(folder, seed, config, has_qkv_bias=False, has_output_bias=False, kinds=("BF16", "F16"), prefix="model."):
     os.makedirs(folder, exist_ok=True)
     w, make = make_rotary_weights(seed, config, has_qkv_bias, has_output_bias)
     ids = make.ids(20, config["vocab_size"])
     config |= {"bos_token_id": 1, "eos_token_id": 2}
     write_json(folder + "/config.json", config)
-    write_safetensors(folder + "/model.safetensors", to_numpy(w), kinds[0])
+    named = {name.replace("model.", prefix, 1): x for name, x in to_numpy(w).items()}
+    write_safetensors(folder + "/model.safetensors", named, kinds[0])
     metadata, tensors = rotary_gguf(w, config, config["model_type"])
     write_gguf(folder + "/model.gguf", metadata, to_numpy(tensors), kinds[1])
     save(folder, ids=ids, logits=rotary_forward(w, config, ids))
@@ -273,7 +275,7 @@ def make_gpt2(folder, seed):
     os.makedirs(folder, exist_ok=True)
     width, n_heads, n_layers, n_vocab, n_positions = 32, 4, 2, 64, 24
     config = {"model_type": "gpt2", "n_embd": width, "n_head": n_heads, "n_layer": n_layers, "n_positions": n_positions,
-              "vocab_size": n_vocab, "n_inner": None, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new",
+              "vocab_size": n_vocab, "n_inner": None, "layer_norm_epsilon": EPSILON, "activation_function": "gelu_new",
               "bos_token_id": 63, "eos_token_id": 63}
     make = Weights(seed)
     w = {"wte.weight": make(n_vocab, width, scale=1.0), "wpe.weight": make(n_positions, width, scale=0.5)}
@@ -338,7 +340,7 @@ def make_bert(folder, seed):
     width, n_heads, ff, n_vocab = 32, 4, 48, 64
     config = {"model_type": "bert", "hidden_size": width, "num_hidden_layers": 2, "num_attention_heads": n_heads,
               "intermediate_size": ff, "vocab_size": n_vocab, "max_position_embeddings": 24, "type_vocab_size": 2,
-              "layer_norm_eps": 1e-12, "hidden_act": "gelu", "position_embedding_type": "absolute"}
+              "layer_norm_eps": EPSILON, "hidden_act": "gelu", "position_embedding_type": "absolute"}
     make = Weights(seed)
     w = {"embeddings.word_embeddings.weight": make(n_vocab, width, scale=1.0),
          "embeddings.position_embeddings.weight": make(24, width, scale=0.5),
@@ -378,7 +380,7 @@ def write_bert(folder, w, config):
             module = module.split(".", 3)[3]
         tensors[f"{layer}{BERT_GGUF[module]}.{part}"] = x.numpy()
     values = {"block_count": 2, "embedding_length": 32, "context_length": 24, "feed_forward_length": 48,
-              "attention.head_count": 4, "attention.layer_norm_epsilon": 1e-12, "attention.causal": False, "pooling_type": 2}
+              "attention.head_count": 4, "attention.layer_norm_epsilon": EPSILON, "attention.causal": False, "pooling_type": 2}
     metadata = {"general.architecture": "bert", "tokenizer.ggml.token_type_count": 2}
     write_gguf(folder + "/model.gguf", metadata | {"bert." + k: v for k, v in values.items()}, tensors, "F32")
 
@@ -427,7 +429,7 @@ def save(folder, **arrays):
 
 def main(root):
     small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-             "num_key_value_heads": 2, "vocab_size": 64, "max_position_embeddings": 64, "rms_norm_eps": 1e-6,
+             "num_key_value_heads": 2, "vocab_size": 64, "max_position_embeddings": 64, "rms_norm_eps": EPSILON,
              "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": False}
     make_rotary(root + "/qwen2", 1, small | {"model_type": "qwen2", "rope_theta": 1000000.0, "use_sliding_window": False,
                                             "sliding_window": 16, "tie_word_embeddings": True}, has_qkv_bias=True)
@@ -436,9 +438,9 @@ def main(root):
               "original_max_position_embeddings": 32}
     make_rotary(root + "/llama3", 2, small | {"model_type": "llama", "head_dim": 16, "attention_bias": True,
                                              "rope_scaling": llama3}, has_qkv_bias=True, has_output_bias=True)
-    # One key/value head for all, linear scaling.
+    # One key/value head for all, linear scaling, names without prefix.
     make_rotary(root + "/llama-linear", 3, small | {"model_type": "llama", "num_key_value_heads": 1, "num_hidden_layers": 1,
-                "head_dim": None, "rope_scaling": {"type": "linear", "factor": 4.0}}, kinds=("F32", "BF16"))
+                "head_dim": None, "rope_scaling": {"type": "linear", "factor": 4.0}}, kinds=("F32", "BF16"), prefix="")
     make_gpt2(root + "/gpt2", 4)
     make_bert(root + "/bert", 5)
     make_model2vec(root + "/model2vec", 6)
