@@ -36,8 +36,7 @@ static hob_status refuse_variants(const struct draft *d, hob_error *error)
     const char *positions;
     bool is_decoder, is_causal;
     TRY(model_source_text(source, KEY_POSITION_KIND, "absolute", &positions, error));
-    if (strcmp(positions, "absolute"))
-        return model_source_refuse(source, KEY_POSITION_KIND, "absolute", error);
+    if (strcmp(positions, "absolute")) return model_source_refuse(source, KEY_POSITION_KIND, "absolute", error);
     TRY(model_source_bool(source, KEY_IS_DECODER, false, &is_decoder, error));
     if (is_decoder) return model_source_refuse(source, KEY_IS_DECODER, "false", error);
     TRY(model_source_bool(source, KEY_IS_CAUSAL, false, &is_causal, error));
@@ -59,18 +58,14 @@ static hob_status read_bert(struct draft *d, struct bert *ret_bert, hob_error *e
     return draft_read_gelu(d, "gelu", &ret_bert->gelu, error);
 }
 
-static uint32_t norm(struct draft *d, const struct bert *bert, enum tensor_role role, int64_t layer,
-                     uint32_t x)
+static uint32_t norm(struct draft *d, const struct bert *bert, enum tensor_role role, int64_t layer, uint32_t x)
 {
-    return draft_norm(
-        d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = bert->epsilon}, x);
+    return draft_norm(d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = bert->epsilon}, x);
 }
 
-static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k,
-                       uint32_t x)
+static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k, uint32_t x)
 {
-    return draft_linear(d, &(struct linear){.role = role, .layer = layer, .n = n, .k = k, .has_bias = true},
-                        x);
+    return draft_linear(d, &(struct linear){.role = role, .layer = layer, .n = n, .k = k, .has_bias = true}, x);
 }
 
 static uint32_t attend(struct draft *d, const struct bert *bert, int64_t layer, uint32_t x)

@@ -21,8 +21,7 @@ static hob_status read_heads(struct draft *d, hob_error *error)
     if (value_width != d->head_width)
         return model_source_refuse(source, KEY_VALUE_WIDTH, "the width of the keys", error);
     if (d->n_heads % d->n_kv_heads)
-        FAIL(error, HOB_BAD_FILE,
-             "%s: found %" PRId64 " heads and %" PRId64 " key/value heads, expected a multiple",
+        FAIL(error, HOB_BAD_FILE, "%s: found %" PRId64 " heads and %" PRId64 " key/value heads, expected a multiple",
              source->where, d->n_heads, d->n_kv_heads);
     return HOB_OK;
 }
@@ -59,8 +58,7 @@ hob_status draft_read_ff_width(struct draft *d, int64_t fallback, hob_error *err
     return model_source_int(d->source, KEY_FF_WIDTH, fallback, &d->ff_width, error);
 }
 
-hob_status draft_read_gelu(struct draft *d, const char *fallback, const char **ret_approximate,
-                           hob_error *error)
+hob_status draft_read_gelu(struct draft *d, const char *fallback, const char **ret_approximate, hob_error *error)
 {
     static const char *const tanh_names[] = {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh"};
     const char *activation;
@@ -75,8 +73,7 @@ hob_status draft_read_gelu(struct draft *d, const char *fallback, const char **r
 
 /* ---- tensors ---- */
 
-static void fail_shape(struct draft *d, const char *name, const struct tensor *found, int rank,
-                       const int64_t *dims)
+static void fail_shape(struct draft *d, const char *name, const struct tensor *found, int rank, const int64_t *dims)
 {
     char found_text[TENSOR_SHAPE_TEXT_BYTES], expected_text[TENSOR_SHAPE_TEXT_BYTES];
     tensor_shape_text(rank, dims, expected_text);
@@ -93,9 +90,8 @@ static bool is_weight_type(enum dtype dtype)
     return numbers_is_float(dtype) || dtype == DTYPE_Q8_0 || dtype == DTYPE_Q4_0;
 }
 
-static const struct tensor *find_tensor(struct draft *d, enum tensor_role role, enum tensor_part part,
-                                        int64_t layer, int rank, const int64_t *dims,
-                                        char name[SOURCE_NAME_BYTES])
+static const struct tensor *find_tensor(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer,
+                                        int rank, const int64_t *dims, char name[SOURCE_NAME_BYTES])
 {
     const struct tensor *tensor = model_source_tensor(d->source, role, part, layer, name);
     if (!tensor || !tensor_has_shape(tensor, rank, dims)) {
@@ -103,9 +99,8 @@ static const struct tensor *find_tensor(struct draft *d, enum tensor_role role, 
         return NULL;
     }
     if (!is_weight_type(tensor->dtype)) {
-        builder_fail(&d->builder, HOB_BAD_TYPE,
-                     "%s: %s: found %s, expected floating point or quantised numbers", d->source->file->path,
-                     name, dtype_name(tensor->dtype));
+        builder_fail(&d->builder, HOB_BAD_TYPE, "%s: %s: found %s, expected floating point or quantised numbers",
+                     d->source->file->path, name, dtype_name(tensor->dtype));
         return NULL;
     }
     return tensor;
@@ -130,8 +125,7 @@ uint32_t draft_weight(struct draft *d, enum tensor_role role, int64_t layer, int
     char name[SOURCE_NAME_BYTES];
     const struct tensor *tensor = find_tensor(d, role, PART_WEIGHT, layer, rank, dims, name);
     if (!tensor) return VALUE_NONE;
-    return tensor->dtype == DTYPE_F64 ? add_as_f32(d, name, tensor)
-                                      : builder_constant(&d->builder, name, tensor);
+    return tensor->dtype == DTYPE_F64 ? add_as_f32(d, name, tensor) : builder_constant(&d->builder, name, tensor);
 }
 
 uint32_t draft_transposed(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k)
@@ -144,15 +138,14 @@ uint32_t draft_transposed(struct draft *d, enum tensor_role role, int64_t layer,
     return builder_constant(&d->builder, name, &view);
 }
 
-uint32_t draft_vector(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer,
-                      int64_t n_items)
+uint32_t draft_vector(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer, int64_t n_items)
 {
     char name[SOURCE_NAME_BYTES];
     const struct tensor *tensor = find_tensor(d, role, part, layer, 1, &n_items, name);
     if (!tensor) return VALUE_NONE;
     if (tensor->dtype == DTYPE_F32) return builder_constant(&d->builder, name, tensor);
     if (numbers_is_float(tensor->dtype)) return add_as_f32(d, name, tensor);
-    builder_fail(&d->builder, HOB_BAD_TYPE, "%s: %s: found %s, expected floating point numbers",
-                 d->source->file->path, name, dtype_name(tensor->dtype));
+    builder_fail(&d->builder, HOB_BAD_TYPE, "%s: %s: found %s, expected floating point numbers", d->source->file->path,
+                 name, dtype_name(tensor->dtype));
     return VALUE_NONE;
 }

@@ -32,8 +32,8 @@ HOB_MUST_CHECK hob_status draft_read_shape(struct draft *draft, hob_error *error
 /* fallback KEY_REQUIRED: the file must say. */
 HOB_MUST_CHECK hob_status draft_read_ff_width(struct draft *draft, int64_t fallback, hob_error *error);
 /* Gelu's `approximate` as the file's activation says; fails on another activation. */
-HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallback,
-                                          const char **ret_approximate, hob_error *error);
+HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallback, const char **ret_approximate,
+                                          hob_error *error);
 
 /* int64 [dim_name] */
 uint32_t draft_input(struct draft *draft, const char *name, const char *dim_name);
@@ -41,8 +41,7 @@ uint32_t draft_input(struct draft *draft, const char *name, const char *dim_name
 void draft_begin(struct draft *draft);
 
 /* The tensor as a constant in the file's type (float64 becomes float32). layer: where the role has one. */
-uint32_t draft_weight(struct draft *draft, enum tensor_role role, int64_t layer, int rank,
-                      const int64_t *dims);
+uint32_t draft_weight(struct draft *draft, enum tensor_role role, int64_t layer, int rank, const int64_t *dims);
 /* A matrix that the file has as [k,n], seen as [n,k]. */
 uint32_t draft_transposed(struct draft *draft, enum tensor_role role, int64_t layer, int64_t n, int64_t k);
 /* [n_items] float32, converted if need be. */

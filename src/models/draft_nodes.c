@@ -8,8 +8,7 @@
 #include <string.h>
 
 #define INPUTS(...) (const uint32_t[]){__VA_ARGS__}, (uint32_t)ARRAY_LENGTH(((const uint32_t[]){__VA_ARGS__}))
-#define ATTRIBUTES(...) \
-    (const struct attribute[]){__VA_ARGS__}, ARRAY_LENGTH(((const struct attribute[]){__VA_ARGS__}))
+#define ATTRIBUTES(...) (const struct attribute[]){__VA_ARGS__}, ARRAY_LENGTH(((const struct attribute[]){__VA_ARGS__}))
 #define NO_ATTRIBUTES NULL, 0
 
 uint32_t draft_input(struct draft *d, const char *name, const char *dim_name)
@@ -43,10 +42,9 @@ uint32_t draft_embed(struct draft *d, enum tensor_role role, int64_t n_rows, uin
 
 uint32_t draft_linear(struct draft *d, const struct linear *linear, uint32_t x)
 {
-    uint32_t w =
-        linear->is_input_first
-            ? draft_transposed(d, linear->role, linear->layer, linear->n, linear->k)
-            : draft_weight(d, linear->role, linear->layer, 2, (const int64_t[]){linear->n, linear->k});
+    uint32_t w = linear->is_input_first
+                     ? draft_transposed(d, linear->role, linear->layer, linear->n, linear->k)
+                     : draft_weight(d, linear->role, linear->layer, 2, (const int64_t[]){linear->n, linear->k});
     if (!linear->has_bias) return builder_op(&d->builder, "hob.Linear", INPUTS(x, w), NO_ATTRIBUTES);
     uint32_t bias = draft_vector(d, linear->role, PART_BIAS, linear->layer, linear->n);
     return builder_op(&d->builder, "hob.Linear", INPUTS(x, w, bias), NO_ATTRIBUTES);
@@ -70,8 +68,7 @@ uint32_t draft_add(struct draft *d, uint32_t a, uint32_t b)
 
 uint32_t draft_gelu(struct draft *d, const char *approximate, uint32_t x)
 {
-    return builder_op(&d->builder, "hob.Gelu", INPUTS(x),
-                      ATTRIBUTES(attribute_string("approximate", approximate)));
+    return builder_op(&d->builder, "hob.Gelu", INPUTS(x), ATTRIBUTES(attribute_string("approximate", approximate)));
 }
 
 /* ---- attention ---- */
@@ -86,8 +83,7 @@ uint32_t draft_split_heads(struct draft *d, uint32_t x, bool is_query)
 static uint32_t heads_first(struct draft *d, uint32_t x)
 {
     struct builder *b = &d->builder;
-    x = builder_op(b, "Transpose", INPUTS(x),
-                   ATTRIBUTES(attribute_ints("perm", (const int64_t[]){1, 0, 2}, 3)));
+    x = builder_op(b, "Transpose", INPUTS(x), ATTRIBUTES(attribute_ints("perm", (const int64_t[]){1, 0, 2}, 3)));
     return builder_op(b, "Unsqueeze", INPUTS(x, d->first_axis), NO_ATTRIBUTES);
 }
 
@@ -95,8 +91,7 @@ static uint32_t heads_first(struct draft *d, uint32_t x)
 static uint32_t merge_heads(struct draft *d, uint32_t x)
 {
     struct builder *b = &d->builder;
-    x = builder_op(b, "Transpose", INPUTS(x),
-                   ATTRIBUTES(attribute_ints("perm", (const int64_t[]){0, 2, 1, 3}, 4)));
+    x = builder_op(b, "Transpose", INPUTS(x), ATTRIBUTES(attribute_ints("perm", (const int64_t[]){0, 2, 1, 3}, 4)));
     return builder_op(b, "Reshape", INPUTS(x, d->merged_shape), NO_ATTRIBUTES);
 }
 
@@ -123,8 +118,7 @@ uint32_t draft_packed_attention(struct draft *d, uint32_t segments, uint32_t q, 
     k = heads_first(d, k);
     v = heads_first(d, v);
     uint32_t inputs[] = {q, k, v, VALUE_NONE, segments};
-    return merge_heads(d,
-                       builder_op(&d->builder, "hob.Attention", inputs, ARRAY_LENGTH(inputs), NO_ATTRIBUTES));
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, ARRAY_LENGTH(inputs), NO_ATTRIBUTES));
 }
 
 /* ---- ends ---- */
@@ -138,6 +132,5 @@ void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, 
     uint32_t head = token_embedding;
     if (model_source_tensor(d->source, TENSOR_HEAD, PART_WEIGHT, 0, name))
         head = draft_weight(d, TENSOR_HEAD, 0, 2, (const int64_t[]){d->n_vocab, d->width});
-    builder_output(&d->builder, "logits",
-                   builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES));
+    builder_output(&d->builder, "logits", builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES));
 }

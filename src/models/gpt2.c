@@ -43,20 +43,16 @@ static hob_status read_gpt2(struct draft *d, struct gpt2 *ret_gpt2, hob_error *e
     return is_scaled_by_layer ? model_source_refuse(source, KEY_SCALES_BY_LAYER, "false", error) : HOB_OK;
 }
 
-static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k,
-                       uint32_t x)
+static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k, uint32_t x)
 {
     bool is_conv1d = !model_source_is_gguf(d->source);
-    struct linear spec = {
-        .role = role, .layer = layer, .n = n, .k = k, .has_bias = true, .is_input_first = is_conv1d};
+    struct linear spec = {.role = role, .layer = layer, .n = n, .k = k, .has_bias = true, .is_input_first = is_conv1d};
     return draft_linear(d, &spec, x);
 }
 
-static uint32_t norm(struct draft *d, const struct gpt2 *gpt2, enum tensor_role role, int64_t layer,
-                     uint32_t x)
+static uint32_t norm(struct draft *d, const struct gpt2 *gpt2, enum tensor_role role, int64_t layer, uint32_t x)
 {
-    return draft_norm(
-        d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = gpt2->epsilon}, x);
+    return draft_norm(d, &(struct norm){.role = role, .layer = layer, .kind = NORM_LAYER, .epsilon = gpt2->epsilon}, x);
 }
 
 static uint32_t attend(struct draft *d, int64_t layer, uint32_t x)

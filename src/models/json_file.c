@@ -10,8 +10,7 @@ enum { JSON_FILE_MAX_BYTES = 16 << 20 };
 static hob_status parse(const struct mapped_file *file, const char *path, json_t **ret_json, hob_error *error)
 {
     if (file->n_bytes > JSON_FILE_MAX_BYTES)
-        FAIL(error, HOB_LIMIT, "%s: found %zu bytes, expected at most %d", path, file->n_bytes,
-             JSON_FILE_MAX_BYTES);
+        FAIL(error, HOB_LIMIT, "%s: found %zu bytes, expected at most %d", path, file->n_bytes, JSON_FILE_MAX_BYTES);
     json_error_t mistake;
     json_t *json = file->n_bytes ? json_loadb((const char *)file->bytes, file->n_bytes, 0, &mistake) : NULL;
     if (!json && !file->n_bytes) FAIL(error, HOB_BAD_FILE, "%s: found an empty file, expected JSON", path);

@@ -13,8 +13,7 @@ static hob_status build(struct draft *d, hob_error *error)
     struct rotary_decoder decoder = {
         .is_interleaved = is_gguf, /* the converter reorders the rows of q and k so that pairs lie together */
         .has_qkv_bias = has_bias,
-        .has_output_bias =
-            has_bias && model_source_tensor(d->source, TENSOR_ATTENTION_OUTPUT, PART_BIAS, 0, name),
+        .has_output_bias = has_bias && model_source_tensor(d->source, TENSOR_ATTENTION_OUTPUT, PART_BIAS, 0, name),
         .rope_base = 10000,
         .is_window_on = true,
     };

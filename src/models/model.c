@@ -13,14 +13,11 @@ static void read_ids(const struct model_source *source, struct model_info *info)
 }
 
 /* llama.cpp's enum llama_pooling_type, as GGUF files hold it. */
-static hob_status read_gguf_pooling(const struct model_source *source, struct model_pooling *pooling,
-                                    hob_error *error)
+static hob_status read_gguf_pooling(const struct model_source *source, struct model_pooling *pooling, hob_error *error)
 {
     enum { NONE, MEAN, CLS, LAST };
-    static const hob_pooling modes[] = {[NONE] = HOB_POOLING_MEAN,
-                                        [MEAN] = HOB_POOLING_MEAN,
-                                        [CLS] = HOB_POOLING_CLS,
-                                        [LAST] = HOB_POOLING_LAST};
+    static const hob_pooling modes[] = {
+        [NONE] = HOB_POOLING_MEAN, [MEAN] = HOB_POOLING_MEAN, [CLS] = HOB_POOLING_CLS, [LAST] = HOB_POOLING_LAST};
     int64_t mode;
     TRY(model_source_int(source, KEY_POOLING, NONE, &mode, error));
     if (mode > LAST) return model_source_refuse(source, KEY_POOLING, "0 to 3 (none, mean, CLS, last)", error);

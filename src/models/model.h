@@ -77,15 +77,13 @@ struct model_def {
 /* folder: where config.json and its neighbours lie; NULL (or unused) for GGUF.
  * Fails: HOB_NOT_FOUND (config.json, a tensor), HOB_BAD_FILE, HOB_BAD_SHAPE, HOB_BAD_TYPE, HOB_UNSUPPORTED
  * (architecture, activation, scaling …), HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status model_build(const struct tensor_file *file, const char *folder,
-                                      struct graph **ret_graph, struct model_info *ret_info,
-                                      hob_error *error);
+HOB_MUST_CHECK hob_status model_build(const struct tensor_file *file, const char *folder, struct graph **ret_graph,
+                                      struct model_info *ret_info, hob_error *error);
 
 /* What sentence-transformers' modules.json, N_Pooling/config.json and sentence_bert_config.json in folder
  * say; the defaults where there are none. For any folder, one with an ONNX model too. Fails: HOB_BAD_FILE,
  * HOB_UNSUPPORTED (max pooling, a Dense module …), HOB_IO. */
-HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_pooling *ret_pooling,
-                                             hob_error *error);
+HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_pooling *ret_pooling, hob_error *error);
 
 size_t model_def_count(void);
 const struct model_def *model_def_at(size_t index);

@@ -30,8 +30,7 @@ static const struct {
 static bool is_chosen(const json_t *config, size_t mode)
 {
     const char *text = json_string_value(json_object_get(config, "pooling_mode"));
-    return json_is_true(json_object_get(config, modes[mode].flag)) ||
-           (text && !strcmp(text, modes[mode].text));
+    return json_is_true(json_object_get(config, modes[mode].flag)) || (text && !strcmp(text, modes[mode].text));
 }
 
 static hob_status parse_mode(const char *path, const json_t *config, hob_pooling *ret_mode, hob_error *error)
@@ -42,11 +41,9 @@ static hob_status parse_mode(const char *path, const json_t *config, hob_pooling
             n_chosen++;
             chosen = i;
         }
-    if (n_chosen != 1)
-        FAIL(error, HOB_UNSUPPORTED, "%s: found %zu pooling modes, expected one", path, n_chosen);
+    if (n_chosen != 1) FAIL(error, HOB_UNSUPPORTED, "%s: found %zu pooling modes, expected one", path, n_chosen);
     if (modes[chosen].mode == HOB_POOLING_DEFAULT)
-        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected mean, cls or lasttoken pooling", path,
-             modes[chosen].flag);
+        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected mean, cls or lasttoken pooling", path, modes[chosen].flag);
     *ret_mode = modes[chosen].mode;
     return HOB_OK;
 }
@@ -69,8 +66,8 @@ static hob_status read_mode(const char *folder, const char *module, hob_pooling 
     char *module_folder = NULL, *path = NULL;
     json_t *config = NULL;
     if (strstr(module, "..") || *module == '/')
-        FAIL(error, HOB_BAD_FILE, "%s/%s: found path \"%.64s\", expected a folder inside", folder,
-             modules_name, module);
+        FAIL(error, HOB_BAD_FILE, "%s/%s: found path \"%.64s\", expected a folder inside", folder, modules_name,
+             module);
     TRY_CLEANUP(json_file_path(folder, module, &module_folder, error));
     TRY_CLEANUP(json_file_path(module_folder, pooling_name, &path, error));
     TRY_CLEANUP(json_file_read(path, &config, error));
@@ -89,14 +86,12 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* type: a Python class, "sentence_transformers.models.Pooling". */
-static hob_status apply_module(const char *folder, const char *type, const char *module,
-                               struct model_pooling *pooling, hob_error *error)
+static hob_status apply_module(const char *folder, const char *type, const char *module, struct model_pooling *pooling,
+                               hob_error *error)
 {
     if (ends_with(type, ".Pooling")) return read_mode(folder, module, &pooling->mode, error);
-    if (ends_with(type, ".Normalize"))
-        pooling->is_normalized = true;
-    else if (ends_with(type, ".StaticEmbedding"))
-        pooling->is_plain_text = true;
+    if (ends_with(type, ".Normalize")) pooling->is_normalized = true;
+    else if (ends_with(type, ".StaticEmbedding")) pooling->is_plain_text = true;
     else if (!ends_with(type, ".Transformer"))
         FAIL(error, HOB_UNSUPPORTED,
              "%s/%s: found module %.64s, expected Transformer, StaticEmbedding, Pooling or Normalize", folder,
@@ -112,10 +107,8 @@ static hob_status apply_modules(const char *folder, const json_t *modules, struc
     pooling->is_stated = true;
     pooling->is_normalized = false; /* until a module says so */
     if (!json_is_array(modules))
-        FAIL(error, HOB_BAD_FILE, "%s/%s: found %s, expected a list", folder, modules_name,
-             json_kind_name(modules));
-    json_array_foreach(modules, index, module)
-    {
+        FAIL(error, HOB_BAD_FILE, "%s/%s: found %s, expected a list", folder, modules_name, json_kind_name(modules));
+    json_array_foreach (modules, index, module) {
         const char *type = json_string_value(json_object_get(module, "type"));
         const char *path = json_string_value(json_object_get(module, "path"));
         if (!type) FAIL(error, HOB_BAD_FILE, "%s/%s: module %zu: type: missing", folder, modules_name, index);

@@ -10,8 +10,7 @@ struct llama3_scaling {
     double factor, low, high, first_context;
 };
 
-static hob_status read_llama3(const struct model_source *source, struct llama3_scaling *ret_scaling,
-                              hob_error *error)
+static hob_status read_llama3(const struct model_source *source, struct llama3_scaling *ret_scaling, hob_error *error)
 {
     int64_t first_context;
     struct llama3_scaling scaling;
@@ -20,9 +19,8 @@ static hob_status read_llama3(const struct model_source *source, struct llama3_s
     TRY(model_source_float(source, KEY_ROPE_HIGH_FACTOR, (double)KEY_REQUIRED, &scaling.high, error));
     TRY(model_source_int(source, KEY_ROPE_FIRST_CONTEXT, KEY_REQUIRED, &first_context, error));
     if (scaling.high <= scaling.low)
-        FAIL(error, HOB_BAD_FILE,
-             "%s: found a high frequency factor of %g, expected more than the low one, %g", source->where,
-             scaling.high, scaling.low);
+        FAIL(error, HOB_BAD_FILE, "%s: found a high frequency factor of %g, expected more than the low one, %g",
+             source->where, scaling.high, scaling.low);
     scaling.first_context = (double)first_context;
     *ret_scaling = scaling;
     return HOB_OK;
@@ -39,8 +37,7 @@ static float llama3_factor(const struct llama3_scaling *scaling, double frequenc
     return (float)(1 / ((1 - ramp) / scaling->factor + ramp));
 }
 
-static hob_status fill_llama3(const struct draft *d, double base, int64_t n_factors, float *factors,
-                              hob_error *error)
+static hob_status fill_llama3(const struct draft *d, double base, int64_t n_factors, float *factors, hob_error *error)
 {
     struct llama3_scaling scaling;
     TRY(read_llama3(d->source, &scaling, error));
@@ -78,8 +75,7 @@ hob_status rope_scaling_factors(struct draft *d, float base, int64_t rope_width,
     bool is_none = !strcmp(scaling, "none") || !strcmp(scaling, "default");
     if (is_none) {
         bool has_table = model_source_tensor(d->source, TENSOR_ROPE_FACTORS, PART_WEIGHT, 0, name);
-        *ret_factors =
-            has_table ? draft_vector(d, TENSOR_ROPE_FACTORS, PART_WEIGHT, 0, n_factors) : VALUE_NONE;
+        *ret_factors = has_table ? draft_vector(d, TENSOR_ROPE_FACTORS, PART_WEIGHT, 0, n_factors) : VALUE_NONE;
         return HOB_OK;
     }
     float *factors = ARENA_NEW(&d->builder.graph->arena, float, (size_t)n_factors);

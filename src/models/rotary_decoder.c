@@ -26,8 +26,8 @@ static hob_status read_rope(struct draft *d, struct rotary_decoder *decoder, hob
     double base, fraction;
     TRY(model_source_float(d->source, KEY_ROPE_BASE, decoder->rope_base, &base, error));
     TRY(model_source_float(d->source, KEY_ROPE_FRACTION, 1, &fraction, error));
-    TRY(model_source_int(d->source, KEY_ROPE_WIDTH, (int64_t)((double)d->head_width * fraction),
-                         &decoder->rope_width, error));
+    TRY(model_source_int(d->source, KEY_ROPE_WIDTH, (int64_t)((double)d->head_width * fraction), &decoder->rope_width,
+                         error));
     if (decoder->rope_width < 2 || decoder->rope_width % 2 || decoder->rope_width > d->head_width)
         FAIL(error, HOB_BAD_FILE, "%s: found %lld rotary dimensions, expected an even number up to %lld",
              d->source->where, (long long)decoder->rope_width, (long long)d->head_width);
@@ -84,15 +84,15 @@ static uint32_t rotate(struct draft *d, const struct rotary_decoder *decoder, ui
     return builder_op(&d->builder, "hob.RotaryEmbedding", inputs, n_inputs, attributes, 3);
 }
 
-static uint32_t norm(struct draft *d, const struct rotary_decoder *decoder, enum tensor_role role,
-                     int64_t layer, uint32_t x)
+static uint32_t norm(struct draft *d, const struct rotary_decoder *decoder, enum tensor_role role, int64_t layer,
+                     uint32_t x)
 {
-    return draft_norm(
-        d, &(struct norm){.role = role, .layer = layer, .kind = NORM_RMS, .epsilon = decoder->epsilon}, x);
+    return draft_norm(d, &(struct norm){.role = role, .layer = layer, .kind = NORM_RMS, .epsilon = decoder->epsilon},
+                      x);
 }
 
-static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k,
-                       bool has_bias, uint32_t x)
+static uint32_t linear(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k, bool has_bias,
+                       uint32_t x)
 {
     struct linear spec = {.role = role, .layer = layer, .n = n, .k = k, .has_bias = has_bias};
     return draft_linear(d, &spec, x);

@@ -26,7 +26,6 @@ struct rotary_decoder {
 /* Module names of Hugging Face's Llama, which the family kept. */
 extern const char *const rotary_decoder_hf_names[TENSOR_ROLE_COUNT];
 
-HOB_MUST_CHECK hob_status rotary_decoder_build(struct draft *draft, struct rotary_decoder decoder,
-                                               hob_error *error);
+HOB_MUST_CHECK hob_status rotary_decoder_build(struct draft *draft, struct rotary_decoder decoder, hob_error *error);
 
 #endif

@@ -43,9 +43,8 @@ static hob_status find_def(struct model_source *source, const char *key, const c
         }
     struct buffer list = {0};
     list_names(&list, is_gguf);
-    hob_status status =
-        error_set(error, HOB_UNSUPPORTED, ERROR_HERE, "%s: %s: found \"%.64s\", expected one of %s",
-                  source->where, key, name, buffer_text(&list));
+    hob_status status = error_set(error, HOB_UNSUPPORTED, ERROR_HERE, "%s: %s: found \"%.64s\", expected one of %s",
+                                  source->where, key, name, buffer_text(&list));
     buffer_release(&list);
     return status;
 }
@@ -64,8 +63,8 @@ static hob_status open_config(struct model_source *source, const char *folder, h
     return status;
 }
 
-hob_status model_source_open(const struct tensor_file *file, const char *folder,
-                             struct model_source *ret_source, hob_error *error)
+hob_status model_source_open(const struct tensor_file *file, const char *folder, struct model_source *ret_source,
+                             hob_error *error)
 {
     hob_status status = HOB_OK;
     struct model_source source = {.file = file, .where = file->path};

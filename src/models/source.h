@@ -55,9 +55,8 @@ enum tensor_part { PART_WEIGHT, PART_BIAS };
 struct model_source {
     const struct tensor_file *file;
     const struct model_def *def;
-    json_t *config; /* NULL for GGUF */
-    const char
-        *where; /* of the metadata, for messages: the GGUF file, or config.json's path (owned with config) */
+    json_t *config;    /* NULL for GGUF */
+    const char *where; /* of the metadata, for messages: the GGUF file, or config.json's path (owned with config) */
     char *config_path;
 };
 
@@ -77,22 +76,21 @@ static inline bool model_source_is_gguf(const struct model_source *source)
 bool model_source_has(const struct model_source *source, enum model_key key);
 /* fallback: when the file does not say; KEY_REQUIRED fails then. Fails: HOB_BAD_FILE naming key, value and
  * bounds. */
-HOB_MUST_CHECK hob_status model_source_int(const struct model_source *source, enum model_key key,
-                                           int64_t fallback, int64_t *ret_integer, hob_error *error);
-HOB_MUST_CHECK hob_status model_source_float(const struct model_source *source, enum model_key key,
-                                             double fallback, double *ret_number, hob_error *error);
-HOB_MUST_CHECK hob_status model_source_bool(const struct model_source *source, enum model_key key,
-                                            bool fallback, bool *ret_flag, hob_error *error);
+HOB_MUST_CHECK hob_status model_source_int(const struct model_source *source, enum model_key key, int64_t fallback,
+                                           int64_t *ret_integer, hob_error *error);
+HOB_MUST_CHECK hob_status model_source_float(const struct model_source *source, enum model_key key, double fallback,
+                                             double *ret_number, hob_error *error);
+HOB_MUST_CHECK hob_status model_source_bool(const struct model_source *source, enum model_key key, bool fallback,
+                                            bool *ret_flag, hob_error *error);
 /* The text belongs to the source (or is fallback). */
-HOB_MUST_CHECK hob_status model_source_text(const struct model_source *source, enum model_key key,
-                                            const char *fallback, const char **ret_text, hob_error *error);
+HOB_MUST_CHECK hob_status model_source_text(const struct model_source *source, enum model_key key, const char *fallback,
+                                            const char **ret_text, hob_error *error);
 /* One number or a list: at most max_items, those within the key's bounds; 0 of them when the file does not
  * say. */
 size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items,
                          int64_t *ret_integers);
 /* The key as this file spells it, for messages. */
-const char *model_source_key_name(const struct model_source *source, enum model_key key,
-                                  char name[SOURCE_NAME_BYTES]);
+const char *model_source_key_name(const struct model_source *source, enum model_key key, char name[SOURCE_NAME_BYTES]);
 /* HOB_UNSUPPORTED: "WHERE: KEY: found VALUE, expected EXPECTED". */
 hob_status model_source_refuse(const struct model_source *source, enum model_key key, const char *expected,
                                hob_error *error);

@@ -99,14 +99,12 @@ static const char *config_name(const struct model_source *source, enum model_key
     return keys[key].hf[0];
 }
 
-const char *model_source_key_name(const struct model_source *source, enum model_key key,
-                                  char name[SOURCE_NAME_BYTES])
+const char *model_source_key_name(const struct model_source *source, enum model_key key, char name[SOURCE_NAME_BYTES])
 {
-    if (!model_source_is_gguf(source))
-        snprintf(name, SOURCE_NAME_BYTES, "%s", config_name(source, key));
+    if (!model_source_is_gguf(source)) snprintf(name, SOURCE_NAME_BYTES, "%s", config_name(source, key));
     else
-        snprintf(name, SOURCE_NAME_BYTES, "%s%s",
-                 *keys[key].gguf == '.' ? source->def->gguf_architecture : "", keys[key].gguf);
+        snprintf(name, SOURCE_NAME_BYTES, "%s%s", *keys[key].gguf == '.' ? source->def->gguf_architecture : "",
+                 keys[key].gguf);
     return name;
 }
 
@@ -133,8 +131,8 @@ static hob_status fail_kind(const struct model_source *source, enum model_key ke
                             enum value_kind expected, hob_error *error)
 {
     char name[SOURCE_NAME_BYTES];
-    FAIL(error, HOB_BAD_FILE, "%s: %s: found %s, expected %s", source->where,
-         model_source_key_name(source, key, name), kind_names[found], kind_names[expected]);
+    FAIL(error, HOB_BAD_FILE, "%s: %s: found %s, expected %s", source->where, model_source_key_name(source, key, name),
+         kind_names[found], kind_names[expected]);
 }
 
 static bool is_in_bounds(enum model_key key, double number)
@@ -142,8 +140,7 @@ static bool is_in_bounds(enum model_key key, double number)
     return number >= keys[key].least && number <= keys[key].most; /* false for NaN */
 }
 
-static hob_status check_bounds(const struct model_source *source, enum model_key key, double number,
-                               hob_error *error)
+static hob_status check_bounds(const struct model_source *source, enum model_key key, double number, hob_error *error)
 {
     char name[SOURCE_NAME_BYTES];
     if (is_in_bounds(key, number)) return HOB_OK;
@@ -170,8 +167,7 @@ hob_status model_source_float(const struct model_source *source, enum model_key 
                               double *ret_number, hob_error *error)
 {
     struct key_value value = find_value(source, key);
-    if (value.kind == VALUE_ABSENT && fallback == (double)KEY_REQUIRED)
-        return fail_missing(source, key, error);
+    if (value.kind == VALUE_ABSENT && fallback == (double)KEY_REQUIRED) return fail_missing(source, key, error);
     if (value.kind == VALUE_ABSENT) {
         *ret_number = fallback;
         return HOB_OK;
@@ -183,8 +179,8 @@ hob_status model_source_float(const struct model_source *source, enum model_key 
     return HOB_OK;
 }
 
-hob_status model_source_bool(const struct model_source *source, enum model_key key, bool fallback,
-                             bool *ret_flag, hob_error *error)
+hob_status model_source_bool(const struct model_source *source, enum model_key key, bool fallback, bool *ret_flag,
+                             hob_error *error)
 {
     struct key_value value = find_value(source, key);
     if (value.kind != VALUE_ABSENT && value.kind != VALUE_FLAG)
@@ -203,17 +199,14 @@ hob_status model_source_text(const struct model_source *source, enum model_key k
     return HOB_OK;
 }
 
-size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items,
-                         int64_t *ret_integers)
+size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items, int64_t *ret_integers)
 {
     char name[SOURCE_NAME_BYTES];
     const json_t *list = find_json(source->config, model_source_key_name(source, key, name));
     size_t n_values = json_is_array(list) ? json_array_size(list) : 1, n_integers = 0;
     for (size_t i = 0; i < n_values && n_integers < max_items; i++) {
-        struct key_value value =
-            json_is_array(list) ? value_of_json(json_array_get(list, i)) : find_value(source, key);
-        if (value.kind == VALUE_INT && is_in_bounds(key, value.number))
-            ret_integers[n_integers++] = value.integer;
+        struct key_value value = json_is_array(list) ? value_of_json(json_array_get(list, i)) : find_value(source, key);
+        if (value.kind == VALUE_INT && is_in_bounds(key, value.number)) ret_integers[n_integers++] = value.integer;
     }
     return n_integers;
 }

@@ -41,15 +41,13 @@ static void spell(const char *prefix, const char *pattern, int64_t layer, const 
 {
     const char *mark = strchr(pattern, '#');
     if (mark)
-        snprintf(name, SOURCE_NAME_BYTES, "%s%.*s%" PRId64 "%s%s", prefix, (int)(mark - pattern), pattern,
-                 layer, mark + 1, suffix);
-    else
-        snprintf(name, SOURCE_NAME_BYTES, "%s%s%s", prefix, pattern, suffix);
+        snprintf(name, SOURCE_NAME_BYTES, "%s%.*s%" PRId64 "%s%s", prefix, (int)(mark - pattern), pattern, layer,
+                 mark + 1, suffix);
+    else snprintf(name, SOURCE_NAME_BYTES, "%s%s%s", prefix, pattern, suffix);
 }
 
-static const struct tensor *find_spelling(const struct model_source *source, const char *prefix,
-                                          const char *pattern, enum tensor_part part, int64_t layer,
-                                          char name[SOURCE_NAME_BYTES])
+static const struct tensor *find_spelling(const struct model_source *source, const char *prefix, const char *pattern,
+                                          enum tensor_part part, int64_t layer, char name[SOURCE_NAME_BYTES])
 {
     for (size_t i = 0; i < sizeof suffixes[part] / sizeof *suffixes[part]; i++) {
         spell(prefix, pattern, layer, suffixes[part][i], name);

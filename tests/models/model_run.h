@@ -51,8 +51,8 @@ static inline void model_run_release_file(void *file)
 }
 
 /* The graph as the engine gets it; the file belongs to it. */
-static inline hob_status model_run_build(const char *path, struct graph **ret_graph,
-                                         struct model_info *ret_info, hob_error *error)
+static inline hob_status model_run_build(const char *path, struct graph **ret_graph, struct model_info *ret_info,
+                                         hob_error *error)
 {
     hob_status status = HOB_OK;
     struct format_content content;
@@ -77,8 +77,7 @@ static inline void model_run_open(struct model_run *run, const char *path, const
     const struct provider_def *cpu = provider_find("cpu");
     run->provider.def = cpu;
     ASSERT_OK(cpu->open(&(struct provider_options){.n_threads = 1}, &run->provider, &run->error), run->error);
-    ASSERT_OK(executor_new(program, &run->provider, MODEL_RUN_CAPACITY, &run->executor, &run->error),
-              run->error);
+    ASSERT_OK(executor_new(program, &run->provider, MODEL_RUN_CAPACITY, &run->executor, &run->error), run->error);
 }
 
 static inline void model_run_close(struct model_run *run)
@@ -90,12 +89,10 @@ static inline void model_run_close(struct model_run *run)
 }
 
 /* values must last until the step. */
-static inline void model_run_feed(struct model_run *run, const char *name, const int64_t *values,
-                                  int64_t n_values)
+static inline void model_run_feed(struct model_run *run, const char *name, const int64_t *values, int64_t n_values)
 {
     struct tensor tensor;
-    ASSERT_OK(tensor_init(&tensor, DTYPE_I64, 1, &n_values, (void *)(uintptr_t)values, &run->error),
-              run->error);
+    ASSERT_OK(tensor_init(&tensor, DTYPE_I64, 1, &n_values, (void *)(uintptr_t)values, &run->error), run->error);
     for (uint32_t i = 0; i < run->graph->n_inputs; i++)
         if (!strcmp(run->graph->values[run->graph->inputs[i]].name, name)) {
             executor_bind(run->executor, i, &tensor);

@@ -28,8 +28,7 @@ static inline void scratch_folder_make(struct scratch_folder *folder)
 }
 
 /* name may have one folder in it. */
-static inline void scratch_folder_write(const struct scratch_folder *folder, const char *name,
-                                        const char *text)
+static inline void scratch_folder_write(const struct scratch_folder *folder, const char *name, const char *text)
 {
     char path[256];
     const char *slash = strchr(name, '/');
@@ -44,8 +43,7 @@ static inline void scratch_folder_write(const struct scratch_folder *folder, con
     assert_int_equal(fclose(file), 0);
 }
 
-static inline int scratch_folder_remove_one(const char *path, const struct stat *info, int kind,
-                                            struct FTW *where)
+static inline int scratch_folder_remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
 {
     (void)info, (void)kind, (void)where;
     return remove(path);

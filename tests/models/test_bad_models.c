@@ -38,8 +38,7 @@ static char *patched_config(const char *folder, const char *patch)
 }
 
 /* config_text beside the tensors of a tiny model. */
-static hob_status build_with(const char *model, const char *config_text, struct model_info *ret_info,
-                             hob_error *error)
+static hob_status build_with(const char *model, const char *config_text, struct model_info *ret_info, hob_error *error)
 {
     char path[256];
     struct scratch_folder folder;
@@ -56,8 +55,7 @@ static hob_status build_with(const char *model, const char *config_text, struct 
     return status;
 }
 
-static hob_status build_patched(const char *model, const char *patch, struct model_info *ret_info,
-                                hob_error *error)
+static hob_status build_patched(const char *model, const char *patch, struct model_info *ret_info, hob_error *error)
 {
     char *text = patched_config(model, patch);
     hob_status status = build_with(model, text, ret_info, error);
@@ -75,41 +73,31 @@ static void test_bad_configs(void **state)
         {"llama3", "{\"model_type\": null}", HOB_BAD_FILE, "model_type: missing"},
         {"llama3", "{\"num_hidden_layers\": 1000000000}", HOB_BAD_FILE,
          "num_hidden_layers: found 1000000000, expected 1 to 4096"},
-        {"llama3", "{\"num_hidden_layers\": -3}", HOB_BAD_FILE,
-         "num_hidden_layers: found -3, expected 1 to 4096"},
+        {"llama3", "{\"num_hidden_layers\": -3}", HOB_BAD_FILE, "num_hidden_layers: found -3, expected 1 to 4096"},
         {"llama3", "{\"num_hidden_layers\": \"2\"}", HOB_BAD_FILE, "found a text, expected a whole number"},
         {"llama3", "{\"num_hidden_layers\": 2.5}", HOB_BAD_FILE, "found a number, expected a whole number"},
-        {"llama3", "{\"num_hidden_layers\": [2]}", HOB_BAD_FILE,
-         "found a list or an object, expected a whole number"},
+        {"llama3", "{\"num_hidden_layers\": [2]}", HOB_BAD_FILE, "found a list or an object, expected a whole number"},
         {"llama3", "{\"num_hidden_layers\": null}", HOB_BAD_FILE, "num_hidden_layers: missing"},
         {"llama3", "{\"num_hidden_layers\": 3}", HOB_NOT_FOUND,
          "model.layers.2.input_layernorm.weight: missing, expected [32]"},
-        {"llama3", "{\"num_attention_heads\": 0}", HOB_BAD_FILE,
-         "num_attention_heads: found 0, expected 1 to 65536"},
+        {"llama3", "{\"num_attention_heads\": 0}", HOB_BAD_FILE, "num_attention_heads: found 0, expected 1 to 65536"},
         {"llama3", "{\"num_attention_heads\": 3}", HOB_BAD_FILE, "3 heads and 2 key/value heads"},
         {"llama3", "{\"num_attention_heads\": 5, \"head_dim\": null}", HOB_BAD_FILE, "width 32 and 5 heads"},
         {"llama3", "{\"num_attention_heads\": 8}", HOB_BAD_SHAPE,
          "model.layers.0.self_attn.q_proj.weight: found [64,32], expected [128,32]"},
-        {"llama3", "{\"head_dim\": 15}", HOB_BAD_FILE,
-         "15 rotary dimensions, expected an even number up to 15"},
-        {"llama3", "{\"v_head_dim\": 8}", HOB_UNSUPPORTED,
-         "v_head_dim: found 8, expected the width of the keys"},
+        {"llama3", "{\"head_dim\": 15}", HOB_BAD_FILE, "15 rotary dimensions, expected an even number up to 15"},
+        {"llama3", "{\"v_head_dim\": 8}", HOB_UNSUPPORTED, "v_head_dim: found 8, expected the width of the keys"},
         {"llama3", "{\"hidden_size\": 33}", HOB_BAD_SHAPE,
          "model.embed_tokens.weight: found [64,32], expected [64,33]"},
-        {"llama3", "{\"vocab_size\": 65}", HOB_BAD_SHAPE,
-         "model.embed_tokens.weight: found [64,32], expected [65,32]"},
+        {"llama3", "{\"vocab_size\": 65}", HOB_BAD_SHAPE, "model.embed_tokens.weight: found [64,32], expected [65,32]"},
         {"llama3", "{\"intermediate_size\": null}", HOB_BAD_FILE, "intermediate_size: missing"},
-        {"llama3", "{\"rms_norm_eps\": true}", HOB_BAD_FILE,
-         "rms_norm_eps: found true or false, expected a number"},
+        {"llama3", "{\"rms_norm_eps\": true}", HOB_BAD_FILE, "rms_norm_eps: found true or false, expected a number"},
         {"llama3", "{\"rms_norm_eps\": null}", HOB_BAD_FILE, "rms_norm_eps: missing"},
-        {"llama3", "{\"hidden_act\": \"relu\"}", HOB_UNSUPPORTED,
-         "hidden_act: found \"relu\", expected silu"},
+        {"llama3", "{\"hidden_act\": \"relu\"}", HOB_UNSUPPORTED, "hidden_act: found \"relu\", expected silu"},
         {"llama3", "{\"hidden_act\": 1}", HOB_BAD_FILE, "hidden_act: found a whole number, expected a text"},
         {"llama3", "{\"mlp_bias\": true}", HOB_UNSUPPORTED, "mlp_bias: found true, expected false"},
-        {"llama3", "{\"mlp_bias\": 0}", HOB_BAD_FILE,
-         "mlp_bias: found a whole number, expected true or false"},
-        {"llama3", "{\"num_local_experts\": 8}", HOB_UNSUPPORTED,
-         "num_local_experts: found 8, expected no experts"},
+        {"llama3", "{\"mlp_bias\": 0}", HOB_BAD_FILE, "mlp_bias: found a whole number, expected true or false"},
+        {"llama3", "{\"num_local_experts\": 8}", HOB_UNSUPPORTED, "num_local_experts: found 8, expected no experts"},
         {"llama3", "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}}", HOB_UNSUPPORTED,
          "rope_scaling.rope_type: found \"yarn\", expected none, linear or llama3"},
         {"llama3", "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8}}", HOB_BAD_FILE,
@@ -119,10 +107,8 @@ static void test_bad_configs(void **state)
          "model.layers.0.self_attn.q_proj.bias: missing, expected [32]"},
         {"gpt2", "{\"activation_function\": \"relu\"}", HOB_UNSUPPORTED,
          "activation_function: found \"relu\", expected gelu, gelu_new"},
-        {"gpt2", "{\"scale_attn_weights\": false}", HOB_UNSUPPORTED,
-         "scale_attn_weights: found false, expected true"},
-        {"gpt2", "{\"scale_attn_by_inverse_layer_idx\": true}", HOB_UNSUPPORTED,
-         "found true, expected false"},
+        {"gpt2", "{\"scale_attn_weights\": false}", HOB_UNSUPPORTED, "scale_attn_weights: found false, expected true"},
+        {"gpt2", "{\"scale_attn_by_inverse_layer_idx\": true}", HOB_UNSUPPORTED, "found true, expected false"},
         {"gpt2", "{\"n_inner\": 64}", HOB_BAD_SHAPE,
          "transformer.h.0.mlp.c_fc.weight: found [32,128], expected [32,64]"},
         {"bert", "{\"position_embedding_type\": \"relative_key\"}", HOB_UNSUPPORTED, "expected absolute"},
@@ -145,11 +131,9 @@ static void test_broken_config_files(void **state)
     struct model_info info;
     hob_error error;
     check_failure(build_with("llama3", NULL, &info, &error), &error, HOB_NOT_FOUND, "config.json: missing");
-    check_failure(build_with("llama3", "", &info, &error), &error, HOB_BAD_FILE,
-                  "config.json: found an empty file");
+    check_failure(build_with("llama3", "", &info, &error), &error, HOB_BAD_FILE, "config.json: found an empty file");
     check_failure(build_with("llama3", "{", &info, &error), &error, HOB_BAD_FILE, "config.json:1:1");
-    check_failure(build_with("llama3", "[]", &info, &error), &error, HOB_BAD_FILE,
-                  "found a list, expected an object");
+    check_failure(build_with("llama3", "[]", &info, &error), &error, HOB_BAD_FILE, "found a list, expected an object");
     assert_int_equal(build_with("llama3", "{", &info, NULL), HOB_BAD_FILE);
 }
 
@@ -158,16 +142,13 @@ static void test_config_variants(void **state)
     (void)state;
     struct model_info info;
     hob_error error;
-    ASSERT_OK(build_patched("llama3", "{\"sliding_window\": 16, \"model_type\": \"mistral\"}", &info, &error),
-              error);
+    ASSERT_OK(build_patched("llama3", "{\"sliding_window\": 16, \"model_type\": \"mistral\"}", &info, &error), error);
     assert_int_equal(info.n_context, 16);
     ASSERT_OK(build_patched("qwen2", "{}", &info, &error), error);
     assert_int_equal(info.n_context, 64);
     ASSERT_OK(build_patched("qwen2", "{\"use_sliding_window\": true}", &info, &error), error);
     assert_int_equal(info.n_context, 16);
-    ASSERT_OK(
-        build_patched("llama3", "{\"eos_token_id\": [5, 6, -1], \"bos_token_id\": null}", &info, &error),
-        error);
+    ASSERT_OK(build_patched("llama3", "{\"eos_token_id\": [5, 6, -1], \"bos_token_id\": null}", &info, &error), error);
     assert_int_equal(info.bos_id, -1);
     assert_int_equal(info.n_eos_ids, 2);
     assert_int_equal(info.eos_ids[1], 6);
@@ -204,8 +185,7 @@ static void set_metadata(struct tensor_file *file, const struct metadata *metada
     memcpy(grown, file->metadata, file->n_metadata * sizeof *grown);
     grown[file->n_metadata] = *metadata;
     file->metadata = grown;
-    assert_true(
-        string_map_put(&file->metadata_by_key, metadata->key, strlen(metadata->key), file->n_metadata++));
+    assert_true(string_map_put(&file->metadata_by_key, metadata->key, strlen(metadata->key), file->n_metadata++));
 }
 
 static struct tensor *tensor_named(struct tensor_file *file, const char *name)
@@ -247,21 +227,17 @@ static void test_bad_metadata(void **state)
         {"llama3", INT("general.architecture", 3), HOB_BAD_FILE, "general.architecture: missing"},
         {"llama3", INT("llama.block_count", 1000000000), HOB_BAD_FILE,
          "model.gguf: llama.block_count: found 1000000000, expected 1 to 4096"},
-        {"llama3", INT("llama.block_count", -1), HOB_BAD_FILE,
-         "llama.block_count: found -1, expected 1 to 4096"},
+        {"llama3", INT("llama.block_count", -1), HOB_BAD_FILE, "llama.block_count: found -1, expected 1 to 4096"},
         {"llama3", INT("llama.block_count", 3), HOB_NOT_FOUND,
          "model.gguf: blk.2.attn_norm.weight: missing, expected [32]"},
         {"llama3", FLOAT("llama.block_count", 2), HOB_BAD_FILE, "found a number, expected a whole number"},
         {"llama3", INT("llama.attention.head_count", 0), HOB_BAD_FILE, "llama.attention.head_count: found 0"},
-        {"llama3", INT("llama.embedding_length", INT64_MAX), HOB_BAD_FILE,
-         "llama.embedding_length: found 9.22"},
-        {"llama3", FLOAT("llama.attention.layer_norm_rms_epsilon", NAN), HOB_BAD_FILE,
-         "found nan, expected 0 to 1"},
+        {"llama3", INT("llama.embedding_length", INT64_MAX), HOB_BAD_FILE, "llama.embedding_length: found 9.22"},
+        {"llama3", FLOAT("llama.attention.layer_norm_rms_epsilon", NAN), HOB_BAD_FILE, "found nan, expected 0 to 1"},
         {"llama3", INT("llama.feed_forward_length", 47), HOB_BAD_SHAPE,
          "blk.0.ffn_gate.weight: found [48,32], expected [47,32]"},
         {"llama3", INT("llama.rope.dimension_count", 18), HOB_BAD_FILE, "18 rotary dimensions"},
-        {"llama3", INT("llama.expert_count", 8), HOB_UNSUPPORTED,
-         "llama.expert_count: found 8, expected no experts"},
+        {"llama3", INT("llama.expert_count", 8), HOB_UNSUPPORTED, "llama.expert_count: found 8, expected no experts"},
         {"llama-linear", TEXT("llama.rope.scaling.type", "longrope"), HOB_UNSUPPORTED,
          "llama.rope.scaling.type: found \"longrope\", expected none, linear or llama3"},
         {"bert", INT("bert.pooling_type", 4), HOB_UNSUPPORTED, "bert.pooling_type: found 4, expected 0 to 3"},
@@ -286,8 +262,7 @@ static void test_metadata_variants(void **state)
     assert_int_equal(info.n_context, 8);
 }
 
-static hob_status build_spoiled(const char *path, const char *tensor, const struct tensor *change,
-                                hob_error *error)
+static hob_status build_spoiled(const char *path, const char *tensor, const struct tensor *change, hob_error *error)
 {
     struct format_content content;
     struct graph *graph = NULL;
@@ -305,10 +280,9 @@ static void test_bad_tensors(void **state)
     (void)state;
     static int32_t numbers[4096];
     hob_error error;
-    struct tensor integers = {
-        .data = numbers, .dtype = DTYPE_I32, .rank = 2, .dims = {32, 64}, .strides = {64, 1}};
-    check_failure(build_spoiled(DATA "llama3/model.gguf", "blk.1.attn_output.weight", &integers, &error),
-                  &error, HOB_BAD_TYPE,
+    struct tensor integers = {.data = numbers, .dtype = DTYPE_I32, .rank = 2, .dims = {32, 64}, .strides = {64, 1}};
+    check_failure(build_spoiled(DATA "llama3/model.gguf", "blk.1.attn_output.weight", &integers, &error), &error,
+                  HOB_BAD_TYPE,
                   "model.gguf: blk.1.attn_output.weight: found int32, expected floating point or quantised");
     struct tensor blocks = {.data = numbers, .dtype = DTYPE_Q8_0, .rank = 1, .dims = {32}, .strides = {1}};
     check_failure(build_spoiled(DATA "llama3/model.gguf", "blk.1.ffn_norm.weight", &blocks, &error), &error,

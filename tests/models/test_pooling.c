@@ -35,10 +35,8 @@ static void check(const struct pooling_case *c)
     if (status != c->status) fail_msg("%s: %s", c->modules ? c->modules : "no modules", error.message);
     if (status != HOB_OK) {
         assert_int_equal(found.max_tokens, -7); /* untouched */
-        if (!strstr(error.message, c->message))
-            fail_msg("found \"%s\", expected \"%s\"", error.message, c->message);
-        assert_int_equal(model_read_pooling(folder.path, &found, NULL),
-                         HOB_OK); /* the folder is gone: defaults */
+        if (!strstr(error.message, c->message)) fail_msg("found \"%s\", expected \"%s\"", error.message, c->message);
+        assert_int_equal(model_read_pooling(folder.path, &found, NULL), HOB_OK); /* the folder is gone: defaults */
         return;
     }
     assert_int_equal(found.mode, c->expected.mode);
@@ -65,8 +63,7 @@ static void test_good_folders(void **state)
          .pooling = "{\"pooling_mode\": \"lasttoken\"}",
          .expected = {.mode = HOB_POOLING_LAST, .is_stated = true}},
         {.modules = "[" MODULE("StaticEmbedding", ".") "," NORMALIZE "]",
-         .expected =
-             {.mode = HOB_POOLING_MEAN, .is_normalized = true, .is_stated = true, .is_plain_text = true}},
+         .expected = {.mode = HOB_POOLING_MEAN, .is_normalized = true, .is_stated = true, .is_plain_text = true}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check(&cases[i]);
 }
@@ -92,9 +89,7 @@ static void test_bad_folders(void **state)
          .message = "expected a folder inside"},
         {.modules = "[{\"path\": \"\"}]", .status = HOB_BAD_FILE, .message = "module 0: type: missing"},
         {.modules = "[7]", .status = HOB_BAD_FILE, .message = "module 0: type: missing"},
-        {.modules = "{}",
-         .status = HOB_BAD_FILE,
-         .message = "modules.json: found an object, expected a list"},
+        {.modules = "{}", .status = HOB_BAD_FILE, .message = "modules.json: found an object, expected a list"},
         {.modules = "[", .status = HOB_BAD_FILE, .message = "modules.json:1:1"},
         {.modules = "", .status = HOB_BAD_FILE, .message = "empty file"},
         {.limits = "{", .status = HOB_BAD_FILE, .message = "sentence_bert_config.json:1:1"},
@@ -104,7 +99,6 @@ static void test_bad_folders(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good_folders),
-                                       cmocka_unit_test(test_bad_folders)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good_folders), cmocka_unit_test(test_bad_folders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static int64_t read_ids(const json_t *list, int64_t *ret_ids)
     size_t i;
     json_t *id;
     assert_true(json_array_size(list) <= MODEL_RUN_CAPACITY);
-    json_array_foreach(list, i, id) ret_ids[i] = json_integer_value(id);
+    json_array_foreach (list, i, id) ret_ids[i] = json_integer_value(id);
     return (int64_t)json_array_size(list);
 }
 
@@ -53,7 +53,7 @@ static void test_stories(void **state)
     json_t *prompts = load_json(SHARED "stories260k/reference.json"), *prompt;
     size_t i;
     assert_int_equal(json_array_size(prompts), 3);
-    json_array_foreach(prompts, i, prompt) check_prompt(&run, prompt, (int)i + 1, stories->tolerance);
+    json_array_foreach (prompts, i, prompt) check_prompt(&run, prompt, (int)i + 1, stories->tolerance);
     json_decref(prompts);
     model_run_close(&run);
 }
@@ -71,8 +71,7 @@ static void test_gpt2(void **state)
     const struct tensor *logits = model_run_append(&run, ids, n_ids);
     size_t n_vocab = (size_t)run.info.n_vocab;
     assert_int_equal(tensor_n_items(&expected), n_vocab);
-    assert_close((const float *)logits->data + (size_t)(n_ids - 1) * n_vocab, expected.data, n_vocab,
-                 tolerance);
+    assert_close((const float *)logits->data + (size_t)(n_ids - 1) * n_vocab, expected.data, n_vocab, tolerance);
     json_decref(reference);
     model_run_close(&run);
 }
@@ -143,8 +142,7 @@ static void test_model2vec(void **state)
     const json_t *expected = json_array_get(reference, 0);
     assert_int_equal(json_array_size(expected), run.info.width);
     for (int64_t i = 0; i < run.info.width; i++)
-        assert_true(fabs(vector[i] / sqrt(length) - json_real_value(json_array_get(expected, (size_t)i))) <
-                    1e-6);
+        assert_true(fabs(vector[i] / sqrt(length) - json_real_value(json_array_get(expected, (size_t)i))) < 1e-6);
     json_decref(reference);
     model_run_close(&run);
 }
@@ -160,9 +158,8 @@ static void test_model2vec(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORIES("", tolerance),           STORIES("model-f32.gguf", tolerance),
-        STORIES("model-f16.gguf", 2e-3),  STORIES("model-q8_0.gguf", 3e-2),
-        cmocka_unit_test(test_gpt2),      cmocka_unit_test(test_bert),
+        STORIES("", tolerance),           STORIES("model-f32.gguf", tolerance), STORIES("model-f16.gguf", 2e-3),
+        STORIES("model-q8_0.gguf", 3e-2), cmocka_unit_test(test_gpt2),          cmocka_unit_test(test_bert),
         cmocka_unit_test(test_model2vec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
