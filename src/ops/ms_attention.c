@@ -5,6 +5,8 @@
 #include "ops/attention.h"
 #include "ops/product.h"
 
+#include <float.h>
+
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_MASK, INPUT_PAST, INPUT_SCORE_BIAS };
 
 struct ms_attention_params {
@@ -180,22 +182,31 @@ static hob_status check_mask(struct op_context *ctx, const struct tensor *mask, 
     return HOB_OK;
 }
 
-/* [B,1 or T,S] of zeros and the filter value, shown as [B,H,T,S]. */
-static hob_status make_mask(struct op_context *ctx, const struct sizes *s, struct tensor *ret_mask)
+/* [B,1 or T,S] of zeros and the filter value, shown as [B,H,T,S].
+ *
+ * ONNX Runtime gives future keys the lowest score. A filter value that low makes masked keys their equals: a query that sees
+ * only masked keys (padding on the left) then attends to all keys alike, future ones too. Nobody reads such a row, but the
+ * peer writes it so; the mask then hides the future in place of is_causal. */
+static hob_status make_mask(struct op_context *ctx, const struct sizes *s, struct attention *attention)
 {
     const struct ms_attention_params *params = ctx->params;
     const struct tensor *mask = op_input(ctx, INPUT_MASK);
     if (!mask) return HOB_OK;
     TRY(check_mask(ctx, mask, s));
-    int64_t n_rows = mask->rank > 2 ? s->T : 1;
+    bool hides_future = params->is_unidirectional && params->mask_filter == -FLT_MAX && s->T > 1;
+    int64_t n_rows = mask->rank > 2 || hides_future ? s->T : 1;
     float *items;
     TRY(scratch_f32(ctx, s->B * n_rows * s->S, &items));
     for (int64_t row = 0; row < s->B * n_rows; row++)
-        for (int64_t key = 0; key < s->S; key++)
-            items[row * s->S + key] = is_kept(mask, s, row / n_rows, row % n_rows, key) ? 0 : params->mask_filter;
+        for (int64_t key = 0; key < s->S; key++) {
+            bool is_future = hides_future && key > s->P + row % n_rows;
+            bool is_seen = !is_future && is_kept(mask, s, row / n_rows, row % n_rows, key);
+            items[row * s->S + key] = is_seen ? 0 : params->mask_filter;
+        }
+    if (hides_future) attention->is_causal = false;
     struct tensor narrow;
     TRY(tensor_init(&narrow, DTYPE_F32, 4, (int64_t[]){s->B, 1, n_rows, s->S}, items, ctx->error));
-    *ret_mask = tensor_broadcast(&narrow, 4, (int64_t[]){s->B, s->H, s->T, s->S});
+    attention->mask = tensor_broadcast(&narrow, 4, (int64_t[]){s->B, s->H, s->T, s->S});
     return HOB_OK;
 }
 
@@ -257,7 +268,7 @@ static hob_status run(struct op_context *ctx)
                                   .scale = params->scale != 0 ? params->scale : 1 / sqrtf((float)s.K),
                                   .is_causal = params->is_unidirectional};
     TRY(attach_past(ctx, &s, &attention));
-    TRY(make_mask(ctx, &s, &attention.mask));
+    TRY(make_mask(ctx, &s, &attention));
     TRY(add_score_bias(ctx, &s, &attention.mask));
     TRY(attention_run(ctx, &attention));
     as_f32_finish(ctx, y, ctx->outputs[0]);
