@@ -3,12 +3,7 @@
 
 #include <string.h>
 
-struct dtype_facts {
-    const char *name, *npy;
-    size_t block_items, block_bytes;
-};
-
-static const struct dtype_facts facts[DTYPE_END] = {
+const struct dtype_facts dtype_facts[DTYPE_END] = {
 #define DTYPE(NAME, id, name, npy, block_items, block_bytes) [DTYPE_##NAME] = {name, npy, block_items, block_bytes},
 #include "tensor/dtype.def"
 #undef DTYPE
@@ -21,27 +16,17 @@ _Static_assert(sizeof(struct tensor_string) == 16,
 
 bool dtype_is_known(int id)
 {
-    return id > 0 && id < DTYPE_END && facts[id].name;
+    return id > 0 && id < DTYPE_END && dtype_facts[id].name;
 }
 
 const char *dtype_name(enum dtype dtype)
 {
-    return dtype_is_known((int)dtype) ? facts[dtype].name : "undefined";
+    return dtype_is_known((int)dtype) ? dtype_facts[dtype].name : "undefined";
 }
 
 const char *dtype_npy(enum dtype dtype)
 {
-    return dtype_is_known((int)dtype) ? facts[dtype].npy : "";
-}
-
-size_t dtype_block_items(enum dtype dtype)
-{
-    return dtype_is_known((int)dtype) ? facts[dtype].block_items : 1;
-}
-
-size_t dtype_block_bytes(enum dtype dtype)
-{
-    return dtype_is_known((int)dtype) ? facts[dtype].block_bytes : 0;
+    return dtype_is_known((int)dtype) ? dtype_facts[dtype].npy : "";
 }
 
 size_t dtype_alignment(enum dtype dtype)
@@ -67,9 +52,9 @@ enum dtype dtype_from_npy(const char *npy, size_t n_bytes)
 {
     if (n_bytes < 3 || !memchr("<=|", npy[0], 3)) return DTYPE_NONE;
     for (int id = 1; id < DTYPE_END; id++) {
-        if (!facts[id].name || strlen(facts[id].npy) != n_bytes || memcmp(facts[id].npy + 1, npy + 1, n_bytes - 1))
+        if (!dtype_facts[id].name || strlen(dtype_facts[id].npy) != n_bytes || memcmp(dtype_facts[id].npy + 1, npy + 1, n_bytes - 1))
             continue;
-        bool has_order = facts[id].npy[0] == '<';
+        bool has_order = dtype_facts[id].npy[0] == '<';
         return has_order && npy[0] == '|' ? DTYPE_NONE : (enum dtype)id;
     }
     return DTYPE_NONE;

@@ -41,10 +41,13 @@ hob_status tensor_init(struct tensor *ret_tensor, enum dtype dtype, int rank, co
     if (is_row_of_blocks && (!rank || dims[rank - 1] % (int64_t)block_items))
         FAIL(error, HOB_BAD_SHAPE, "found shape %s, expected rows of whole %s blocks (%zu items)",
              tensor_shape_text(rank, dims, text), dtype_name(dtype), block_items);
-    struct tensor tensor = {.data = data, .dtype = dtype, .rank = (uint8_t)rank};
-    if (rank) memcpy(tensor.dims, dims, (size_t)rank * sizeof *dims);
-    tensor_set_contiguous(&tensor);
-    *ret_tensor = tensor;
+    /* Field by field: dims and strides beyond rank mean nothing, and this runs for every output of every step. */
+    ret_tensor->data = data;
+    ret_tensor->dtype = dtype;
+    ret_tensor->rank = (uint8_t)rank;
+    ret_tensor->is_view = false;
+    for (int i = 0; i < rank; i++) ret_tensor->dims[i] = dims[i];
+    tensor_set_contiguous(ret_tensor);
     return HOB_OK;
 }
 
@@ -60,8 +63,8 @@ int64_t tensor_n_items(const struct tensor *tensor)
 
 size_t tensor_n_bytes(const struct tensor *tensor)
 {
-    size_t block_items = dtype_block_items(tensor->dtype);
-    size_t n_blocks = ((size_t)tensor_n_items(tensor) + block_items - 1) / block_items;
+    size_t block_items = dtype_block_items(tensor->dtype), n_items = (size_t)tensor_n_items(tensor);
+    size_t n_blocks = block_items == 1 ? n_items : (n_items + block_items - 1) / block_items;
     return n_blocks * dtype_block_bytes(tensor->dtype);
 }
 

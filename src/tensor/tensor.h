@@ -54,8 +54,26 @@ struct tensor_string {
 bool dtype_is_known(int id);
 const char *dtype_name(enum dtype dtype);   /* "float32"; "undefined" for others; never NULL */
 const char *dtype_npy(enum dtype dtype);    /* "<f4"; "" where NumPy has none */
-size_t dtype_block_items(enum dtype dtype); /* 1 but for block formats and 4-bit types */
-size_t dtype_block_bytes(enum dtype dtype); /* bytes of one block; element size where block_items is 1 */
+/* Facts of each type; inline because every shape of every step asks for them. */
+struct dtype_facts {
+    const char *name, *npy;
+    size_t block_items, block_bytes;
+};
+extern const struct dtype_facts dtype_facts[DTYPE_END];
+
+/* 1 but for block formats and 4-bit types. */
+static inline size_t dtype_block_items(enum dtype dtype)
+{
+    size_t block_items = (unsigned)dtype < DTYPE_END ? dtype_facts[dtype].block_items : 1;
+    return block_items ? block_items : 1;
+}
+
+/* Bytes of one block; the element's size where block_items is 1; 0 for an unknown type. */
+static inline size_t dtype_block_bytes(enum dtype dtype)
+{
+    return (unsigned)dtype < DTYPE_END ? dtype_facts[dtype].block_bytes : 0;
+}
+
 enum dtype dtype_from_npy(const char *npy, size_t n_bytes); /* DTYPE_NONE when unknown */
 size_t dtype_alignment(enum dtype dtype);                   /* bytes: what typed loads of an element or block need */
 bool dtype_is_float(enum dtype dtype);                      /* f16 bf16 f32 f64 f8* */
