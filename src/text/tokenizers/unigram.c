@@ -7,6 +7,8 @@
 #include "text/sentencepiece.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { UNKNOWN_PENALTY = 10 };
 
@@ -25,13 +27,39 @@ struct cut {
     int32_t id;
 };
 
+/* The score as the reference reads it. serde_json takes all digits for one integer, rounds that to 53 bits and divides by a power
+ * of ten, which may be off by the last bit; and that bit decides between cuts whose sums tie. The digits are those that the
+ * number was surely written with: the fewest that give it back. */
+static double reference_score(double score)
+{
+    char text[40];
+    int n_digits = 15;
+    do snprintf(text, sizeof text, "%.*e", n_digits - 1, fabs(score));
+    while (strtod(text, NULL) != fabs(score) && n_digits++ < 17);
+    char *exponent_text = strchr(text, 'e');
+    if (!exponent_text) return score; /* infinite */
+    long exponent = strtol(exponent_text + 1, NULL, 10);
+    uint64_t digits = 0;
+    long n_behind = 0; /* digits behind the point, trailing zeros left out */
+    for (const char *at = text, *end = exponent_text; at < end; at++) {
+        if (*at == '.') continue;
+        digits = digits * 10 + (uint64_t)(*at - '0');
+        n_behind += at > text;
+    }
+    for (; digits && digits % 10 == 0; n_behind--) digits /= 10;
+    long power = n_behind - exponent;
+    if (power < -300 || power > 300) return score;
+    double value = power > 0 ? (double)digits / pow(10, (double)power) : (double)digits * pow(10, (double)-power);
+    return score < 0 ? -value : value;
+}
+
 static hob_status load_token(struct tokenizer *tokenizer, const json_t *pair, size_t id, double *ret_score,
                              hob_error *error)
 {
     const json_t *text = json_array_get(pair, 0), *score = json_array_get(pair, 1);
     if (!json_is_string(text) || !json_is_number(score))
         FAIL(error, HOB_BAD_FILE, "\"vocab\": token %zu: found %s, expected [text, score]", id, json_read_kind(pair));
-    *ret_score = json_number_value(score);
+    *ret_score = reference_score(json_number_value(score));
     return vocabulary_put(&tokenizer->vocabulary, (int64_t)id, json_string_value(text), json_string_length(text),
                           TOKEN_NORMAL, error);
 }
