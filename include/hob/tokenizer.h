@@ -3,8 +3,9 @@
  * A tokenizer is immutable after opening: any number of threads may use one at once. A decoder (streaming) belongs to
  * one thread at a time and must not outlive its tokenizer.
  *
- * Broken UTF-8 never fails. A byte-level tokenizer from GGUF keeps the bytes; every other one sees U+FFFD for each
- * maximal broken sequence, as a browser would (WHATWG), because that is what its reference implementation was given.
+ * Broken UTF-8 never fails. Each tokenizer sees what its reference implementation sees: one from tokenizer.json or vocab.txt
+ * U+FFFD for each maximal broken sequence (the WHATWG decoder); a byte-level one from GGUF U+FFFD for each broken byte;
+ * a SentencePiece one from GGUF the bytes themselves. Overlong forms are broken everywhere, also where llama.cpp decodes them.
  *
  *     hob_tokenizer *tokenizer;
  *     int32_t *ids;
@@ -87,7 +88,8 @@ HOB_API bool hob_tokenizer_is_special(const hob_tokenizer *tokenizer, int32_t id
 HOB_API bool hob_tokenizer_is_end(const hob_tokenizer *tokenizer, int32_t id);
 
 /* Streaming: ids in one by one, text out as soon as it is final, cut at whole characters only. What all calls give,
- * finish included, is byte for byte what hob_tokenizer_decode gives for all ids. */
+ * finish included, is byte for byte what hob_tokenizer_decode gives for all ids. The beginning of a text is special to many
+ * tokenizers (a leading space is dropped), so for a continuation push the prompt's ids first and drop the text they give. */
 HOB_API HOB_MUST_CHECK hob_status hob_decoder_new(const hob_tokenizer *tokenizer, unsigned flags,
                                                   hob_decoder **ret_decoder, hob_error *error);
 HOB_API void hob_decoder_free(hob_decoder *decoder); /* takes NULL */

@@ -1,5 +1,6 @@
 #include "text/unicode.h"
 #include "base/memory.h"
+#include "base/size.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -161,6 +162,28 @@ bool unicode_is_whitespace(uint32_t c)
            c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+/* Hugging Face's BERT asks a crate with the tables of Unicode 8: stretches in which marks, punctuation or format characters have
+ * been added since. Other characters may lie between them. Found by running the reference over all of Unicode. */
+static const uint32_t newer_than_8[][2] = {
+    {0x61D, 0x61D}, {0x7FD, 0x7FD}, {0x890, 0x8E2}, {0x9FD, 0x9FE}, {0xA76, 0xA76}, {0xAFA, 0xAFF},
+    {0xB55, 0xB55}, {0xC04, 0xC3C}, {0xC77, 0xC77}, {0xC84, 0xC84}, {0xD00, 0xD00}, {0xD3B, 0xD3C},
+    {0xD81, 0xD81}, {0xEBA, 0xEBA}, {0xECE, 0xECE}, {0x180F, 0x1886}, {0x1ABF, 0x1ACE}, {0x1B7D, 0x1B7E},
+    {0x1DF6, 0x1DFB}, {0x2E43, 0x2E5D}, {0xA82C, 0xA82C}, {0xA8C5, 0xA8C5}, {0xA8FF, 0xA8FF}, {0xA9BD, 0xA9BD},
+    {0x10D24, 0x10D27}, {0x10EAB, 0x10F89}, {0x11070, 0x11074}, {0x110C2, 0x110CD}, {0x111CF, 0x111CF},
+    {0x1123E, 0x11241}, {0x1133B, 0x1133B}, {0x11438, 0x1145E}, {0x11660, 0x1166C}, {0x116B9, 0x116B9},
+    {0x1182F, 0x11D97}, {0x11EF3, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x13430, 0x13455}, {0x16E97, 0x16F4F},
+    {0x16FE2, 0x16FE4}, {0x1CF00, 0x1CF46}, {0x1E000, 0x1E136}, {0x1E2AE, 0x1E2EF}, {0x1E4EC, 0x1E4EF},
+    {0x1E944, 0x1E95F},
+};
+
+static bool is_newer_than_8(uint32_t c)
+{
+    if (c < newer_than_8[0][0]) return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(newer_than_8); i++)
+        if (c >= newer_than_8[i][0] && c <= newer_than_8[i][1]) return true;
+    return false;
+}
+
 static bool is_in_category(uint32_t c, utf8proc_category_t first, utf8proc_category_t last)
 {
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
@@ -171,7 +194,8 @@ bool unicode_is_punctuation(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-    return is_in_category(c, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
+    if (c == 0x166D || c == 0x111C9) return true; /* a sign and a mark by now */
+    return is_in_category(c, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO) && !is_newer_than_8(c);
 }
 
 bool unicode_is_number(uint32_t c)
@@ -186,13 +210,16 @@ bool unicode_is_mark(uint32_t c)
 
 bool unicode_is_nonspacing_mark(uint32_t c)
 {
-    return utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_MN;
+    if (c == 0x1734 || c == 0x111C9) return c == 0x1734; /* the one was, the other was not yet */
+    return utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_MN && !is_newer_than_8(c);
 }
 
 bool unicode_is_other(uint32_t c)
 {
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
-    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
+    bool is_other = category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
+                    category == UTF8PROC_CATEGORY_CO;
+    return is_other && !is_newer_than_8(c);
 }
 
 bool unicode_is_word(uint32_t c)

@@ -46,12 +46,13 @@ bool unicode_normalize(const char *text, size_t n_bytes, enum unicode_form form,
 /* Appends the full lower case of one character (Rust's char::to_lowercase: no look at its neighbours). */
 void unicode_append_lower(struct buffer *out, uint32_t c);
 
-bool unicode_is_whitespace(uint32_t c);  /* property White_Space */
-bool unicode_is_punctuation(uint32_t c); /* categories P*, and every ASCII character that is neither letter, digit, space */
-bool unicode_is_number(uint32_t c);      /* categories N* */
-bool unicode_is_mark(uint32_t c);        /* categories M* */
+bool unicode_is_whitespace(uint32_t c); /* property White_Space */
+bool unicode_is_number(uint32_t c);     /* categories N* */
+bool unicode_is_mark(uint32_t c);       /* categories M* */
+/* As of Unicode 8, which the reference still asks: categories P* and the other ASCII signs; Mn; Cc, Cf and Co. */
+bool unicode_is_punctuation(uint32_t c);
 bool unicode_is_nonspacing_mark(uint32_t c);
-bool unicode_is_other(uint32_t c); /* categories Cc Cf Co, and Cn where is BERT's table agrees */
+bool unicode_is_other(uint32_t c);
 bool unicode_is_word(uint32_t c);  /* letters, marks, decimal digits, connectors, joiners: \w */
 bool unicode_is_chinese(uint32_t c); /* what BERT surrounds with spaces */
 
