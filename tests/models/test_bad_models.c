@@ -102,6 +102,10 @@ static void test_bad_configs(void **state)
          "rope_scaling.rope_type: found \"yarn\", expected none, linear or llama3"},
         {"llama3", "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8}}", HOB_BAD_FILE,
          "rope_scaling.low_freq_factor: missing"},
+        {"llama3",
+         "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": 1, "
+         "\"original_max_position_embeddings\": 32}}",
+         HOB_BAD_FILE, "high frequency factor of 1, expected more than the low one, 4"},
         {"llama3", "{\"rope_theta\": 0}", HOB_BAD_FILE, "rope_theta: found 0, expected 1 to 1000000000000"},
         {"llama-linear", "{\"attention_bias\": true}", HOB_NOT_FOUND,
          "model.layers.0.self_attn.q_proj.bias: missing, expected [32]"},
@@ -245,6 +249,15 @@ static void test_bad_metadata(void **state)
          {.key = "bert.attention.causal", .kind = METADATA_BOOL, .integer = 1},
          HOB_UNSUPPORTED,
          "bert.attention.causal: found true, expected false"},
+        {"llama3",
+         {.key = "llama.block_count", .kind = METADATA_UINT, .unsigned_integer = UINT64_MAX},
+         HOB_BAD_FILE,
+         "llama.block_count: found a number, expected a whole number"},
+        {"llama3",
+         {.key = "llama.attention.head_count_kv", .kind = METADATA_ARRAY},
+         HOB_BAD_FILE,
+         "llama.attention.head_count_kv: found a list or an object, expected a whole number"},
+        {"bert", INT("bert.attention.head_count_kv", 2), HOB_UNSUPPORTED, "expected BERT's"},
         {"gpt2", INT("gpt2.attention.head_count_kv", 2), HOB_UNSUPPORTED, "expected GPT-2's"},
     };
     struct model_info info;
