@@ -1,13 +1,13 @@
 /* Matrix products on packed weights: which tile comes next, so that what it reads is still in a near cache.
  *
  * A slice of a panel (DEPTH steps, 24 KB) stays in the first-level cache while the rows of a block run over it; the rows' slice
- * (HEIGHT x DEPTH, 184 KB) stays in the second. Between slices of k the partial sums rest in c, unrounded as f32 is what they
+ * (HEIGHT x DEPTH, 369 KB) stays in the second. Between slices of k the partial sums rest in c, unrounded as f32 is what they
  * are, so the chain of each output is not touched. A single row reads every weight once: it takes whole columns at a time. */
 #if defined(__x86_64__)
 #include "kernels/x86_avx2/tile.h"
 #include "kernels/x86_avx2/x86_avx2.h"
 
-enum { DEPTH = 384, HEIGHT = 120 };
+enum { DEPTH = 384, HEIGHT = 240 };
 
 static inline int64_t at_most(int64_t n, int64_t limit)
 {
