@@ -5,82 +5,106 @@
  * added to each row on its own, because a product with a masked-out value, even by zero, could change a result (0 x inf,
  * -0 + 0). */
 #if defined(__x86_64__)
+#include "kernels/x86_avx2/softmax_f32.h"
 #include "kernels/x86_avx2/tile.h"
+#include "kernels/x86_avx2/vector.h"
 #include "kernels/x86_avx2/x86_avx2.h"
+
+struct row {
+    const float *q, *mask;  /* mask NULL: none */
+    float *out;
+    int64_t n_seen;         /* keys */
+    bool is_hidden_from;    /* every key has a score of -inf */
+};
 
 struct attention_tile {
     const struct attention_f32_args *args;
-    int64_t first_row, n_rows;   /* row: query * n_heads + head */
+    struct row rows[ATTENTION_TILE_ROWS];
+    int64_t n_rows;
     int64_t score_stride;
-    float *queries;              /* [n_rows, width] */
-    float *scores;               /* [n_rows, score_stride] */
-    float *outputs;              /* [n_rows, value_width] */
+    float *queries; /* [n_rows, width] */
+    float *scores;  /* [n_rows, score_stride] */
+    float *outputs; /* [n_rows, value_width] */
 };
 
-static int64_t keys_seen(const struct attention_f32_args *args, int64_t query)
+static struct row row_at(const struct attention_f32_args *args, int64_t query, int64_t head)
 {
     int64_t limit = args->first_limit + query;
-    return limit < 0 ? 0 : limit > args->n_keys ? args->n_keys : limit;
+    return (struct row){
+        .q = args->q + head * args->q_head_stride + query * args->q_stride,
+        .mask = args->mask ? args->mask + head * args->mask_head_stride + query * args->mask_stride : NULL,
+        .out = args->out + head * args->out_head_stride + query * args->out_stride,
+        .n_seen = limit < 0 ? 0 : limit > args->n_keys ? args->n_keys : limit,
+    };
 }
 
-static int64_t query_of(const struct attention_tile *tile, int64_t i)
-{
-    return (tile->first_row + i) / tile->args->n_heads;
-}
-
-static int64_t head_of(const struct attention_tile *tile, int64_t i)
-{
-    return (tile->first_row + i) % tile->args->n_heads;
-}
-
-static void gather_queries(const struct attention_tile *tile)
+static void write_scores(const struct attention_tile *tile)
 {
     const struct attention_f32_args *args = tile->args;
     for (int64_t i = 0; i < tile->n_rows; i++)
-        memcpy(tile->queries + i * args->width,
-               args->q + head_of(tile, i) * args->q_head_stride + query_of(tile, i) * args->q_stride,
-               (size_t)args->width * sizeof(float));
-}
-
-static void write_scores(const struct attention_tile *tile, int64_t n_seen)
-{
-    const struct attention_f32_args *args = tile->args;
+        memcpy(tile->queries + i * args->width, tile->rows[i].q, (size_t)args->width * sizeof(float));
     x86_avx2_gemm_strided_f32(&(struct gemm_strided_f32_args){
         .a = tile->queries, .a_row_stride = args->width, .a_column_stride = 1,
         .b = args->k, .b_row_stride = 1, .b_column_stride = args->k_stride,
         .c = tile->scores, .c_stride = tile->score_stride,
-        .m = tile->n_rows, .n = n_seen, .k = args->width});
+        .m = tile->n_rows, .n = tile->rows[tile->n_rows - 1].n_seen, .k = args->width});
 }
 
-static void add_mask(const struct attention_tile *tile, int64_t i, int64_t n_seen, float *scores)
+/* Eight of the scores, scaled and masked. mask_step 0 or 1. */
+ALWAYS_INLINE __m256 scale_and_mask8(__m256 scores, float scale, const float *mask, int64_t mask_step, int64_t i, int64_t n)
 {
-    const struct attention_f32_args *args = tile->args;
-    const float *mask = args->mask + head_of(tile, i) * args->mask_head_stride + query_of(tile, i) * args->mask_stride;
-    if (args->mask_key_stride == 1 || args->mask_key_stride == 0)
-        x86_avx2_add_f32(n_seen, scores, 1, mask, (int)args->mask_key_stride, scores);
-    else
-        for (int64_t j = 0; j < n_seen; j++) scores[j] += mask[j * args->mask_key_stride];
+    __m256 scaled = _mm256_mul_ps(scores, all(scale));
+    if (!mask) return scaled;
+    if (mask_step == 0) return _mm256_add_ps(scaled, all(*mask));
+    return _mm256_add_ps(scaled, n - i >= LANES ? _mm256_loadu_ps(mask + i) : load_first(mask + i, n - i));
 }
 
-static bool is_hidden(int64_t n_seen, const float *scores)
+/* scores = scores * scale + mask; the largest of them, as max_f32 gives it. */
+static float scale_and_mask(int64_t n, float scale, const float *mask, int64_t mask_step, float *scores)
 {
-    if (x86_avx2_max_f32(n_seen, scores) != -INFINITY) return false;
-    for (int64_t j = 0; j < n_seen; j++)
-        if (scores[j] != -INFINITY) return false; /* a NaN, which max skips */
+    __m256 largest = all(-INFINITY);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        __m256 finished = scale_and_mask8(_mm256_loadu_ps(scores + i), scale, mask, mask_step, i, n);
+        _mm256_storeu_ps(scores + i, finished);
+        largest = _mm256_max_ps(finished, largest);
+    }
+    if (i < n) {
+        __m256 finished = scale_and_mask8(load_first(scores + i, n - i), scale, mask, mask_step, i, n);
+        store_first(scores + i, n - i, finished);
+        finished = _mm256_blendv_ps(all(-INFINITY), finished, _mm256_castsi256_ps(first_lanes(n - i)));
+        largest = _mm256_max_ps(finished, largest);
+    }
+    return largest_lane(largest) + 0.0f;
+}
+
+static float finish_scores(const struct attention_f32_args *args, const struct row *row, float *scores)
+{
+    if (!row->mask || args->mask_key_stride == 0 || args->mask_key_stride == 1)
+        return scale_and_mask(row->n_seen, args->scale, row->mask, args->mask_key_stride, scores);
+    x86_avx2_scale_f32(row->n_seen, args->scale, scores, scores);
+    for (int64_t i = 0; i < row->n_seen; i++) scores[i] += row->mask[i * args->mask_key_stride];
+    return x86_avx2_max_f32(row->n_seen, scores);
+}
+
+/* max_f32 skips NaNs, which do not hide a row. */
+static bool has_only_minus_infinity(int64_t n, const float *scores)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (scores[i] != -INFINITY) return false;
     return true;
 }
 
-/* Scores of row i to weights that sum to one. false: every key is hidden from it. */
-static bool turn_into_weights(const struct attention_tile *tile, int64_t i)
+/* Scores to weights that sum to one. */
+static void weigh_keys(struct attention_tile *tile)
 {
-    const struct attention_f32_args *args = tile->args;
-    float *scores = tile->scores + i * tile->score_stride;
-    int64_t n_seen = keys_seen(args, query_of(tile, i));
-    x86_avx2_scale_f32(n_seen, args->scale, scores, scores);
-    if (args->mask) add_mask(tile, i, n_seen, scores);
-    if (is_hidden(n_seen, scores)) return false;
-    x86_avx2_softmax_f32(n_seen, scores, scores);
-    return true;
+    for (int64_t i = 0; i < tile->n_rows; i++) {
+        struct row *row = &tile->rows[i];
+        float *scores = tile->scores + i * tile->score_stride;
+        float largest = finish_scores(tile->args, row, scores);
+        row->is_hidden_from = largest == -INFINITY && has_only_minus_infinity(row->n_seen, scores);
+        if (!row->is_hidden_from) softmax_below(row->n_seen, scores, largest, scores);
+    }
 }
 
 /* Rows [i, i + n_rows) get the values of keys [begin, end), behind those of [0, begin). */
@@ -98,49 +122,48 @@ static void weigh_values(const struct attention_tile *tile)
 {
     for (int64_t i = 0; i < tile->n_rows; i += TILE_ROWS) {
         int64_t n_rows = tile->n_rows - i < TILE_ROWS ? tile->n_rows - i : TILE_ROWS;
-        int64_t n_common = keys_seen(tile->args, query_of(tile, i));
+        int64_t n_common = tile->rows[i].n_seen;
         add_values(tile, i, n_rows, 0, n_common);
-        for (int64_t j = i; j < i + n_rows; j++) {
-            int64_t n_seen = keys_seen(tile->args, query_of(tile, j));
-            if (n_seen > n_common) add_values(tile, j, 1, n_common, n_seen);
-        }
+        for (int64_t j = i; j < i + n_rows; j++)
+            if (tile->rows[j].n_seen > n_common) add_values(tile, j, 1, n_common, tile->rows[j].n_seen);
     }
 }
 
-static void scatter_outputs(const struct attention_tile *tile, const bool *has_weights)
+static void write_outputs(const struct attention_tile *tile)
 {
-    const struct attention_f32_args *args = tile->args;
+    int64_t width = tile->args->value_width;
     for (int64_t i = 0; i < tile->n_rows; i++) {
-        float *out = args->out + head_of(tile, i) * args->out_head_stride + query_of(tile, i) * args->out_stride;
-        size_t n_bytes = (size_t)args->value_width * sizeof *out;
-        if (has_weights[i])
-            memcpy(out, tile->outputs + i * args->value_width, n_bytes);
+        const struct row *row = &tile->rows[i];
+        if (row->is_hidden_from)
+            memset(row->out, 0, (size_t)width * sizeof *row->out);
         else
-            memset(out, 0, n_bytes);
+            memcpy(row->out, tile->outputs + i * width, (size_t)width * sizeof *row->out);
     }
 }
 
-static void attend(const struct attention_tile *tile)
+static void attend(struct attention_tile *tile)
 {
-    bool has_weights[ATTENTION_TILE_ROWS];
-    gather_queries(tile);
-    write_scores(tile, keys_seen(tile->args, query_of(tile, tile->n_rows - 1)));
-    for (int64_t i = 0; i < tile->n_rows; i++) has_weights[i] = turn_into_weights(tile, i);
+    write_scores(tile);
+    weigh_keys(tile);
     weigh_values(tile);
-    scatter_outputs(tile, has_weights);
+    write_outputs(tile);
+    tile->n_rows = 0;
 }
 
 void x86_avx2_attention_f32(const struct attention_f32_args *args)
 {
-    struct attention_tile tile = {.args = args, .score_stride = (args->n_keys + 7) / 8 * 8};
+    struct attention_tile tile;
+    tile.args = args;
+    tile.n_rows = 0;
+    tile.score_stride = (args->n_keys + LANES - 1) / LANES * LANES;
     tile.scores = args->scratch;
     tile.queries = tile.scores + ATTENTION_TILE_ROWS * tile.score_stride;
     tile.outputs = tile.queries + ATTENTION_TILE_ROWS * args->width;
-    int64_t n_rows = args->n_heads * args->n_queries;
-    for (; tile.first_row < n_rows; tile.first_row += ATTENTION_TILE_ROWS) {
-        int64_t n_left = n_rows - tile.first_row;
-        tile.n_rows = n_left < ATTENTION_TILE_ROWS ? n_left : ATTENTION_TILE_ROWS;
-        attend(&tile);
-    }
+    for (int64_t query = 0; query < args->n_queries; query++)
+        for (int64_t head = 0; head < args->n_heads; head++) {
+            tile.rows[tile.n_rows++] = row_at(args, query, head);
+            if (tile.n_rows == ATTENTION_TILE_ROWS) attend(&tile);
+        }
+    if (tile.n_rows > 0) attend(&tile);
 }
 #endif

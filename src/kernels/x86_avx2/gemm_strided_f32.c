@@ -85,41 +85,46 @@ static struct tile first_tile(const struct gemm_strided_f32_args *args, int64_t 
     };
 }
 
+/* n_columns: at most 64. Few rows take several groups of sixteen columns at once, each with a part of the stack's panel. */
 static void multiply_packed(const struct gemm_strided_f32_args *args, int64_t column, int64_t n_columns)
 {
-    _Alignas(PANEL_ALIGNMENT) float panel[DEPTH * PANEL_COLUMNS];
+    _Alignas(PANEL_ALIGNMENT) float panels[DEPTH * PANEL_COLUMNS];
     struct tile tile = first_tile(args, column, n_columns);
     const float *b = tile.b;
-    int64_t step = 0;
+    int64_t n_groups = panel_count(n_columns), depth = DEPTH / n_groups, step = 0;
+    tile.b = panels, tile.b_step = PANEL_COLUMNS, tile.b_group = depth * PANEL_COLUMNS;
     do {
-        tile.k = at_most(args->k - step, DEPTH);
-        pack(args, b + step * args->b_row_stride, tile.k, n_columns, panel);
+        tile.k = at_most(args->k - step, depth);
+        for (int64_t i = 0; i < n_groups; i++)
+            pack(args, b + step * args->b_row_stride + i * PANEL_COLUMNS * args->b_column_stride, tile.k,
+                 at_most(n_columns - i * PANEL_COLUMNS, PANEL_COLUMNS), panels + i * tile.b_group);
         tile.a = args->a + step * args->a_column_stride;
-        tile.b = panel;
-        tile.b_step = PANEL_COLUMNS;
         tile.is_accumulating = args->is_accumulating || step > 0;
         multiply_rows(args, &tile);
         step += tile.k;
     } while (step < args->k);
 }
 
+/* Columns that can be read where they are: whole groups of sixteen, or a last eight. */
+static int64_t columns_in_place(const struct gemm_strided_f32_args *args, int64_t n_left)
+{
+    if (args->b_column_stride != 1 || args->m >= ROWS_WORTH_PACKING) return 0;
+    return n_left >= PANEL_COLUMNS ? n_left / PANEL_COLUMNS * PANEL_COLUMNS : n_left / LANES * LANES;
+}
+
 void x86_avx2_gemm_strided_f32(const struct gemm_strided_f32_args *args)
 {
     if (args->m == 0) return;
-    bool reads_in_place = args->b_column_stride == 1 && args->m < ROWS_WORTH_PACKING;
-    int64_t n_together = reads_in_place ? tile_columns(at_most(args->m, TILE_ROWS)) : PANEL_COLUMNS;
-    for (int64_t column = 0; column < args->n;) {
-        int64_t n_left = args->n - column;
-        int64_t n_whole = n_left >= PANEL_COLUMNS ? n_left / PANEL_COLUMNS * PANEL_COLUMNS : n_left / LANES * LANES;
-        int64_t n_columns = reads_in_place && n_whole > 0 ? at_most(n_whole, n_together) : at_most(n_left, n_together);
-        if (reads_in_place && n_whole > 0) {
-            struct tile tile = first_tile(args, column, n_columns);
-            multiply_rows(args, &tile);
-        } else {
-            n_columns = at_most(n_columns, PANEL_COLUMNS);
+    int64_t n_together = tile_columns(at_most(args->m, TILE_ROWS));
+    for (int64_t column = 0, n_columns; column < args->n; column += n_columns) {
+        int64_t in_place = columns_in_place(args, args->n - column);
+        n_columns = at_most(in_place ? in_place : args->n - column, n_together);
+        if (!in_place) {
             multiply_packed(args, column, n_columns);
+            continue;
         }
-        column += n_columns;
+        struct tile tile = first_tile(args, column, n_columns);
+        multiply_rows(args, &tile);
     }
 }
 #endif

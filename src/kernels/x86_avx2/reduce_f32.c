@@ -26,14 +26,6 @@ float x86_avx2_dot_f32(int64_t n, const float *x, const float *y)
     return total(sums);
 }
 
-/* The largest of eight lanes, none of them a NaN. */
-static float largest_lane(__m256 values)
-{
-    __m128 four = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
-    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
-}
-
 /* A maximum has no rounding, so the order is free: four chains hide the latency. */
 float x86_avx2_max_f32(int64_t n, const float *x)
 {

@@ -44,6 +44,14 @@ ALWAYS_INLINE float total(__m256 sums)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+/* The largest of eight lanes, none of them a NaN. */
+ALWAYS_INLINE float largest_lane(__m256 values)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 ALWAYS_INLINE __m256 all(float value)
 {
     return _mm256_set1_ps(value);
