@@ -1,5 +1,5 @@
 /* LayerNormalization, RMSNormalization and SimplifiedLayerNormalization, com.microsoft's norms of a sum
- * (SkipLayerNormalization, SkipSimplifiedLayerNormalization), and hob's RMSNorm: one idea, rows that a kernel normalises.
+ * (SkipLayerNormalization, SkipSimplifiedLayerNormalization), and hob's RMSNorm and LayerNorm: one idea, rows that a kernel normalises.
  * f16 and bf16 are widened; statistics are always f32, as stash_type 1 asks. f64 goes through a loop of its own. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
@@ -174,6 +174,7 @@ NORM(layer_normalization, "LayerNormalization", "", 1, NORM_LAYER, 1e-5f, 3, 3)
 NORM(rms_normalization, "RMSNormalization", "", 23, NORM_RMS, 1e-5f, 2, 1)
 NORM(simplified_layer_normalization, "SimplifiedLayerNormalization", "", 1, NORM_RMS, 1e-5f, 2, 2)
 NORM(rms_norm, "RMSNorm", "hob", 1, NORM_RMS, 1e-5f, 2, 1)
+NORM(layer_norm, "LayerNorm", "hob", 1, NORM_LAYER, 1e-5f, 3, 1)
 
 /* ---- com.microsoft: output 0 = norm(input + skip (+ bias)), output 3 = the sum ---- */
 
