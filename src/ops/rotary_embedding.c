@@ -18,7 +18,8 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     params->n_dims = attributes_int(node->attributes, "n_dims", 0);
     params->is_interleaved = attributes_int(node->attributes, "interleaved", 0) != 0;
     if (!(params->base > 0))
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: base: found %g, expected more than 0", node->node_name, (double)params->base);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: base: found %g, expected more than 0", node->node_name,
+             (double)params->base);
     *ret_params = params;
     return HOB_OK;
 }
@@ -55,8 +56,8 @@ struct rotary_job {
     const struct kernels *kernels;
     struct tensor x; /* heads' numbers next to each other */
     const struct tensor *positions;
-    const float *frequencies;  /* [n_dims / 2] */
-    float *tables;             /* [T, 2, n_dims / 2]: cosines, sines of each position */
+    const float *frequencies; /* [n_dims / 2] */
+    float *tables;            /* [T, 2, n_dims / 2]: cosines, sines of each position */
     float *y;
     int64_t n_dims;
     bool is_interleaved;
