@@ -1,6 +1,7 @@
 /* hob.RotaryEmbedding: turns pairs of each head's numbers by angles that grow with the position.
- * angle = position * base^(-2i/R) / factors[i], in f32 as PyTorch's models compute it; cosine and sine are those of that f32
- * angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64). Source: Su et al. 2021 (RoFormer); factors: Llama 3's frequency scaling. */
+ * angle = position * base^(-2i/R) / factors[i], in f32 as PyTorch's models compute it; cosine and sine are those of that
+ * f32 angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64).
+ * Source: Su et al. 2021 (RoFormer); factors: Llama 3's frequency scaling. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 
