@@ -219,25 +219,26 @@ static hob_status parse_json(const char *path, const char *text, size_t n_bytes,
     return HOB_OK;
 }
 
-static hob_status add_shard(struct tensor_file *file, const char *path, hob_error *error)
+hob_status safetensors_parse(const void *bytes, size_t n_bytes, const char *path, struct tensor_file *file, hob_error *error)
 {
-    struct mapped_file map;
     const char *text;
-    uint64_t n_bytes;
+    uint64_t n_text_bytes;
     json_t *header;
-    TRY(tensor_file_map(file, path, &map, error));
-    struct byte_cursor cursor = byte_cursor_over(map.bytes, map.n_bytes);
-    TRY(find_header(path, &cursor, &text, &n_bytes, error));
-    TRY(parse_json(path, text, (size_t)n_bytes, &header, error));
-    struct shard shard = {.file = file,
-                          .path = path,
-                          .header = header,
-                          .data = cursor.at,
-                          .n_data_bytes = byte_cursor_left(&cursor),
-                          .error = error};
+    struct byte_cursor cursor = byte_cursor_over(bytes, n_bytes);
+    TRY(find_header(path, &cursor, &text, &n_text_bytes, error));
+    TRY(parse_json(path, text, (size_t)n_text_bytes, &header, error));
+    struct shard shard = {.file = file, .path = path, .header = header, .data = cursor.at,
+                          .n_data_bytes = byte_cursor_left(&cursor), .error = error};
     hob_status status = read_entries(&shard);
     json_decref(header);
     return status;
+}
+
+static hob_status add_shard(struct tensor_file *file, const char *path, hob_error *error)
+{
+    struct mapped_file map;
+    TRY(tensor_file_map(file, path, &map, error));
+    return safetensors_parse(map.bytes, map.n_bytes, path, file, error);
 }
 
 /* ---- an index and its shards ---- */
