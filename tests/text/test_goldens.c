@@ -85,6 +85,26 @@ static void check_streaming(const struct tokenizer *tokenizer, const struct id_l
     buffer_release(&streamed);
 }
 
+/* Where the line has no decoded text of its own, it is the text that was encoded. */
+static bool is_decoded(const struct family *family, const struct tokenizer *tokenizer, const struct id_list *ids,
+                       const json_t *line, const char *bytes, size_t n_bytes)
+{
+    struct buffer found = {0}, expected = {0};
+    hob_error error;
+    const json_t *decoded = json_object_get(json_object_get(line, "decoded"), family->name);
+    if (decoded)
+        buffer_append(&expected, json_string_value(decoded), json_string_length(decoded));
+    else
+        unicode_repair(bytes, n_bytes, BROKEN_MAXIMAL, &expected);
+    assert_int_equal(tokenizer_decode(tokenizer, ids->ids, ids->n_ids, HOB_SKIP_SPECIAL, &found, &error), HOB_OK);
+    bool is_equal = found.n_bytes == expected.n_bytes && !memcmp(buffer_text(&found), buffer_text(&expected), found.n_bytes);
+    if (!is_equal)
+        fprintf(stderr, "%s: decoded \"%s\"\n    expected \"%s\"\n", family->name, buffer_text(&found), buffer_text(&expected));
+    buffer_release(&found);
+    buffer_release(&expected);
+    return is_equal;
+}
+
 static bool check_line(const struct family *family, const struct tokenizer *tokenizer, const json_t *line, char *scratch)
 {
     const char *hex = json_string_value(json_object_get(line, "bytes"));
@@ -97,6 +117,7 @@ static bool check_line(const struct family *family, const struct tokenizer *toke
     if (status != HOB_OK) fail_msg("%s: %s", family->name, error.message);
     bool is_right = is_expected(&ids, json_object_get(line, family->name));
     if (!is_right) print_difference(family, line, &ids);
+    is_right = is_right && is_decoded(family, tokenizer, &ids, line, bytes, n_bytes);
     check_streaming(tokenizer, &ids);
     id_list_release(&ids);
     return is_right;
