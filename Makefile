@@ -51,7 +51,9 @@ fuzzers: $(FUZZERS)
 # ---- Compiling and linking
 
 # Instruction sets are chosen per folder; kernels/select.c picks at start what the machine has.
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
+endif
 $(BUILD)/src/base/memory.o: ALL_CPPFLAGS += -DBANNED_LIFTED
 $(BUILD)/src/%.o: ALL_CPPFLAGS += -include src/base/banned.h
 $(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
