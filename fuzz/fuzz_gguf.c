@@ -4,6 +4,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
+static volatile uint64_t sink; /* volatile: reading what was parsed must not be optimised away */
+
 static uint64_t sum_bytes(const void *bytes, size_t n_bytes)
 {
     uint64_t sum = 0;
@@ -18,10 +20,18 @@ static uint64_t walk_metadata(const struct metadata *value)
     if (value->kind != METADATA_ARRAY) return 0;
     for (size_t i = 0; i < value->n_items; i++) {
         switch (value->element_kind) {
-        case METADATA_STRING: sum += sum_bytes(value->strings[i].bytes, value->strings[i].n_bytes); break;
-        case METADATA_ARRAY: sum += walk_metadata(&value->arrays[i]); break;
-        case METADATA_FLOAT: sum += value->numbers[i] > 0; break;
-        default: sum += (uint64_t)value->integers[i]; break;
+        case METADATA_STRING:
+            sum += sum_bytes(value->strings[i].bytes, value->strings[i].n_bytes);
+            break;
+        case METADATA_ARRAY:
+            sum += walk_metadata(&value->arrays[i]);
+            break;
+        case METADATA_FLOAT:
+            sum += value->numbers[i] > 0;
+            break;
+        default:
+            sum += (uint64_t)value->integers[i];
+            break;
         }
     }
     return sum;
@@ -29,14 +39,13 @@ static uint64_t walk_metadata(const struct metadata *value)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
-    static volatile uint64_t sum; /* volatile: the walk must not be optimised away */
     struct tensor_file *file;
     if (tensor_file_new("fuzz.gguf", "gguf", &file, NULL) != HOB_OK) return 0;
     hob_error error;
     if (gguf_parse(bytes, n_bytes, file, &error) == HOB_OK) {
-        for (size_t i = 0; i < file->n_metadata; i++) sum += walk_metadata(&file->metadata[i]);
+        for (size_t i = 0; i < file->n_metadata; i++) sink += walk_metadata(&file->metadata[i]);
         for (size_t i = 0; i < file->n_tensors; i++)
-            sum += sum_bytes(file->tensors[i].tensor.data, tensor_n_bytes(&file->tensors[i].tensor));
+            sink += sum_bytes(file->tensors[i].tensor.data, tensor_n_bytes(&file->tensors[i].tensor));
     }
     tensor_file_free(file);
     return 0;

@@ -7,6 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
+static volatile uint64_t sink; /* volatile: reading what was parsed must not be optimised away */
+
 static uint64_t walk_tensor(const struct tensor *tensor)
 {
     uint64_t sum = 0;
@@ -18,7 +20,8 @@ static uint64_t walk_attribute(const struct attribute *attribute)
 {
     uint64_t sum = strlen(attribute->name);
     switch (attribute->kind) {
-    case ATTRIBUTE_STRING: return sum + strlen(attribute->string.bytes);
+    case ATTRIBUTE_STRING:
+        return sum + strlen(attribute->string.bytes);
     case ATTRIBUTE_TENSOR:
     case ATTRIBUTE_TENSORS:
         for (size_t i = 0; i < attribute->n_items; i++) sum += walk_tensor(&attribute->tensor[i]);
@@ -32,7 +35,8 @@ static uint64_t walk_attribute(const struct attribute *attribute)
     case ATTRIBUTE_STRINGS:
         for (size_t i = 0; i < attribute->n_items; i++) sum += strlen(attribute->strings[i].bytes);
         return sum;
-    default: return sum;
+    default:
+        return sum;
     }
 }
 
@@ -57,11 +61,10 @@ static uint64_t walk_graph(const struct graph *graph)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
-    static volatile uint64_t sum; /* volatile: the walk must not be optimised away */
     struct graph *graph;
     hob_error error;
     if (onnx_parse(bytes, n_bytes, "no-such-folder/fuzz.onnx", &graph, &error) != HOB_OK) return 0;
-    sum += walk_graph(graph);
+    sink += walk_graph(graph);
     graph_free(graph);
     return 0;
 }

@@ -20,8 +20,8 @@ static size_t make_npy(const char *dict, const void *data, size_t n_data_bytes, 
     return 128 + n_data_bytes;
 }
 
-static hob_status read_made(const char *dict, const void *data, size_t n_data_bytes, struct arena *arena, struct tensor *ret_tensor,
-                            hob_error *error)
+static hob_status read_made(const char *dict, const void *data, size_t n_data_bytes, struct arena *arena,
+                            struct tensor *ret_tensor, hob_error *error)
 {
     unsigned char bytes[512];
     size_t n_bytes = make_npy(dict, data, n_data_bytes, bytes);
@@ -35,14 +35,15 @@ static void test_numpy_orders(void **state)
     struct tensor tensor;
     arena_init(&arena, 4096);
     static const unsigned char fortran[] = {0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 5};
-    assert_int_equal(read_made("{'descr': '>i4', 'fortran_order': True, 'shape': (2, 3), }", fortran, sizeof fortran, &arena,
-                               &tensor, NULL),
+    assert_int_equal(read_made("{'descr': '>i4', 'fortran_order': True, 'shape': (2, 3), }", fortran, sizeof fortran,
+                               &arena, &tensor, NULL),
                      HOB_OK);
     assert_true(tensor_has_shape(&tensor, 2, (const int64_t[]){2, 3}));
     for (int64_t i = 0; i < 6; i++) assert_int_equal(tensor_get_int(&tensor, i), i);
     static const unsigned char complex_big[] = {0x3f, 0x80, 0, 0, 0x40, 0, 0, 0};
-    assert_int_equal(read_made("{'descr': '>c8', 'fortran_order': False, 'shape': (1,), }", complex_big, 8, &arena, &tensor, NULL),
-                     HOB_OK);
+    assert_int_equal(
+        read_made("{'descr': '>c8', 'fortran_order': False, 'shape': (1,), }", complex_big, 8, &arena, &tensor, NULL),
+        HOB_OK);
     assert_memory_equal(tensor.data, ((const float[]){1, 2}), 8);
     arena_release(&arena);
 }
@@ -53,11 +54,13 @@ static void test_any_order_of_keys(void **state)
     struct arena arena;
     struct tensor tensor;
     arena_init(&arena, 4096);
-    assert_int_equal(read_made("{\"shape\":(),'fortran_order':False,'descr':'|b1'}", "\1", 1, &arena, &tensor, NULL), HOB_OK);
+    assert_int_equal(read_made("{\"shape\":(),'fortran_order':False,'descr':'|b1'}", "\1", 1, &arena, &tensor, NULL),
+                     HOB_OK);
     assert_int_equal(tensor.rank, 0);
     assert_int_equal(tensor.dtype, DTYPE_BOOL);
-    assert_int_equal(read_made("{'shape': (2L,), 'fortran_order': False, 'descr': '<i2'}", "\1\0\2\0", 4, &arena, &tensor, NULL),
-                     HOB_OK);
+    assert_int_equal(
+        read_made("{'shape': (2L,), 'fortran_order': False, 'descr': '<i2'}", "\1\0\2\0", 4, &arena, &tensor, NULL),
+        HOB_OK);
     assert_int_equal(tensor_get_int(&tensor, 1), 2);
     arena_release(&arena);
 }
@@ -69,7 +72,8 @@ static void test_refuses(void **state)
         const char *dict, *message;
         hob_status status;
     } cases[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "truncated: found 8 bytes of elements, expected 12", HOB_BAD_FILE},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
+         "truncated: found 8 bytes of elements, expected 12", HOB_BAD_FILE},
         {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", "element type '|O'", HOB_BAD_TYPE},
         {"{'descr': '<U4', 'fortran_order': False, 'shape': (3,), }", "element type '<U4'", HOB_BAD_TYPE},
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", "structured", HOB_BAD_TYPE},
@@ -77,7 +81,8 @@ static void test_refuses(void **state)
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), 'more': 1}", "unexpected key 'more'", HOB_BAD_FILE},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }", "expected a dimension", HOB_BAD_FILE},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "too large", HOB_BAD_FILE},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", "larger than memory", HOB_BAD_SHAPE},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", "larger than memory",
+         HOB_BAD_SHAPE},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", "more than 8", HOB_UNSUPPORTED},
         {"{'descr': '<f4", "a quoted string has no end", HOB_BAD_FILE},
         {"nonsense", "expected {", HOB_BAD_FILE},
@@ -99,7 +104,8 @@ static void test_every_length(void **state)
 {
     (void)state;
     unsigned char bytes[512];
-    size_t n_bytes = make_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "\0\0\0\0\0\0\0\0", 8, bytes);
+    size_t n_bytes =
+        make_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "\0\0\0\0\0\0\0\0", 8, bytes);
     struct arena arena;
     arena_init(&arena, 4096);
     for (size_t n = 0; n <= n_bytes; n++) {
@@ -168,8 +174,9 @@ static void test_write_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numpy_orders), cmocka_unit_test(test_any_order_of_keys), cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_every_length), cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_write_refuses),
+        cmocka_unit_test(test_numpy_orders), cmocka_unit_test(test_any_order_of_keys),
+        cmocka_unit_test(test_refuses),      cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_write_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

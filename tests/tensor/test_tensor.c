@@ -37,7 +37,7 @@ static void test_dtypes(void **state)
     (void)state;
     assert_string_equal(dtype_name(DTYPE_BF16), "bfloat16");
     assert_string_equal(dtype_name((enum dtype)127), "undefined");
-    assert_string_equal(dtype_name((enum dtype)-1), "undefined");
+    assert_string_equal(dtype_name((enum dtype) - 1), "undefined");
     assert_false(dtype_is_known(0));
     assert_int_equal(dtype_block_items(DTYPE_Q8_0), 32);
     assert_int_equal(dtype_block_bytes(DTYPE_Q8_0), 34);
@@ -97,8 +97,9 @@ static void test_shape_text(void **state)
 {
     (void)state;
     char text[TENSOR_SHAPE_TEXT_BYTES];
-    static const int64_t dims[] = {2, -1, INT64_MAX}, longest[9] = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
-                                                                   INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    static const int64_t dims[] = {2, -1, INT64_MAX},
+                         longest[9] = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
+                                       INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
     assert_string_equal(tensor_shape_text(0, NULL, text), "[]");
     assert_string_equal(tensor_shape_text(3, dims, text), "[2,?,9223372036854775807]");
     assert_string_equal(tensor_shape_text(-1, NULL, text), "[...]");
@@ -166,8 +167,9 @@ static void test_reshape(void **state)
     int32_t storage[24], expected[24], found[24];
     struct tensor tensor = make_counting(3, (const int64_t[]){2, 3, 4}, storage, 24), view;
     static const int permutations[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}};
-    static const int64_t shapes[][4] = {{24, 1, 1, 1}, {1, 24, 1, 1}, {2, 12, 1, 1}, {6, 4, 1, 1}, {2, 3, 2, 2}, {3, 8, 1, 1},
-                                        {4, 3, 2, 1},  {1, 2, 3, 4},  {12, 1, 2, 1}, {3, 2, 2, 2}, {4, 6, 1, 1}};
+    static const int64_t shapes[][4] = {{24, 1, 1, 1}, {1, 24, 1, 1}, {2, 12, 1, 1}, {6, 4, 1, 1},
+                                        {2, 3, 2, 2},  {3, 8, 1, 1},  {4, 3, 2, 1},  {1, 2, 3, 4},
+                                        {12, 1, 2, 1}, {3, 2, 2, 2},  {4, 6, 1, 1}};
     size_t n_views = 0;
     for (size_t p = 0; p < ARRAY_LENGTH(permutations); p++) {
         struct tensor turned = tensor_transpose(&tensor, permutations[p]);
@@ -235,12 +237,18 @@ static void test_copy_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dtypes),          cmocka_unit_test(test_npy_types),
-        cmocka_unit_test(test_init_refuses),    cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_shape_text),      cmocka_unit_test(test_broadcast_shapes),
-        cmocka_unit_test(test_transpose),       cmocka_unit_test(test_slice),
-        cmocka_unit_test(test_broadcast_view),  cmocka_unit_test(test_reshape),
-        cmocka_unit_test(test_reshape_of_strides), cmocka_unit_test(test_get_int),
+        cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_npy_types),
+        cmocka_unit_test(test_init_refuses),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_shape_text),
+        cmocka_unit_test(test_broadcast_shapes),
+        cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_broadcast_view),
+        cmocka_unit_test(test_reshape),
+        cmocka_unit_test(test_reshape_of_strides),
+        cmocka_unit_test(test_get_int),
         cmocka_unit_test(test_copy_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
