@@ -111,7 +111,7 @@ static span_function *find_cast(enum dtype from, enum dtype to, bool *ret_is_wid
 
 void cast_apply(struct op_context *ctx, const struct tensor *from, const struct tensor *to)
 {
-    struct elementwise_walk walk = {.n_inputs = 1, .inputs = {*from}, .out = *to};
+    struct elementwise_walk walk = {.n_inputs = 1, .inputs = {from}, .out = to};
     walk.function = find_cast(from->dtype, to->dtype, &walk.is_widened);
     elementwise_apply(ctx, &walk);
 }

@@ -34,6 +34,7 @@ static hob_status infer(struct op_context *ctx)
     memcpy(dims, first->dims, sizeof dims);
     dims[axis] = 0;
     for (int i = 0; i < ctx->n_inputs; i++) {
+        if (!ctx->inputs[i]) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
         TRY(moving_check(ctx, i));
         TRY(op_check_dtype(ctx, i, first->dtype));
         TRY(check_shape(ctx, i, axis));
