@@ -111,7 +111,11 @@ static hob_status read_model(const struct onnx_reader *reader, struct wire messa
     struct wire rest = message;
     while (!wire_at_end(&rest)) {
         struct wire_field field;
-        TRY(wire_next(&rest, &field, reader->error));
+        hob_status status = wire_next(&rest, &field, reader->error);
+        if (status != HOB_OK) {
+            error_prefix(reader->error, status, "damaged, or not an ONNX model");
+            return status;
+        }
         TRY(read_model_field(reader, &rest, &field, &model));
     }
     if (!model.has_graph) FAIL(reader->error, HOB_BAD_FILE, "not an ONNX model: found no graph in it");

@@ -340,7 +340,7 @@ static hob_status read_attribute(const struct onnx_reader *reader, struct wire m
     *ret_is_kept = counted.type != TYPE_PROTO && counted.type != TYPE_PROTOS;
     if (!*ret_is_kept) return HOB_OK;
     hob_status status = read_named(reader, message, &counted, ret_attribute);
-    if (status != HOB_OK) {
+    if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         size_t n_shown = counted.name.n_bytes < SHOWN_NAME_BYTES ? counted.name.n_bytes : SHOWN_NAME_BYTES;
         error_prefix(reader->error, status, "attribute %.*s", (int)n_shown, (const char *)counted.name.bytes);
     }

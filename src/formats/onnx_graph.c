@@ -334,7 +334,7 @@ static hob_status read_node(const struct onnx_reader *reader, struct wire messag
     hob_status status = count_values(reader, message, &node);
     if (status == HOB_OK) status = read_node_fields(reader, message, &node);
     if (status == HOB_OK) status = add_node(reader, message, &node);
-    if (status != HOB_OK) {
+    if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         struct wire_span shown = node.name.n_bytes ? node.name : node.op_type;
         error_prefix(reader->error, status, "node %.*s", SHOWN(shown));
     }

@@ -86,6 +86,9 @@ enum {
 /* What TensorProto.DataType and the two DataTypes of SequenceProto call a tensor and a sequence. */
 enum { ELEM_TENSOR = 1, ELEM_SEQUENCE = 3 };
 
+/* Errors name the nodes of the outermost graphs only: more names would push the cause out of the message. */
+enum { NAMED_DEPTH = 3 };
+
 /* Where tensors go to. */
 struct onnx_memory {
     struct arena *arena;
