@@ -455,8 +455,7 @@ cleanup:
 
 static bool is_gguf(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
-    size_t n_path = strlen(path);
-    bool has_name = n_path >= 5 && !strcmp(path + n_path - 5, ".gguf");
+    bool has_name = format_path_ends_with(path, ".gguf");
     return !is_folder && (has_name || (n_bytes >= 4 && !memcmp(bytes, "GGUF", 4)));
 }
 

@@ -160,7 +160,8 @@ hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struc
     struct onnx_reader reader = {.memory = {.arena = &graph->arena, .external = external},
                                  .graph = graph,
                                  .scratch = &scratch,
-                                 .error = error};
+                                 .error = error,
+                                 .read_graph = onnx_read_graph};
     TRY_CLEANUP(read_model(&reader, wire_over(bytes, n_bytes)));
     *ret_graph = graph;
 cleanup:
@@ -196,12 +197,6 @@ hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *erro
 
 /* ---- the row ---- */
 
-static bool ends_with(const char *path, const char *end)
-{
-    size_t n_path = strlen(path), n_end = strlen(end);
-    return n_path >= n_end && !strcmp(path + n_path - n_end, end);
-}
-
 /* Protobuf has no magic: a small ir_version first, then another field of ModelProto, is what every exporter writes. */
 static bool begins_like_a_model(const unsigned char *bytes, size_t n_bytes)
 {
@@ -223,7 +218,7 @@ static bool find_in_folder(const char *folder, struct buffer *path)
 
 static bool is_onnx(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
-    if (!is_folder) return ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes);
+    if (!is_folder) return format_path_ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes);
     struct buffer found = {0};
     bool is_found = find_in_folder(path, &found);
     buffer_release(&found);

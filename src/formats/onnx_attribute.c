@@ -209,7 +209,7 @@ static hob_status fill_graph(const struct onnx_reader *reader, struct wire messa
     inner.depth++;
     if (inner.depth > GRAPH_MAX_DEPTH) FAIL(reader->error, HOB_LIMIT, "graphs nested deeper than %d", GRAPH_MAX_DEPTH);
     TRY(graph_new(reader->graph, &inner.graph, reader->error));
-    TRY(onnx_read_graph(&inner, message));
+    TRY(reader->read_graph(&inner, message));
     *ret_graph = inner.graph;
     return HOB_OK;
 }

@@ -110,6 +110,8 @@ struct onnx_reader {
     int depth;                 /* of graph: 0 for the model's */
     struct arena *scratch;     /* of one top-level node */
     hob_error *error;
+    /* Nodes have attributes, attributes hold graphs, graphs hold nodes: the circle is closed here. onnx_read_graph. */
+    hob_status (*read_graph)(const struct onnx_reader *reader, struct wire message);
 };
 
 /* message is a GraphProto; fills reader->graph. */
