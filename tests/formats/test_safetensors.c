@@ -44,7 +44,7 @@ static void test_unaligned(void **state)
 {
     (void)state;
     struct buffer built = {0};
-    struct tensor_file *file;
+    struct tensor_file *file = NULL;
     build(&built,
           "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
           "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[1,9]},"
