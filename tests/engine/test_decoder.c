@@ -1,41 +1,16 @@
 /* Language models through the public API: PyTorch's tokens from every format, and numbers that depend on nothing but the input. */
-#include "unit.h"
+#include "engine/use.h"
 
 #include "base/memory.h"
 #include "graph/pass.h"
-#include "hob/hob.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STORIES "../shared/models/stories260k/"
 #define GPT2 "../shared/models/gpt2-tiny-random/"
-
-struct use {
-    hob_model *model;
-    hob_session *session;
-};
-
-static struct use open_with(const char *path, const char *disabled_passes, size_t n_threads)
-{
-    hob_error error = {0};
-    struct use use;
-    hob_model_options options = {.disabled_passes = disabled_passes};
-    hob_session_options session_options = {.n_threads = n_threads};
-    if (access(path, R_OK) != 0) skip();
-    if (hob_model_open(path, &options, &use.model, &error) != HOB_OK) fail_msg("%s", error.message);
-    if (hob_session_new(use.model, &session_options, &use.session, &error) != HOB_OK) fail_msg("%s", error.message);
-    return use;
-}
-
-static void close_use(struct use *use)
-{
-    hob_session_free(use->session);
-    hob_model_free(use->model);
-}
 
 /* ---- PyTorch's greedy tokens ---- */
 
@@ -70,13 +45,15 @@ static size_t compare_prompt(struct use *use, const json_t *prompt, size_t *ret_
     const char *text = json_string_value(json_object_get(prompt, "prompt"));
     read_ids(json_object_get(prompt, "greedy_ids"), expected.ids, &expected.n_ids);
     read_ids(json_object_get(prompt, "prompt_ids"), prompt_ids, &expected.n_prompt);
-    if (hob_tokenizer_encode(hob_model_tokenizer(use->model), text, strlen(text), HOB_ADD_SPECIAL, &ids, &n_ids, &error) != HOB_OK)
+    if (hob_tokenizer_encode(hob_model_tokenizer(use->model), text, strlen(text), HOB_ADD_SPECIAL, &ids, &n_ids,
+                             &error) != HOB_OK)
         fail_msg("%s", error.message);
     assert_int_equal(n_ids, expected.n_prompt);
     assert_memory_equal(ids, prompt_ids, n_ids * sizeof *ids);
     *ret_n_wanted = expected.n_ids - expected.n_prompt;
     hob_generate_options options = {.max_tokens = *ret_n_wanted, .ignores_end = true};
-    if (hob_generate(use->session, ids, n_ids, &options, compare_id, &expected, NULL, &error) != HOB_OK) fail_msg("%s", error.message);
+    if (hob_generate(use->session, ids, n_ids, &options, compare_id, &expected, NULL, &error) != HOB_OK)
+        fail_msg("%s", error.message);
     hob_free(ids);
     return expected.n_same;
 }
@@ -87,15 +64,16 @@ static void check_reference(const char *path, const char *reference, const char 
     if (access(path, R_OK) != 0) skip();
     json_t *json = json_load_file(reference, 0, NULL);
     assert_non_null(json);
-    struct use use = open_with(path, disabled_passes, 1);
+    struct use use = use_open(path, disabled_passes, 1);
     size_t n_prompts = json_is_array(json) ? json_array_size(json) : 1;
     for (size_t i = 0; i < n_prompts; i++) {
         size_t n_wanted, n_same = compare_prompt(&use, json_is_array(json) ? json_array_get(json, i) : json, &n_wanted);
         if (n_same < (n_least < n_wanted ? n_least : n_wanted))
-            fail_msg("%s (without %s): prompt %zu: found %zu equal tokens, expected %zu", path, disabled_passes ? disabled_passes : "nothing",
-                     i + 1, n_same, n_least < n_wanted ? n_least : n_wanted);
+            fail_msg("%s (without %s): prompt %zu: found %zu equal tokens, expected %zu", path,
+                     disabled_passes ? disabled_passes : "nothing", i + 1, n_same,
+                     n_least < n_wanted ? n_least : n_wanted);
     }
-    close_use(&use);
+    use_close(&use);
     json_decref(json);
 }
 
@@ -139,7 +117,8 @@ static void test_each_pass_off(void **state)
                                            {GPT2 "model.onnx", GPT2 "reference.json"},
                                            {GPT2, GPT2 "reference.json"}};
     for (size_t file = 0; file < sizeof files / sizeof files[0]; file++) {
-        for (size_t i = 0; i < passes_count(); i++) check_reference(files[file][0], files[file][1], passes_at(i)->name, SIZE_MAX);
+        for (size_t i = 0; i < passes_count(); i++)
+            check_reference(files[file][0], files[file][1], passes_at(i)->name, SIZE_MAX);
         check_reference(files[file][0], files[file][1], "all", SIZE_MAX);
     }
 }
@@ -164,11 +143,11 @@ static void logits_of(const char *path, size_t n_threads, size_t n_chunk, float 
 {
     int32_t ids[N_IDS];
     fill_ids(ids);
-    struct use use = open_with(path, NULL, n_threads);
+    struct use use = use_open(path, NULL, n_threads);
     for (size_t done = 0; done < N_IDS; done += n_chunk)
         append(use.session, ids + done, done + n_chunk < N_IDS ? n_chunk : N_IDS - done);
     memcpy(logits, hob_session_logits(use.session), 512 * sizeof *logits);
-    close_use(&use);
+    use_close(&use);
 }
 
 static void check_same_bytes(const char *path)
@@ -204,7 +183,7 @@ static void test_rewind_forgets(void **state)
     int32_t ids[N_IDS];
     float expected[512];
     fill_ids(ids);
-    struct use use = open_with(STORIES "model-f32.gguf", NULL, 1);
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
     append(use.session, ids, 20);
     memcpy(expected, hob_session_logits(use.session), sizeof expected);
     append(use.session, ids + 20, 20);
@@ -214,18 +193,18 @@ static void test_rewind_forgets(void **state)
     append(use.session, ids + 19, 1);
     assert_memory_equal(hob_session_logits(use.session), expected, sizeof expected);
     assert_int_equal(hob_session_rewind(use.session, 21, NULL), HOB_BAD_ARGUMENT);
-    close_use(&use);
+    use_close(&use);
 }
 
 static void check_no_allocation(const char *path)
 {
     int32_t id = 300;
-    struct use use = open_with(path, NULL, 1);
+    struct use use = use_open(path, NULL, 1);
     for (int i = 0; i < 20; i++) append(use.session, &id, 1);
     uint64_t n_before = memory_n_allocations();
     for (int i = 20; i < 250; i++) append(use.session, &id, 1);
     assert_int_equal(memory_n_allocations() - n_before, 0);
-    close_use(&use);
+    use_close(&use);
 }
 
 static void test_decoding_allocates_nothing(void **state)
@@ -241,7 +220,7 @@ static void test_context_is_a_limit(void **state)
 {
     (void)state;
     hob_error error = {0};
-    struct use use = open_with(STORIES "model-f32.gguf", NULL, 1);
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
     hob_session_free(use.session);
     hob_session_options options = {.n_threads = 1, .n_context_tokens = 8};
     assert_int_equal(hob_session_new(use.model, &options, &use.session, NULL), HOB_OK);
@@ -259,20 +238,20 @@ static void test_context_is_a_limit(void **state)
     hob_session *session;
     assert_int_equal(hob_session_new(use.model, &options, &session, &error), HOB_LIMIT);
     assert_non_null(strstr(error.message, "512"));
-    close_use(&use);
+    use_close(&use);
 }
 
 static void test_ids_outside_are_refused(void **state)
 {
     (void)state;
     hob_error error = {0};
-    struct use use = open_with(STORIES "model.onnx", NULL, 1);
+    struct use use = use_open(STORIES "model.onnx", NULL, 1);
     assert_int_equal(hob_session_append(use.session, (int32_t[]){1, 512}, 2, &error), HOB_BAD_ARGUMENT);
     assert_non_null(strstr(error.message, "512"));
     assert_int_equal(hob_session_append(use.session, (int32_t[]){-1}, 1, &error), HOB_BAD_ARGUMENT);
     assert_int_equal(hob_session_append(use.session, NULL, 0, NULL), HOB_OK);
     assert_int_equal(hob_generate(use.session, NULL, 0, NULL, NULL, NULL, NULL, &error), HOB_BAD_ARGUMENT);
-    close_use(&use);
+    use_close(&use);
 }
 
 struct collected {
@@ -290,11 +269,11 @@ static bool collect(void *context, const hob_generated *generated)
 static hob_finish generate_text(const char *const *stops, size_t n_stops, struct collected *collected)
 {
     hob_generate_result result;
-    struct use use = open_with(STORIES "model-f32.gguf", NULL, 1);
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
     hob_generate_options options = {.max_tokens = 60, .stops = stops, .n_stops = n_stops};
     int32_t ids[] = {1, 403, 407, 261, 378}; /* "Once upon a time" */
     assert_int_equal(hob_generate(use.session, ids, 5, &options, collect, collected, &result, NULL), HOB_OK);
-    close_use(&use);
+    use_close(&use);
     return result.finish;
 }
 
@@ -318,11 +297,11 @@ static void test_seeded_sampling_repeats(void **state)
     (void)state;
     struct collected runs[3] = {0};
     for (size_t i = 0; i < 3; i++) {
-        struct use use = open_with(STORIES "model-f32.gguf", NULL, 1 + i % 2);
+        struct use use = use_open(STORIES "model-f32.gguf", NULL, 1 + i % 2);
         hob_generate_options options = {.max_tokens = 40, .temperature = 1.0f, .top_k = 50, .seed = i == 2 ? 8 : 7};
         int32_t ids[] = {1, 403, 407, 261, 378};
         assert_int_equal(hob_generate(use.session, ids, 5, &options, collect, &runs[i], NULL, NULL), HOB_OK);
-        close_use(&use);
+        use_close(&use);
     }
     assert_string_equal(runs[0].text, runs[1].text);
     assert_string_not_equal(runs[0].text, runs[2].text);
