@@ -76,6 +76,7 @@ static void test_refuses(void **state)
          "truncated: found 8 bytes of elements, expected 12", HOB_BAD_FILE},
         {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", "element type '|O'", HOB_BAD_TYPE},
         {"{'descr': '<U4', 'fortran_order': False, 'shape': (3,), }", "element type '<U4'", HOB_BAD_TYPE},
+        {"{'descr': '<f4<f4<f4<f4<f4<f4'", "element type '<f4<f4<f4<f4<f4<...' is not supported", HOB_BAD_TYPE},
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", "structured", HOB_BAD_TYPE},
         {"{'descr': '<f4', 'shape': (3,), }", "expected descr, fortran_order and shape", HOB_BAD_FILE},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), 'more': 1}", "unexpected key 'more'", HOB_BAD_FILE},
