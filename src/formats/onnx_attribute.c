@@ -374,6 +374,6 @@ hob_status onnx_read_attributes(const struct onnx_reader *reader, struct wire me
         TRY(read_attribute(reader, wire_within(&message, field.payload), &items[n_kept], &is_kept));
         n_kept += is_kept;
     }
-    *ret_attributes = (struct attributes){items, n_kept};
+    *ret_attributes = (struct attributes){.items = items, .n_items = n_kept};
     return HOB_OK;
 }

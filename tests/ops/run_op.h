@@ -47,7 +47,7 @@ static inline hob_status try_op(struct op_bench *bench, const char *domain, cons
 {
     const struct op_def *op = op_find(domain, name, opset);
     assert_non_null(op);
-    struct attributes all = {attributes, n_attributes};
+    struct attributes all = {.items = attributes, .n_items = n_attributes};
     struct op_prepare node = {.attributes = &all,
                               .opset = opset,
                               .n_inputs = n_inputs,
