@@ -150,13 +150,23 @@ static hob_status run_contiguous(struct step_context *context)
     return status;
 }
 
+/* Failures from below the op, such as a shape that overflows, do not know where they are. */
+static hob_status name_failure(const struct step_context *context, hob_status status)
+{
+    const char *name = context->op.node_name;
+    hob_error *error = context->op.error;
+    if (!error || !strncmp(error->message, name, strlen(name))) return status;
+    return error_prefix(error, status, "%s (%s)", name, context->op.op->name);
+}
+
 hob_status executor_run_steps(struct executor *executor, hob_error *error)
 {
     for (uint32_t s = 0; s < executor->program->n_steps; s++) {
         struct step_context *context = &executor->contexts[s];
         context->op.error = error;
         arena_clear(&executor->scratch);
-        TRY(needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context));
+        hob_status status = needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context);
+        if (__builtin_expect(status != HOB_OK, 0)) return name_failure(context, status);
     }
     return HOB_OK;
 }
