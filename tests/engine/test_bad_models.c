@@ -121,7 +121,7 @@ static const struct damaged_case {
     {"tests/data/models/llama-linear/", "model.gguf", {NULL}, 200},
     {"tests/data/models/qwen2/", "model.gguf", {NULL}, 100},
     {"tests/data/models/gpt2/", "model.safetensors", {"config.json"}, 200},
-    {"../shared/models/model2vec/", "model.safetensors", {"config.json", "tokenizer.json"}, 40},
+    {"../shared/models/model2vec/", "model.safetensors", {"config.json", "tokenizer.json"}, 12},
     {"../shared/models/stories260k/", "model.onnx", {NULL}, 100},
     {"../shared/models/stories260k/", "model-q8_0.gguf", {NULL}, 100},
     {"../shared/models/tiny-random-gpt2/", "model.onnx", {NULL}, 100},
