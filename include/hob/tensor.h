@@ -51,6 +51,9 @@ HOB_API int hob_tensor_rank(const hob_tensor *tensor);
 HOB_API const int64_t *hob_tensor_dims(const hob_tensor *tensor); /* rank of them */
 HOB_API size_t hob_tensor_n_items(const hob_tensor *tensor);
 HOB_API size_t hob_tensor_n_bytes(const hob_tensor *tensor);
+/* Plain elements; for strings see hob_tensor_string. */
 HOB_API const void *hob_tensor_data(const hob_tensor *tensor);
+/* Element i of a tensor of strings, NUL-terminated, owned by the tensor; NULL outside and for other types. ret_n_bytes may be NULL. */
+HOB_API const char *hob_tensor_string(const hob_tensor *tensor, size_t i, size_t *ret_n_bytes);
 
 #endif

@@ -62,7 +62,9 @@ static void render_row(struct buffer *text, json_t *row)
     render_string(text, name ? name : "");
     size_t n_columns = text->n_bytes - start;
     buffer_printf(text, "%*s %-8s ", (int)(n_columns < 44 ? 44 - n_columns : 0), "", type ? type : "");
-    render_shape(text, json_object_get(row, "shape"));
+    const json_t *shape = json_object_get(row, "shape");
+    if (shape) render_shape(text, shape);
+    else buffer_append_string(text, "of any shape"); /* [] would say a scalar */
     buffer_append_byte(text, '\n');
 }
 

@@ -119,12 +119,14 @@ static hob_status bind_inputs(hob_session *session, const struct token_lists *li
 
 /* ---- pooling ---- */
 
+/* Sums in double: thousands of rows must not lose what a few would keep. */
 static void pool_mean(const float *rows, int64_t row_stride, int64_t n_rows, int64_t width, float *vector)
 {
-    memset(vector, 0, (size_t)width * sizeof *vector);
-    for (int64_t row = 0; row < n_rows; row++)
-        for (int64_t i = 0; i < width; i++) vector[i] += rows[row * row_stride + i];
-    for (int64_t i = 0; n_rows && i < width; i++) vector[i] /= (float)n_rows;
+    for (int64_t i = 0; i < width; i++) {
+        double sum = 0.0;
+        for (int64_t row = 0; row < n_rows; row++) sum += (double)rows[row * row_stride + i];
+        vector[i] = n_rows ? (float)(sum / (double)n_rows) : 0.0f;
+    }
 }
 
 static void normalize(float *vector, int64_t width)

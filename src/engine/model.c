@@ -144,8 +144,11 @@ hob_status hob_model_open(const char *path, const hob_model_options *options, ho
 {
     hob_model_options defaults = {0};
     if (path) return open_path(path, options ? options : &defaults, ret_model, error);
-    char *default_path = hob_model_default_path(options ? options->default_kind : HOB_MODEL_DECODER);
-    if (!default_path) FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set HOB_MODEL or use -m MODEL");
+    hob_model_kind kind = options ? options->default_kind : HOB_MODEL_DECODER;
+    char *default_path = hob_model_default_path(kind);
+    if (!default_path)
+        FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set %s or use -m MODEL",
+             kind == HOB_MODEL_ENCODER ? "HOB_EMBED_MODEL" : "HOB_MODEL");
     hob_status status = open_path(default_path, options ? options : &defaults, ret_model, error);
     memory_free(default_path);
     return status;

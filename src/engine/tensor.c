@@ -166,3 +166,11 @@ const void *hob_tensor_data(const hob_tensor *tensor)
 {
     return tensor->tensor.data;
 }
+
+const char *hob_tensor_string(const hob_tensor *tensor, size_t i, size_t *ret_n_bytes)
+{
+    if (tensor->tensor.dtype != DTYPE_STRING || i >= hob_tensor_n_items(tensor)) return NULL;
+    const struct tensor_string *strings = tensor->tensor.data;
+    if (ret_n_bytes) *ret_n_bytes = strings[i].n_bytes;
+    return strings[i].bytes;
+}

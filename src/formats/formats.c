@@ -25,6 +25,12 @@ static const struct format_def *const formats[] = {
 #undef FORMAT
     NULL};
 
+bool format_path_ends_with(const char *path, const char *ending)
+{
+    size_t n_path = strlen(path), n_ending = strlen(ending);
+    return n_path >= n_ending && !strcmp(path + n_path - n_ending, ending);
+}
+
 struct peek {
     bool is_folder;
     unsigned char bytes[PEEKED_BYTES];

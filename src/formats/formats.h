@@ -35,4 +35,7 @@ struct format_def {
 HOB_MUST_CHECK hob_status format_open(const char *path, struct format_content *ret_content, hob_error *error);
 void format_content_release(struct format_content *content);
 
+/* ---- for the formats ---- */
+bool format_path_ends_with(const char *path, const char *ending);
+
 #endif

@@ -427,6 +427,12 @@ static hob_status read_file(struct gguf_reader *reader)
     return read_tensors(reader, n_tensors);
 }
 
+hob_status gguf_parse(const void *bytes, size_t n_bytes, struct tensor_file *file, hob_error *error)
+{
+    struct gguf_reader reader = {.file = file, .cursor = byte_cursor_over(bytes, n_bytes), .error = error};
+    return read_file(&reader);
+}
+
 hob_status gguf_open(const char *path, struct tensor_file **ret_file, hob_error *error)
 {
     hob_status status = HOB_OK;
@@ -434,8 +440,7 @@ hob_status gguf_open(const char *path, struct tensor_file **ret_file, hob_error 
     struct mapped_file map;
     TRY(tensor_file_new(path, "gguf", &file, error));
     TRY_CLEANUP(tensor_file_map(file, path, &map, error));
-    struct gguf_reader reader = {.file = file, .cursor = byte_cursor_over(map.bytes, map.n_bytes), .error = error};
-    status = read_file(&reader);
+    status = gguf_parse(map.bytes, map.n_bytes, file, error);
     if (status != HOB_OK) {
         error_prefix(error, status, "%s", path);
         goto cleanup;
@@ -450,8 +455,7 @@ cleanup:
 
 static bool is_gguf(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
-    size_t n_path = strlen(path);
-    bool has_name = n_path >= 5 && !strcmp(path + n_path - 5, ".gguf");
+    bool has_name = format_path_ends_with(path, ".gguf");
     return !is_folder && (has_name || (n_bytes >= 4 && !memcmp(bytes, "GGUF", 4)));
 }
 

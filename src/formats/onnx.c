@@ -111,7 +111,11 @@ static hob_status read_model(const struct onnx_reader *reader, struct wire messa
     struct wire rest = message;
     while (!wire_at_end(&rest)) {
         struct wire_field field;
-        TRY(wire_next(&rest, &field, reader->error));
+        hob_status status = wire_next(&rest, &field, reader->error);
+        if (status != HOB_OK) {
+            error_prefix(reader->error, status, "damaged, or not an ONNX model");
+            return status;
+        }
         TRY(read_model_field(reader, &rest, &field, &model));
     }
     if (!model.has_graph) FAIL(reader->error, HOB_BAD_FILE, "not an ONNX model: found no graph in it");
@@ -123,26 +127,14 @@ static hob_status read_model(const struct onnx_reader *reader, struct wire messa
 
 /* ---- the file ---- */
 
-static void release_map(void *object)
+static void release_map(void *map)
 {
-    struct mapped_file *map = object; /* the struct itself lies in the graph's arena */
     mapped_file_release(map);
 }
 
 static void release_external(void *external)
 {
     onnx_external_free(external);
-}
-
-static hob_status own_map(struct graph *graph, const char *path, struct mapped_file *ret_map, hob_error *error)
-{
-    struct mapped_file *map = ARENA_NEW(&graph->arena, struct mapped_file, 1);
-    if (!map) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
-    TRY(mapped_file_open(path, map, error));
-    *ret_map = *map;
-    hob_status status = graph_own(graph, map, release_map, error);
-    if (status != HOB_OK) mapped_file_release(map);
-    return status;
 }
 
 static hob_status own_external(struct graph *graph, const char *path, struct onnx_external **ret_external,
@@ -156,24 +148,21 @@ static hob_status own_external(struct graph *graph, const char *path, struct onn
     return status;
 }
 
-hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *error)
+hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struct graph **ret_graph, hob_error *error)
 {
     hob_status status = HOB_OK;
     struct graph *graph;
-    struct mapped_file map;
     struct onnx_external *external;
     struct arena scratch;
     arena_init(&scratch, SCRATCH_CHUNK_BYTES);
     TRY(graph_new(NULL, &graph, error));
-    TRY_CLEANUP(own_map(graph, path, &map, error));
     TRY_CLEANUP(own_external(graph, path, &external, error));
-    struct onnx_reader reader = {
-        .memory = {.arena = &graph->arena, .external = external}, .graph = graph, .scratch = &scratch, .error = error};
-    status = read_model(&reader, wire_over(map.bytes, map.n_bytes));
-    if (status != HOB_OK) {
-        error_prefix(error, status, "%s", path);
-        goto cleanup;
-    }
+    struct onnx_reader reader = {.memory = {.arena = &graph->arena, .external = external},
+                                 .graph = graph,
+                                 .scratch = &scratch,
+                                 .error = error,
+                                 .read_graph = onnx_read_graph};
+    TRY_CLEANUP(read_model(&reader, wire_over(bytes, n_bytes)));
     *ret_graph = graph;
 cleanup:
     arena_release(&scratch);
@@ -181,13 +170,32 @@ cleanup:
     return status;
 }
 
-/* ---- the row ---- */
-
-static bool ends_with(const char *path, const char *end)
+/* The map's struct moves into the graph's arena, where the graph finds it when it is freed. */
+static hob_status own_map(struct graph *graph, const struct mapped_file *map, hob_error *error)
 {
-    size_t n_path = strlen(path), n_end = strlen(end);
-    return n_path >= n_end && !strcmp(path + n_path - n_end, end);
+    struct mapped_file *kept = arena_copy(&graph->arena, map, sizeof *map, _Alignof(struct mapped_file));
+    if (!kept) FAIL(error, HOB_NO_MEMORY, "out of memory");
+    return graph_own(graph, kept, release_map, error);
 }
+
+hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *error)
+{
+    struct graph *graph = NULL;
+    struct mapped_file map;
+    TRY(mapped_file_open(path, &map, error));
+    hob_status status = onnx_parse(map.bytes, map.n_bytes, path, &graph, error);
+    if (status == HOB_OK) status = own_map(graph, &map, error);
+    if (status != HOB_OK) {
+        error_prefix(error, status, "%s", path);
+        graph_free(graph);
+        mapped_file_release(&map);
+        return status;
+    }
+    *ret_graph = graph;
+    return HOB_OK;
+}
+
+/* ---- the row ---- */
 
 /* Protobuf has no magic: a small ir_version first, then another field of ModelProto, is what every exporter writes. */
 static bool begins_like_a_model(const unsigned char *bytes, size_t n_bytes)
@@ -210,7 +218,7 @@ static bool find_in_folder(const char *folder, struct buffer *path)
 
 static bool is_onnx(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
-    if (!is_folder) return ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes);
+    if (!is_folder) return format_path_ends_with(path, ".onnx") || begins_like_a_model(bytes, n_bytes);
     struct buffer found = {0};
     bool is_found = find_in_folder(path, &found);
     buffer_release(&found);

@@ -14,5 +14,9 @@
 
 /* Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_LIMIT, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *error);
+/* The same for bytes in memory, which must live as long as the graph. path says where external data lies; the message does not
+ * name it. */
+HOB_MUST_CHECK hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struct graph **ret_graph,
+                                     hob_error *error);
 
 #endif

@@ -209,7 +209,7 @@ static hob_status fill_graph(const struct onnx_reader *reader, struct wire messa
     inner.depth++;
     if (inner.depth > GRAPH_MAX_DEPTH) FAIL(reader->error, HOB_LIMIT, "graphs nested deeper than %d", GRAPH_MAX_DEPTH);
     TRY(graph_new(reader->graph, &inner.graph, reader->error));
-    TRY(onnx_read_graph(&inner, message));
+    TRY(reader->read_graph(&inner, message));
     *ret_graph = inner.graph;
     return HOB_OK;
 }
@@ -340,7 +340,7 @@ static hob_status read_attribute(const struct onnx_reader *reader, struct wire m
     *ret_is_kept = counted.type != TYPE_PROTO && counted.type != TYPE_PROTOS;
     if (!*ret_is_kept) return HOB_OK;
     hob_status status = read_named(reader, message, &counted, ret_attribute);
-    if (status != HOB_OK) {
+    if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         size_t n_shown = counted.name.n_bytes < SHOWN_NAME_BYTES ? counted.name.n_bytes : SHOWN_NAME_BYTES;
         error_prefix(reader->error, status, "attribute %.*s", (int)n_shown, (const char *)counted.name.bytes);
     }
@@ -374,6 +374,6 @@ hob_status onnx_read_attributes(const struct onnx_reader *reader, struct wire me
         TRY(read_attribute(reader, wire_within(&message, field.payload), &items[n_kept], &is_kept));
         n_kept += is_kept;
     }
-    *ret_attributes = (struct attributes){items, n_kept};
+    *ret_attributes = (struct attributes){.items = items, .n_items = n_kept};
     return HOB_OK;
 }

@@ -11,20 +11,6 @@ enum { SHOWN_NAME_BYTES = 80 };
 #define SHOWN(span) \
     (int)((span).n_bytes < SHOWN_NAME_BYTES ? (span).n_bytes : SHOWN_NAME_BYTES), (const char *)(span).bytes
 
-hob_status onnx_copy_name(const struct onnx_reader *reader, struct arena *arena, struct wire_span span,
-                          const char **ret_name)
-{
-    if (span.n_bytes > GRAPH_MAX_NAME_BYTES)
-        FAIL(reader->error, HOB_LIMIT, "found a name of %zu bytes, expected at most %d", span.n_bytes,
-             GRAPH_MAX_NAME_BYTES);
-    if (span.n_bytes && memchr(span.bytes, '\0', span.n_bytes))
-        FAIL(reader->error, HOB_BAD_FILE, "name %.*s: found a NUL in it", SHOWN(span));
-    const char *name = arena_copy_string(arena, (const char *)span.bytes, span.n_bytes);
-    if (!name) FAIL(reader->error, HOB_NO_MEMORY, "out of memory");
-    *ret_name = name;
-    return HOB_OK;
-}
-
 static hob_status find_value(const struct onnx_reader *reader, struct wire_span name, uint32_t *ret_value)
 {
     if (name.n_bytes && memchr(name.bytes, '\0', name.n_bytes))
@@ -334,7 +320,7 @@ static hob_status read_node(const struct onnx_reader *reader, struct wire messag
     hob_status status = count_values(reader, message, &node);
     if (status == HOB_OK) status = read_node_fields(reader, message, &node);
     if (status == HOB_OK) status = add_node(reader, message, &node);
-    if (status != HOB_OK) {
+    if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         struct wire_span shown = node.name.n_bytes ? node.name : node.op_type;
         error_prefix(reader->error, status, "node %.*s", SHOWN(shown));
     }

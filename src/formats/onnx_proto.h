@@ -86,6 +86,9 @@ enum {
 /* What TensorProto.DataType and the two DataTypes of SequenceProto call a tensor and a sequence. */
 enum { ELEM_TENSOR = 1, ELEM_SEQUENCE = 3 };
 
+/* Errors name the nodes of the outermost graphs only: more names would push the cause out of the message. */
+enum { NAMED_DEPTH = 3 };
+
 /* Where tensors go to. */
 struct onnx_memory {
     struct arena *arena;
@@ -107,6 +110,8 @@ struct onnx_reader {
     int depth;                 /* of graph: 0 for the model's */
     struct arena *scratch;     /* of one top-level node */
     hob_error *error;
+    /* Nodes have attributes, attributes hold graphs, graphs hold nodes: the circle is closed here. onnx_read_graph. */
+    hob_status (*read_graph)(const struct onnx_reader *reader, struct wire message);
 };
 
 /* message is a GraphProto; fills reader->graph. */

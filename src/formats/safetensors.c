@@ -219,16 +219,15 @@ static hob_status parse_json(const char *path, const char *text, size_t n_bytes,
     return HOB_OK;
 }
 
-static hob_status add_shard(struct tensor_file *file, const char *path, hob_error *error)
+hob_status safetensors_parse(const void *bytes, size_t n_bytes, const char *path, struct tensor_file *file,
+                             hob_error *error)
 {
-    struct mapped_file map;
     const char *text;
-    uint64_t n_bytes;
+    uint64_t n_text_bytes;
     json_t *header;
-    TRY(tensor_file_map(file, path, &map, error));
-    struct byte_cursor cursor = byte_cursor_over(map.bytes, map.n_bytes);
-    TRY(find_header(path, &cursor, &text, &n_bytes, error));
-    TRY(parse_json(path, text, (size_t)n_bytes, &header, error));
+    struct byte_cursor cursor = byte_cursor_over(bytes, n_bytes);
+    TRY(find_header(path, &cursor, &text, &n_text_bytes, error));
+    TRY(parse_json(path, text, (size_t)n_text_bytes, &header, error));
     struct shard shard = {.file = file,
                           .path = path,
                           .header = header,
@@ -238,6 +237,13 @@ static hob_status add_shard(struct tensor_file *file, const char *path, hob_erro
     hob_status status = read_entries(&shard);
     json_decref(header);
     return status;
+}
+
+static hob_status add_shard(struct tensor_file *file, const char *path, hob_error *error)
+{
+    struct mapped_file map;
+    TRY(tensor_file_map(file, path, &map, error));
+    return safetensors_parse(map.bytes, map.n_bytes, path, file, error);
 }
 
 /* ---- an index and its shards ---- */
@@ -319,12 +325,6 @@ static hob_status add_index(struct tensor_file *file, const char *path, hob_erro
 
 /* ---- which file ---- */
 
-static bool has_ending(const char *text, const char *ending)
-{
-    size_t n_text = strlen(text), n_ending = strlen(ending);
-    return n_text >= n_ending && !strcmp(text + n_text - n_ending, ending);
-}
-
 /* The only .safetensors file of a folder; the name goes to ret_name. */
 static hob_status find_single(const char *folder, char *ret_name, size_t n_name_bytes, hob_error *error)
 {
@@ -332,7 +332,7 @@ static hob_status find_single(const char *folder, char *ret_name, size_t n_name_
     size_t n_found = 0;
     if (!listing) FAIL(error, HOB_IO, "%s: the folder cannot be read", folder);
     for (const struct dirent *entry; (entry = readdir(listing));) {
-        if (!has_ending(entry->d_name, FILE_ENDING)) continue;
+        if (!format_path_ends_with(entry->d_name, FILE_ENDING)) continue;
         n_found++;
         snprintf(ret_name, n_name_bytes, "%s", entry->d_name);
     }
@@ -366,7 +366,7 @@ hob_status safetensors_open(const char *path, struct tensor_file **ret_file, hob
     bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     if (is_folder) TRY(find_in_folder(path, &found, error));
     TRY_CLEANUP(tensor_file_new(found ? found : path, "safetensors", &file, error));
-    if (has_ending(file->path, INDEX_ENDING)) TRY_CLEANUP(add_index(file, file->path, error));
+    if (format_path_ends_with(file->path, INDEX_ENDING)) TRY_CLEANUP(add_index(file, file->path, error));
     else TRY_CLEANUP(add_shard(file, file->path, error));
     *ret_file = file;
     file = NULL;
@@ -382,7 +382,8 @@ static bool holds_safetensors(const char *folder)
     bool is_found = false;
     if (!listing) return false;
     for (const struct dirent *entry; !is_found && (entry = readdir(listing));)
-        is_found = has_ending(entry->d_name, FILE_ENDING) || has_ending(entry->d_name, INDEX_ENDING);
+        is_found =
+            format_path_ends_with(entry->d_name, FILE_ENDING) || format_path_ends_with(entry->d_name, INDEX_ENDING);
     closedir(listing);
     return is_found;
 }
@@ -390,7 +391,8 @@ static bool holds_safetensors(const char *folder)
 static bool is_this(const char *path, bool is_folder, const unsigned char *bytes, size_t n_bytes)
 {
     (void)bytes, (void)n_bytes;
-    return is_folder ? holds_safetensors(path) : has_ending(path, FILE_ENDING) || has_ending(path, INDEX_ENDING);
+    return is_folder ? holds_safetensors(path)
+                     : format_path_ends_with(path, FILE_ENDING) || format_path_ends_with(path, INDEX_ENDING);
 }
 
 static hob_status open_content(const char *path, struct format_content *ret_content, hob_error *error)

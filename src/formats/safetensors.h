@@ -10,5 +10,8 @@
  * .safetensors file. `__metadata__` becomes the file's metadata.
  * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_SHAPE, HOB_BAD_TYPE, HOB_LIMIT, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status safetensors_open(const char *path, struct tensor_file **ret_file, hob_error *error);
+/* Adds the tensors of one file in memory, which must live as long as file; path is for messages. */
+HOB_MUST_CHECK hob_status safetensors_parse(const void *bytes, size_t n_bytes, const char *path,
+                                            struct tensor_file *file, hob_error *error);
 
 #endif

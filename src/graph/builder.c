@@ -97,7 +97,7 @@ static hob_status copy_attributes(struct builder *builder, const struct attribut
     if (!copies) FAIL(&builder->error, HOB_NO_MEMORY, "attributes: out of memory");
     for (size_t i = 0; i < n_attributes; i++)
         if (!copy_attribute(arena, &copies[i])) FAIL(&builder->error, HOB_NO_MEMORY, "attributes: out of memory");
-    *ret_attributes = (struct attributes){copies, n_attributes};
+    *ret_attributes = (struct attributes){.items = copies, .n_items = n_attributes};
     return HOB_OK;
 }
 

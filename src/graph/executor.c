@@ -22,14 +22,14 @@ struct step_context {
 struct executor {
     const struct program *program;
     struct provider *provider;
-    struct executor *parent;      /* of a subgraph's executor */
-    struct arena arena;           /* life of the executor */
-    struct arena scratch;         /* life of a step */
-    struct arena overflow;        /* life of a run */
-    struct tensor *values;        /* one a value */
+    struct executor *parent; /* of a subgraph's executor */
+    struct arena arena;      /* life of the executor */
+    struct arena scratch;    /* life of a step */
+    struct arena overflow;   /* life of a run */
+    struct tensor *values;   /* one a value */
     struct op_state *states;
     struct step_context *contexts;
-    unsigned char *block;         /* the plan's memory */
+    unsigned char *block; /* the plan's memory */
     size_t block_bytes, state_bytes;
     struct plan *plans[MAX_PLANS]; /* most recently used first */
     struct plan *plan;
@@ -150,33 +150,52 @@ static hob_status run_contiguous(struct step_context *context)
     return status;
 }
 
+/* Failures from below the op, such as a shape that overflows, do not know where they are. */
+static hob_status name_failure(const struct step_context *context, hob_status status)
+{
+    const char *name = context->op.node_name;
+    hob_error *error = context->op.error;
+    if (!error || !strncmp(error->message, name, strlen(name))) return status;
+    return error_prefix(error, status, "%s (%s)", name, context->op.op->name);
+}
+
 hob_status executor_run_steps(struct executor *executor, hob_error *error)
 {
     for (uint32_t s = 0; s < executor->program->n_steps; s++) {
         struct step_context *context = &executor->contexts[s];
         context->op.error = error;
         arena_clear(&executor->scratch);
-        TRY(needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context));
+        hob_status status = needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context);
+        if (__builtin_expect(status != HOB_OK, 0)) return name_failure(context, status);
     }
     return HOB_OK;
 }
 
 /* ---- inputs ---- */
 
+static const char *declared_shape_text(const struct value *declared, char text[TENSOR_SHAPE_TEXT_BYTES])
+{
+    return declared->rank < 0 ? "of any shape" : tensor_shape_text(declared->rank, declared->dims, text);
+}
+
 static hob_status check_input(const struct graph *graph, uint32_t index, const struct tensor *tensor, hob_error *error)
 {
     const struct value *declared = &graph->values[graph->inputs[index]];
-    if (tensor->dtype == DTYPE_NONE) FAIL(error, HOB_NOT_FOUND, "input %s is missing", declared->name);
+    char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
+    if (tensor->dtype == DTYPE_NONE)
+        FAIL(error, HOB_NOT_FOUND, "input %s: missing, expected %s %s", declared->name, dtype_name(declared->dtype),
+             declared_shape_text(declared, expected));
     if (declared->dtype != DTYPE_NONE && tensor->dtype != declared->dtype)
-        FAIL(error, HOB_BAD_TYPE, "input %s: found %s, expected %s", declared->name, dtype_name(tensor->dtype), dtype_name(declared->dtype));
+        FAIL(error, HOB_BAD_TYPE, "input %s: found %s, expected %s", declared->name, dtype_name(tensor->dtype),
+             dtype_name(declared->dtype));
     if (declared->rank < 0) return HOB_OK;
     bool fits = tensor->rank == declared->rank;
     for (int d = 0; fits && d < declared->rank; d++)
         fits = declared->dims[d] == DIM_UNKNOWN || declared->dims[d] == tensor->dims[d];
-    if (fits) return HOB_OK;
-    char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
-    FAIL(error, HOB_BAD_SHAPE, "input %s: found %s, expected %s", declared->name,
-         tensor_shape_text(tensor->rank, tensor->dims, found), tensor_shape_text(declared->rank, declared->dims, expected));
+    if (!fits)
+        FAIL(error, HOB_BAD_SHAPE, "input %s: found %s, expected %s", declared->name,
+             tensor_shape_text(tensor->rank, tensor->dims, found), declared_shape_text(declared, expected));
+    return HOB_OK;
 }
 
 static void find_plan(struct executor *executor, const struct tensor *inputs)
@@ -226,7 +245,8 @@ static struct tensor *bound_inputs(struct executor *executor)
 hob_status executor_run(struct executor *executor, const struct executor_bounds *bounds, hob_error *error)
 {
     const struct graph *graph = executor->program->graph;
-    for (uint32_t i = 0; i < graph->n_inputs; i++) TRY(check_input(graph, i, &executor->values[graph->inputs[i]], error));
+    for (uint32_t i = 0; i < graph->n_inputs; i++)
+        TRY(check_input(graph, i, &executor->values[graph->inputs[i]], error));
     arena_clear(&executor->scratch);
     arena_clear(&executor->overflow);
     struct tensor *inputs = bound_inputs(executor);
@@ -262,8 +282,8 @@ void executor_set_n_used(struct executor *executor, int64_t n_used)
 
 size_t executor_n_bytes(const struct executor *executor)
 {
-    return executor->block_bytes + executor->state_bytes + executor->arena.total_bytes + executor->overflow.total_bytes +
-           executor->scratch.total_bytes;
+    return executor->block_bytes + executor->state_bytes + executor->arena.total_bytes +
+           executor->overflow.total_bytes + executor->scratch.total_bytes;
 }
 
 /* ---- control flow ---- */
@@ -278,15 +298,15 @@ static void copy_outer_values(struct executor *body)
     }
 }
 
-static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs, int n_outputs,
-                               struct tensor *ret_outputs)
+static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                               int n_outputs, struct tensor *ret_outputs)
 {
     struct step_context *context = (struct step_context *)ctx;
     struct executor *body = context->bodies[index];
     const struct graph *graph = body->program->graph;
     if ((uint32_t)n_inputs != graph->n_inputs || (uint32_t)n_outputs != graph->n_outputs)
-        OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name, graph->n_inputs,
-                graph->n_outputs, n_inputs, n_outputs);
+        OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name,
+                graph->n_inputs, graph->n_outputs, n_inputs, n_outputs);
     copy_outer_values(body);
     for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
     TRY(executor_run(body, NULL, ctx->error));
@@ -303,10 +323,11 @@ static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, 
 
 /* ---- life ---- */
 
-static hob_status executor_new_body(const struct program *program, struct executor *parent, struct executor **ret_executor,
-                                    hob_error *error);
+static hob_status executor_new_body(const struct program *program, struct executor *parent,
+                                    struct executor **ret_executor, hob_error *error);
 
-static hob_status make_context(struct executor *executor, const struct step *step, struct step_context *context, hob_error *error)
+static hob_status make_context(struct executor *executor, const struct step *step, struct step_context *context,
+                               hob_error *error)
 {
     struct arena *arena = &executor->arena;
     const struct tensor **inputs = ARENA_NEW(arena, const struct tensor *, step->n_inputs);
@@ -317,15 +338,24 @@ static hob_status make_context(struct executor *executor, const struct step *ste
     for (uint32_t i = 0; i < step->n_outputs; i++)
         outputs[i] = step->outputs[i] == VALUE_NONE ? NULL : &executor->values[step->outputs[i]];
     *context = (struct step_context){.executor = executor, .step = step};
-    context->op = (struct op_context){
-        .op = step->op, .params = step->params, .n_inputs = (int)step->n_inputs, .n_outputs = (int)step->n_outputs,
-        .inputs = inputs, .outputs = outputs, .node_name = step->name, .kernels = executor->provider->kernels,
-        .pool = executor->provider->pool, .scratch = &executor->scratch, .allocate = overflow_allocate, .run_subgraph = run_subgraph,
-        .state = step->state == STATE_NONE ? NULL : &executor->states[step->state]};
+    context->op = (struct op_context){.op = step->op,
+                                      .params = step->params,
+                                      .n_inputs = (int)step->n_inputs,
+                                      .n_outputs = (int)step->n_outputs,
+                                      .inputs = inputs,
+                                      .outputs = outputs,
+                                      .node_name = step->name,
+                                      .kernels = executor->provider->kernels,
+                                      .pool = executor->provider->pool,
+                                      .scratch = &executor->scratch,
+                                      .allocate = overflow_allocate,
+                                      .run_subgraph = run_subgraph,
+                                      .state = step->state == STATE_NONE ? NULL : &executor->states[step->state]};
     if (!step->n_bodies) return HOB_OK;
     context->bodies = ARENA_NEW(arena, struct executor *, step->n_bodies);
     if (!context->bodies) return no_memory(executor, error);
-    for (uint32_t i = 0; i < step->n_bodies; i++) TRY(executor_new_body(step->bodies[i], executor, &context->bodies[i], error));
+    for (uint32_t i = 0; i < step->n_bodies; i++)
+        TRY(executor_new_body(step->bodies[i], executor, &context->bodies[i], error));
     return HOB_OK;
 }
 
@@ -372,11 +402,13 @@ static hob_status set_up(struct executor *executor, hob_error *error)
     executor->states = ARENA_NEW(arena, struct op_state, graph->n_states);
     executor->state_blocks = ARENA_NEW(arena, void *, graph->n_states);
     executor->contexts = ARENA_NEW(arena, struct step_context, program->n_steps);
-    if (!executor->values || !executor->states || !executor->state_blocks || !executor->contexts) return no_memory(executor, error);
+    if (!executor->values || !executor->states || !executor->state_blocks || !executor->contexts)
+        return no_memory(executor, error);
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].constant) executor->values[i] = *graph->values[i].constant;
     for (uint32_t i = 0; i < graph->n_states; i++) TRY(make_state(executor, i, error));
-    for (uint32_t s = 0; s < program->n_steps; s++) TRY(make_context(executor, &program->steps[s], &executor->contexts[s], error));
+    for (uint32_t s = 0; s < program->n_steps; s++)
+        TRY(make_context(executor, &program->steps[s], &executor->contexts[s], error));
     return HOB_OK;
 }
 
@@ -398,7 +430,8 @@ static hob_status new_executor(const struct program *program, struct provider *p
     return status;
 }
 
-static hob_status executor_new_body(const struct program *program, struct executor *parent, struct executor **ret_executor, hob_error *error)
+static hob_status executor_new_body(const struct program *program, struct executor *parent,
+                                    struct executor **ret_executor, hob_error *error)
 {
     return new_executor(program, parent->provider, parent, 0, ret_executor, error);
 }
@@ -416,7 +449,8 @@ void executor_free(struct executor *executor)
         struct step_context *context = &executor->contexts[s];
         for (uint32_t i = 0; context->bodies && i < context->step->n_bodies; i++) executor_free(context->bodies[i]);
     }
-    for (uint32_t i = 0; executor->state_blocks && i < executor->program->graph->n_states; i++) memory_free(executor->state_blocks[i]);
+    for (uint32_t i = 0; executor->state_blocks && i < executor->program->graph->n_states; i++)
+        memory_free(executor->state_blocks[i]);
     for (int i = 0; i < MAX_PLANS; i++) plan_free(executor->plans[i]);
     memory_free(executor->block);
     arena_release(&executor->arena);

@@ -319,8 +319,23 @@ void graph_replace_inputs(struct graph *graph, uint32_t node, uint32_t *map)
         if (inputs[i] != VALUE_NONE) inputs[i] = graph_find_replacement(map, inputs[i]);
 }
 
+/* What the model states of a value holds for its replacement too. */
+static void inherit_declaration(struct graph *graph, uint32_t value, uint32_t replacement)
+{
+    const struct value *stated = &graph->values[value];
+    struct value *heir = &graph->values[replacement];
+    if (!stated->is_declared || heir->is_declared) return;
+    heir->is_declared = true;
+    heir->dtype = stated->dtype;
+    heir->rank = stated->rank;
+    heir->dims = stated->dims;
+    heir->dim_names = stated->dim_names;
+}
+
 void graph_replace_values(struct graph *graph, uint32_t *map)
 {
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (map[i] != i) inherit_declaration(graph, i, graph_find_replacement(map, i));
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         if (!graph->nodes[i].is_removed) graph_replace_inputs(graph, i, map);
     for (uint32_t i = 0; i < graph->n_outputs; i++) {
@@ -338,6 +353,7 @@ void graph_replace_values(struct graph *graph, uint32_t *map)
 
 void graph_replace_value(struct graph *graph, uint32_t value, uint32_t replacement)
 {
+    inherit_declaration(graph, value, replacement);
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
         uint32_t *inputs = inputs_of(graph, i);
         for (uint32_t j = 0; !graph->nodes[i].is_removed && j < graph->nodes[i].n_inputs; j++)

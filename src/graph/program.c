@@ -37,14 +37,18 @@ hob_status step_make(struct graph *graph, const struct node *node, struct arena 
                           .n_inputs = node->n_inputs, .n_outputs = node->n_outputs, .state = node->state};
     TRY(add_bodies(graph, node, step, error));
     if (!node->op->prepare) return HOB_OK;
-    struct op_prepare prepare = {.attributes = &node->attributes, .opset = node->opset, .n_inputs = (int)node->n_inputs,
-                                 
-                                 .n_outputs = (int)node->n_outputs,
-                                 .node_name = node->name, .arena = arena, .error = error};
+    struct attributes attributes = node->attributes;
+    struct attribute_misread misread = {0};
+    attributes.ret_misread = &misread;
+    struct op_prepare prepare = {.attributes = &attributes, .opset = node->opset, .n_inputs = (int)node->n_inputs,
+                                 .n_outputs = (int)node->n_outputs, .node_name = node->name, .arena = arena, .error = error};
     void *params = NULL;
-    hob_status status = node->op->prepare(&prepare, &params);
+    TRY(node->op->prepare(&prepare, &params));
+    if (misread.attribute) /* its default would be another function than the one asked for */
+        FAIL(error, HOB_BAD_GRAPH, "%s (%s): attribute %s: found a %s, expected a %s", node->name, node->op_type,
+             misread.attribute->name, attribute_kind_name(misread.attribute->kind), attribute_kind_name(misread.expected));
     step->params = params;
-    return status;
+    return HOB_OK;
 }
 
 /* Values that a body reads from outside must live until the step that runs it. */

@@ -160,9 +160,19 @@ static bool count_fits(uint32_t n, int least, int most)
     return n >= (uint32_t)least && (most < 0 || n <= (uint32_t)most);
 }
 
+/* "2", "1 or more", "2 to 5". */
+static const char *count_text(int least, int most, char text[32])
+{
+    if (most < 0) snprintf(text, 32, "%d or more", least);
+    else if (least == most) snprintf(text, 32, "%d", least);
+    else snprintf(text, 32, "%d to %d", least, most);
+    return text;
+}
+
 static hob_status resolve_node(const struct graph *graph, struct node *node, hob_error *error)
 {
     const char *domain = *node->domain ? node->domain : "ai.onnx";
+    char expected[32];
     if (node->opset < 0) {
         node->opset = graph_opset(graph, node->domain);
         /* Files in the wild use com.microsoft without importing it; its only opset is 1. */
@@ -174,11 +184,11 @@ static hob_status resolve_node(const struct graph *graph, struct node *node, hob
     if (!node->op)
         FAIL(error, HOB_UNSUPPORTED, "%s: unknown operator %s of %s opset %d", node->name, node->op_type, domain, node->opset);
     if (!count_fits(node->n_inputs, node->op->min_inputs, node->op->max_inputs))
-        FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u inputs, expected %d to %d", node->name, node->op_type, node->n_inputs,
-             node->op->min_inputs, node->op->max_inputs);
+        FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u inputs, expected %s", node->name, node->op_type, node->n_inputs,
+             count_text(node->op->min_inputs, node->op->max_inputs, expected));
     if (!count_fits(node->n_outputs, node->op->min_outputs, node->op->max_outputs))
-        FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u outputs, expected %d to %d", node->name, node->op_type, node->n_outputs,
-             node->op->min_outputs, node->op->max_outputs);
+        FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u outputs, expected %s", node->name, node->op_type, node->n_outputs,
+             count_text(node->op->min_outputs, node->op->max_outputs, expected));
     for (int i = 0; i < node->op->min_inputs; i++)
         if (node->inputs[i] == VALUE_NONE)
             FAIL(error, HOB_BAD_GRAPH, "%s (%s): input %d is missing", node->name, node->op_type, i);

@@ -84,36 +84,35 @@ static void arg_tiles(void *context, size_t begin, size_t end)
 static hob_status arg_run(struct op_context *ctx)
 {
     const struct arg_params *params = ctx->params;
-    struct arg_job job = {
-        .params = params, .kernels = ctx->kernels, .x = ctx->inputs[0], .y = ctx->outputs[0]->data};
+    struct arg_job job = {.params = params, .kernels = ctx->kernels, .x = ctx->inputs[0], .y = ctx->outputs[0]->data};
     bool is_folded[TENSOR_MAX_RANK] = {0};
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
     is_folded[axis] = true;
     reduction_init(&job.reduction, job.x, is_folded);
-    job.is_kernel_row = job.x->dtype == DTYPE_F32 && !params->is_min && !params->selects_last &&
-                        reduction_folds_rows(&job.reduction);
+    job.is_kernel_row =
+        job.x->dtype == DTYPE_F32 && !params->is_min && !params->selects_last && reduction_folds_rows(&job.reduction);
     thread_pool_run(ctx->pool, (size_t)job.reduction.n_tiles, reduction_least_tiles(&job.reduction), arg_tiles, &job);
     return HOB_OK;
 }
 
-#define ARG(id, onnx_name, is_min)                                                                         \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return arg_prepare(node, is_min, ret_params);                                                      \
-    }                                                                                                      \
-    const struct op_def op_##id = {                                                                        \
-        .name = onnx_name,                                                                                 \
-        .domain = "",                                                                                      \
-        .since = 1,                                                                                        \
-        .min_inputs = 1,                                                                                   \
-        .max_inputs = 1,                                                                                   \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 1,                                                                                  \
-        .flags = OP_STRIDED_INPUTS,                                                                        \
-        .prepare = prepare_##id,                                                                           \
-        .infer = arg_infer,                                                                                \
-        .run = arg_run,                                                                                    \
+#define ARG(id, onnx_name, is_min)                                                   \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
+    {                                                                                \
+        return arg_prepare(node, is_min, ret_params);                                \
+    }                                                                                \
+    const struct op_def op_##id = {                                                  \
+        .name = onnx_name,                                                           \
+        .domain = "",                                                                \
+        .since = 1,                                                                  \
+        .min_inputs = 1,                                                             \
+        .max_inputs = 1,                                                             \
+        .min_outputs = 1,                                                            \
+        .max_outputs = 1,                                                            \
+        .flags = OP_STRIDED_INPUTS,                                                  \
+        .prepare = prepare_##id,                                                     \
+        .infer = arg_infer,                                                          \
+        .run = arg_run,                                                              \
     };
 
 ARG(arg_max, "ArgMax", false)

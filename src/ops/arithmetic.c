@@ -111,6 +111,8 @@ static const struct span_table mean = {{SPANS_FLOAT(mean)}};
 
 static hob_status infer_variadic(struct op_context *ctx)
 {
+    for (int i = 1; i < ctx->n_inputs; i++)
+        if (!ctx->inputs[i]) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
     if (ctx->n_inputs > 1) return elementwise_infer_broadcast(ctx);
     op_set_view(ctx, 0, ctx->inputs[0]);
     return HOB_OK;
@@ -119,11 +121,11 @@ static hob_status infer_variadic(struct op_context *ctx)
 /* Output = input 0 op input 1, then output = output op each further input in place. */
 static hob_status run_variadic(struct op_context *ctx, const struct span_table *table)
 {
-    struct elementwise_walk walk = {.n_inputs = 2, .inputs = {*ctx->inputs[0]}, .out = *ctx->outputs[0]};
+    struct elementwise_walk walk = {.n_inputs = 2, .inputs = {ctx->inputs[0]}, .out = ctx->outputs[0]};
     if (!elementwise_find(table, ctx->inputs[0]->dtype, &walk))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: %s is not a type this operator takes", dtype_name(ctx->inputs[0]->dtype));
     for (int i = 1; i < ctx->n_inputs; i++) {
-        walk.inputs[1] = *ctx->inputs[i];
+        walk.inputs[1] = ctx->inputs[i];
         elementwise_apply(ctx, &walk);
         walk.inputs[0] = walk.out;
     }
@@ -148,7 +150,7 @@ static hob_status run_sum(struct op_context *ctx)
 static hob_status run_mean(struct op_context *ctx)
 {
     struct elementwise_walk walk = {
-        .params = &ctx->n_inputs, .n_inputs = 1, .inputs = {*ctx->outputs[0]}, .out = *ctx->outputs[0]};
+        .params = &ctx->n_inputs, .n_inputs = 1, .inputs = {ctx->outputs[0]}, .out = ctx->outputs[0]};
     if (!elementwise_find(&mean, ctx->inputs[0]->dtype, &walk))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(ctx->inputs[0]->dtype));
     TRY(run_variadic(ctx, &arithmetic_add));

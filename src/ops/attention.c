@@ -24,25 +24,28 @@ static void attend(const struct attention_job *job, const struct query_block *bl
 {
     const struct attention *at = job->attention;
     int64_t head = kv_head * job->group;
-    struct attention_f32_args args = {
-        .q = (const float *)at->q.data + block->batch * at->q.strides[0] + head * at->q.strides[1] + block->query * at->q.strides[2],
-        .q_head_stride = at->q.strides[1],
-        .q_stride = at->q.strides[2],
-        .k = (const float *)at->k.data + block->batch * at->k.strides[0] + kv_head * at->k.strides[1] + block->key * at->k.strides[2],
-        .k_stride = at->k.strides[2],
-        .v = (const float *)at->v.data + block->batch * at->v.strides[0] + kv_head * at->v.strides[1] + block->key * at->v.strides[2],
-        .v_stride = at->v.strides[2],
-        .out = (float *)at->out.data + block->batch * at->out.strides[0] + head * at->out.strides[1] + block->query * at->out.strides[2],
-        .out_head_stride = at->out.strides[1],
-        .out_stride = at->out.strides[2],
-        .n_heads = job->group,
-        .n_queries = block->n_queries,
-        .n_keys = block->n_keys,
-        .width = at->q.dims[3],
-        .value_width = at->v.dims[3],
-        .first_limit = block->first_limit,
-        .scale = at->scale,
-        .scratch = scratch};
+    struct attention_f32_args args = {.q = (const float *)at->q.data + block->batch * at->q.strides[0] +
+                                           head * at->q.strides[1] + block->query * at->q.strides[2],
+                                      .q_head_stride = at->q.strides[1],
+                                      .q_stride = at->q.strides[2],
+                                      .k = (const float *)at->k.data + block->batch * at->k.strides[0] +
+                                           kv_head * at->k.strides[1] + block->key * at->k.strides[2],
+                                      .k_stride = at->k.strides[2],
+                                      .v = (const float *)at->v.data + block->batch * at->v.strides[0] +
+                                           kv_head * at->v.strides[1] + block->key * at->v.strides[2],
+                                      .v_stride = at->v.strides[2],
+                                      .out = (float *)at->out.data + block->batch * at->out.strides[0] +
+                                             head * at->out.strides[1] + block->query * at->out.strides[2],
+                                      .out_head_stride = at->out.strides[1],
+                                      .out_stride = at->out.strides[2],
+                                      .n_heads = job->group,
+                                      .n_queries = block->n_queries,
+                                      .n_keys = block->n_keys,
+                                      .width = at->q.dims[3],
+                                      .value_width = at->v.dims[3],
+                                      .first_limit = block->first_limit,
+                                      .scale = at->scale,
+                                      .scratch = scratch};
     if (at->mask.data) {
         args.mask = (const float *)at->mask.data + block->batch * at->mask.strides[0] + head * at->mask.strides[1] +
                     block->query * at->mask.strides[2] + block->key * at->mask.strides[3];
@@ -63,7 +66,8 @@ static void attend_range(void *context, size_t begin, size_t end)
 }
 
 /* The blocks of queries begin..end that see keys key..key + n_keys; returns how many. blocks NULL only counts. */
-static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_causal, struct query_block *blocks)
+static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_causal,
+                   struct query_block *blocks)
 {
     int64_t n_blocks = 0;
     for (int64_t at = 0; at < whole->n_queries; at += queries_per_block, n_blocks++) {

@@ -8,7 +8,7 @@
 /* All f32. q [B,H,T,K], k [B,Hkv,S,K], v [B,Hkv,S,Kv], out [B,H,T,Kv]; H % Hkv == 0; any strides, but 1 for out's last axis. */
 struct attention {
     struct tensor q, k, v, out;
-    struct tensor mask;      /* broadcast to [B,H,T,S], added to the scaled scores; data NULL: none */
+    struct tensor mask; /* broadcast to [B,H,T,S], added to the scaled scores; data NULL: none */
     float scale;
     bool is_causal;          /* query t sees the keys up to S - T + t */
     const int64_t *segments; /* rows segments[i]..segments[i+1] see each other only (B 1, T == S); NULL: no segments */

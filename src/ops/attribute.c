@@ -1,6 +1,22 @@
 #include "ops/attribute.h"
+#include "base/size.h"
 
 #include <string.h>
+
+const char *attribute_kind_name(enum attribute_kind kind)
+{
+    static const char *const names[] = {[ATTRIBUTE_FLOAT] = "number",
+                                        [ATTRIBUTE_INT] = "whole number",
+                                        [ATTRIBUTE_STRING] = "text",
+                                        [ATTRIBUTE_TENSOR] = "tensor",
+                                        [ATTRIBUTE_GRAPH] = "graph",
+                                        [ATTRIBUTE_FLOATS] = "list of numbers",
+                                        [ATTRIBUTE_INTS] = "list of whole numbers",
+                                        [ATTRIBUTE_STRINGS] = "list of texts",
+                                        [ATTRIBUTE_TENSORS] = "list of tensors",
+                                        [ATTRIBUTE_GRAPHS] = "list of graphs"};
+    return (size_t)kind < ARRAY_LENGTH(names) && names[kind] ? names[kind] : "value of unknown kind";
+}
 
 const struct attribute *attributes_find(const struct attributes *attributes, const char *name)
 {
@@ -12,7 +28,9 @@ const struct attribute *attributes_find(const struct attributes *attributes, con
 static const struct attribute *find_kind(const struct attributes *attributes, const char *name, enum attribute_kind kind)
 {
     const struct attribute *attribute = attributes_find(attributes, name);
-    return attribute && attribute->kind == kind ? attribute : NULL;
+    if (!attribute || attribute->kind == kind) return attribute;
+    if (attributes->ret_misread) *attributes->ret_misread = (struct attribute_misread){attribute, kind};
+    return NULL;
 }
 
 int64_t attributes_int(const struct attributes *attributes, const char *name, int64_t fallback)

@@ -35,11 +35,20 @@ struct attribute {
     };
 };
 
+/* An attribute that is there, but of another kind than was read. */
+struct attribute_misread {
+    const struct attribute *attribute; /* NULL: none */
+    enum attribute_kind expected;
+};
+
 struct attributes {
     const struct attribute *items;
     size_t n_items;
+    struct attribute_misread *ret_misread; /* where to note it; may be NULL */
 };
 
+/* "text", "whole number", "list of numbers", …: for messages. */
+const char *attribute_kind_name(enum attribute_kind kind);
 /* NULL when there is none of that name. */
 const struct attribute *attributes_find(const struct attributes *attributes, const char *name);
 /* The default when there is none of that name and kind. */

@@ -23,12 +23,12 @@ static hob_status check_fit(struct op_context *ctx, int axis)
     bool fits = x->rank == state->buffer.rank && axis == state->axis;
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || x->dims[i] == state->buffer.dims[i];
     if (!fits)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s along axis %d, expected the cache's %s along axis %d", OP_SHAPE(x), axis,
-                OP_SHAPE(&state->buffer), state->axis);
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s along axis %d, expected the cache's %s along axis %d",
+                OP_SHAPE(x), axis, OP_SHAPE(&state->buffer), state->axis);
     int64_t capacity = state->buffer.dims[axis];
     if (state->n_used < 0 || state->n_used > capacity || x->dims[axis] > capacity - state->n_used)
-        OP_FAIL(ctx, HOB_LIMIT, "found %lld cached and %lld new positions, expected at most %lld", (long long)state->n_used,
-                (long long)x->dims[axis], (long long)capacity);
+        OP_FAIL(ctx, HOB_LIMIT, "found %lld cached and %lld new positions, expected at most %lld",
+                (long long)state->n_used, (long long)x->dims[axis], (long long)capacity);
     return HOB_OK;
 }
 

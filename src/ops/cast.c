@@ -1,6 +1,6 @@
 /* Cast, CastLike. One loop for each pair of stored types but the 16-bit floats, which go through f32: from f64 by way of a
- * rounding to odd, so that rounding twice gives what rounding once does. Strings are read as numbers; numbers are not written as
- * strings. saturate (opset 19) concerns 8-bit floats only, which are not supported. */
+ * rounding to odd, so that rounding twice gives what rounding once does. Strings are cast_strings.c's. saturate (opset 19) concerns 8-bit floats
+ * only, which are not supported. */
 #include "ops/cast.h"
 
 #include "ops/elementwise.h"
@@ -111,41 +111,9 @@ static span_function *find_cast(enum dtype from, enum dtype to, bool *ret_is_wid
 
 void cast_apply(struct op_context *ctx, const struct tensor *from, const struct tensor *to)
 {
-    struct elementwise_walk walk = {.n_inputs = 1, .inputs = {*from}, .out = *to};
+    struct elementwise_walk walk = {.n_inputs = 1, .inputs = {from}, .out = to};
     walk.function = find_cast(from->dtype, to->dtype, &walk.is_widened);
     elementwise_apply(ctx, &walk);
-}
-
-/* ---- strings ---- */
-
-/* C's spelling of numbers, which has all of ONNX's: "3.14", "1e-5", "INF", "+NaN". */
-static bool parse_number(const struct tensor_string *text, double *ret_number)
-{
-    char copy[64];
-    if (!text->n_bytes || text->n_bytes >= sizeof copy) return false;
-    memcpy(copy, text->bytes, text->n_bytes);
-    copy[text->n_bytes] = 0;
-    char *end;
-    *ret_number = strtod(copy, &end);
-    return end == copy + text->n_bytes;
-}
-
-static hob_status parse_strings(struct op_context *ctx)
-{
-    const struct tensor *from = ctx->inputs[0], *to = ctx->outputs[0];
-    size_t n_items = (size_t)tensor_n_items(from);
-    struct tensor_string *texts = ARENA_NEW(ctx->scratch, struct tensor_string, n_items);
-    struct tensor numbers = *to;
-    numbers.dtype = DTYPE_F64;
-    double *parsed = numbers.data = ARENA_NEW(ctx->scratch, double, n_items);
-    if (!texts || !parsed) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
-    tensor_copy_contiguous(from, texts);
-    for (size_t i = 0; i < n_items; i++)
-        if (!parse_number(&texts[i], &parsed[i]))
-            OP_FAIL(ctx, HOB_BAD_ARGUMENT, "element %zu: found \"%.*s\", expected a number", i,
-                    texts[i].n_bytes < 64 ? (int)texts[i].n_bytes : 64, texts[i].n_bytes ? texts[i].bytes : "");
-    cast_apply(ctx, &numbers, to);
-    return HOB_OK;
 }
 
 /* ---- the operators ---- */
@@ -173,7 +141,7 @@ static hob_status infer_to(struct op_context *ctx, enum dtype to)
         op_set_view(ctx, 0, x);
         return HOB_OK;
     }
-    if (!cast_is_number(to) || (!cast_is_number(x->dtype) && x->dtype != DTYPE_STRING))
+    if ((!cast_is_number(to) && to != DTYPE_STRING) || (!cast_is_number(x->dtype) && x->dtype != DTYPE_STRING))
         OP_FAIL(ctx, HOB_UNSUPPORTED, "a cast from %s to %s is not implemented", dtype_name(x->dtype), dtype_name(to));
     return op_set_output(ctx, 0, to, x->rank, x->dims);
 }
@@ -191,7 +159,8 @@ static hob_status infer_cast_like(struct op_context *ctx)
 
 static hob_status run(struct op_context *ctx)
 {
-    if (ctx->inputs[0]->dtype == DTYPE_STRING) return parse_strings(ctx);
+    if (ctx->inputs[0]->dtype == DTYPE_STRING) return cast_from_strings(ctx);
+    if (ctx->outputs[0]->dtype == DTYPE_STRING) return cast_to_strings(ctx);
     cast_apply(ctx, ctx->inputs[0], ctx->outputs[0]);
     return HOB_OK;
 }

@@ -31,13 +31,14 @@ static int64_t n_channels(const struct tensor *x)
 static hob_status channel_infer(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0];
-    if (!numbers_is_float(x->dtype)) OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
+    if (!numbers_is_float(x->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
     if (x->rank < 1) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found a scalar, expected [N,C,...]");
     for (int i = 1; i < ctx->n_inputs; i++) {
         const struct tensor *row = ctx->inputs[i];
         if (!row || !numbers_is_float(row->dtype) || row->rank != 1 || row->dims[0] != n_channels(x))
-            OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s %s, expected a float [%lld]", i, row ? dtype_name(row->dtype) : "nothing",
-                    row ? OP_SHAPE(row) : "", (long long)n_channels(x));
+            OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s %s, expected a float [%lld]", i,
+                    row ? dtype_name(row->dtype) : "nothing", row ? OP_SHAPE(row) : "", (long long)n_channels(x));
     }
     return op_set_output(ctx, 0, x->dtype, x->rank, x->dims);
 }

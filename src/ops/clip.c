@@ -76,12 +76,14 @@ static struct tensor limit_of(const struct op_context *ctx, int i, double *stora
 static hob_status run(struct op_context *ctx)
 {
     static const struct span_table table = {{SPANS_FLOAT(clip), SPANS_SIGNED(clip), SPANS_UNSIGNED(clip)}};
-    struct elementwise_walk walk = {.n_inputs = 3, .inputs = {*ctx->inputs[0]}, .out = *ctx->outputs[0]};
+    struct elementwise_walk walk = {.n_inputs = 3, .out = ctx->outputs[0]};
     if (!elementwise_find(&table, ctx->inputs[0]->dtype, &walk))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: %s is not a type this operator takes", dtype_name(ctx->inputs[0]->dtype));
-    double low, high;
-    walk.inputs[1] = limit_of(ctx, 1, &low);
-    walk.inputs[2] = limit_of(ctx, 2, &high);
+    double storage[2];
+    struct tensor low = limit_of(ctx, 1, &storage[0]), high = limit_of(ctx, 2, &storage[1]);
+    walk.inputs[0] = ctx->inputs[0];
+    walk.inputs[1] = &low;
+    walk.inputs[2] = &high;
     elementwise_apply(ctx, &walk);
     return HOB_OK;
 }

@@ -10,6 +10,8 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
 {
     struct concat_params *params = ARENA_NEW(node->arena, struct concat_params, 1);
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    if (node->opset >= 4 && !attributes_find(node->attributes, "axis"))
+        FAIL(node->error, HOB_BAD_GRAPH, "%s (Concat): attribute axis: missing, expected a whole number", node->node_name);
     params->axis = attributes_int(node->attributes, "axis", 1);
     *ret_params = params;
     return HOB_OK;
@@ -34,6 +36,7 @@ static hob_status infer(struct op_context *ctx)
     memcpy(dims, first->dims, sizeof dims);
     dims[axis] = 0;
     for (int i = 0; i < ctx->n_inputs; i++) {
+        if (!ctx->inputs[i]) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
         TRY(moving_check(ctx, i));
         TRY(op_check_dtype(ctx, i, first->dtype));
         TRY(check_shape(ctx, i, axis));

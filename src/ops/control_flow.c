@@ -32,7 +32,8 @@ static hob_status not_before_run(struct op_context *ctx)
 static hob_status read_condition(struct op_context *ctx, const struct tensor *condition, bool *ret_is_true)
 {
     if (condition->dtype != DTYPE_BOOL || tensor_n_items(condition) != 1)
-        OP_FAIL(ctx, HOB_BAD_TYPE, "condition: found %s %s, expected one bool", dtype_name(condition->dtype), OP_SHAPE(condition));
+        OP_FAIL(ctx, HOB_BAD_TYPE, "condition: found %s %s, expected one bool", dtype_name(condition->dtype),
+                OP_SHAPE(condition));
     *ret_is_true = tensor_get_int(condition, 0) != 0;
     return HOB_OK;
 }
@@ -96,8 +97,8 @@ static hob_status loop_prepare(const struct op_prepare *node, void **ret_params)
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     TRY(require_graph(node, "body", &params->body));
     if (node->n_outputs < node->n_inputs - 2)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: found %d outputs, expected one for each of %d carried values", node->node_name,
-             node->n_outputs, node->n_inputs - 2);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: found %d outputs, expected one for each of %d carried values",
+             node->node_name, node->n_outputs, node->n_inputs - 2);
     *ret_params = params;
     return HOB_OK;
 }
@@ -110,7 +111,7 @@ struct scan {
 
 struct loop {
     int n_carried, n_scanned;
-    const struct tensor **inputs; /* of the body */
+    const struct tensor **inputs;                           /* of the body */
     struct tensor iteration, condition, *carried, *results; /* results: the body's outputs */
     int64_t n_iteration, n_iterations;                      /* the counts that iteration and max trip count point to */
     bool is_going_on;
@@ -167,7 +168,8 @@ static hob_status stack(struct op_context *ctx, const struct loop *loop, int i)
 {
     int output = loop->n_carried + i;
     if (!ctx->outputs[output]) return HOB_OK;
-    if (!loop->first_scan) OP_FAIL(ctx, HOB_UNSUPPORTED, "output %d: found no iteration, expected one to know its shape", output);
+    if (!loop->first_scan)
+        OP_FAIL(ctx, HOB_UNSUPPORTED, "output %d: found no iteration, expected one to know its shape", output);
     const struct tensor *first = &loop->first_scan->values[i];
     int64_t dims[TENSOR_MAX_RANK + 1] = {loop->n_iteration};
     for (int axis = 0; axis < first->rank; axis++) dims[axis + 1] = first->dims[axis];

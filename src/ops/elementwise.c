@@ -76,30 +76,40 @@ static bool is_half(enum dtype dtype)
     return dtype == DTYPE_F16 || dtype == DTYPE_BF16;
 }
 
-static struct operand operand_of(const struct tensor *tensor)
+/* Its strides are for merge_dims to set. */
+static void set_operand(struct operand *operand, const struct tensor *tensor)
 {
-    return (struct operand){.dtype = tensor->dtype, .item_bytes = dtype_block_bytes(tensor->dtype), .data = tensor->data};
+    operand->dtype = tensor->dtype;
+    operand->item_bytes = dtype_block_bytes(tensor->dtype);
+    operand->data = tensor->data;
 }
 
-/* Whether dim can join the merged dim before it: every input steps from its end on to the next. */
-static bool is_mergeable(const struct walk *walk, const struct tensor *views, int dim)
+/* How x steps along dim of out: 0 where x has no such dim, or one of 1. */
+static int64_t broadcast_stride(const struct tensor *x, const struct tensor *out, int dim)
 {
-    if (!walk->rank) return false;
-    for (int i = 0; i < walk->n_inputs; i++)
-        if (walk->in[i].strides[walk->rank - 1] != views[i].strides[dim] * views[i].dims[dim]) return false;
-    return true;
+    int own = dim - (out->rank - x->rank);
+    return own < 0 || x->dims[own] == 1 ? 0 : x->strides[own];
 }
 
-static void merge_dims(struct walk *walk, const struct tensor *views, const struct tensor *out)
+/* A dim joins the merged one before it when every input steps from its end on to the next. */
+static void merge_dims(struct walk *walk, const struct elementwise_walk *job)
 {
+    const struct tensor *out = job->out;
     for (int d = 0; d < out->rank; d++) {
         if (out->dims[d] == 1) continue;
-        bool is_merged = is_mergeable(walk, views, d);
+        int64_t strides[SPAN_MAX_INPUTS];
+        bool is_merged = walk->rank > 0;
+        for (int i = 0; i < walk->n_inputs; i++) {
+            strides[i] = broadcast_stride(job->inputs[i], out, d);
+            is_merged &= walk->rank && walk->in[i].strides[walk->rank - 1] == strides[i] * out->dims[d];
+        }
         if (!is_merged) walk->dims[walk->rank++] = 1;
         walk->dims[walk->rank - 1] *= out->dims[d];
-        for (int i = 0; i < walk->n_inputs; i++) walk->in[i].strides[walk->rank - 1] = views[i].strides[d];
+        for (int i = 0; i < walk->n_inputs; i++) walk->in[i].strides[walk->rank - 1] = strides[i];
     }
-    if (!walk->rank) walk->dims[walk->rank++] = 1;
+    if (walk->rank) return;
+    walk->dims[walk->rank++] = 1;
+    for (int i = 0; i < walk->n_inputs; i++) walk->in[i].strides[0] = 0;
 }
 
 static void widen(const struct kernels *kernels, enum dtype dtype, int64_t n, const uint16_t *x, int64_t step, float *ret_y)
@@ -181,17 +191,18 @@ static void run_range(void *context, size_t begin, size_t end)
     }
 }
 
-void elementwise_apply(struct op_context *ctx, struct elementwise_walk *job)
+void elementwise_apply(struct op_context *ctx, const struct elementwise_walk *job)
 {
-    size_t n_items = (size_t)tensor_n_items(&job->out);
+    size_t n_items = (size_t)tensor_n_items(job->out);
     if (!n_items) return;
-    struct walk walk = {.job = job, .kernels = ctx->kernels, .n_inputs = job->n_inputs, .out = operand_of(&job->out)};
-    struct tensor views[SPAN_MAX_INPUTS];
-    for (int i = 0; i < job->n_inputs; i++) {
-        views[i] = tensor_broadcast(&job->inputs[i], job->out.rank, job->out.dims);
-        walk.in[i] = operand_of(&job->inputs[i]);
-    }
-    merge_dims(&walk, views, &job->out);
+    struct walk walk; /* most of it stays unused: not zeroed, this runs once a node and token */
+    walk.job = job;
+    walk.kernels = ctx->kernels;
+    walk.rank = 0;
+    walk.n_inputs = job->n_inputs;
+    set_operand(&walk.out, job->out);
+    for (int i = 0; i < job->n_inputs; i++) set_operand(&walk.in[i], job->inputs[i]);
+    merge_dims(&walk, job);
     thread_pool_run(ctx->pool, n_items, THREAD_ITEMS, run_range, &walk);
 }
 
@@ -205,10 +216,10 @@ bool elementwise_find(const struct span_table *table, enum dtype dtype, struct e
 
 hob_status elementwise_run(struct op_context *ctx, const struct span_table *table, const void *params)
 {
-    struct elementwise_walk walk = {.params = params, .n_inputs = ctx->n_inputs, .out = *ctx->outputs[0]};
+    struct elementwise_walk walk = {.params = params, .n_inputs = ctx->n_inputs, .out = ctx->outputs[0]};
     if (!elementwise_find(table, ctx->inputs[0]->dtype, &walk))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: %s is not a type this operator takes", dtype_name(ctx->inputs[0]->dtype));
-    for (int i = 0; i < ctx->n_inputs; i++) walk.inputs[i] = *ctx->inputs[i];
+    for (int i = 0; i < ctx->n_inputs; i++) walk.inputs[i] = ctx->inputs[i];
     elementwise_apply(ctx, &walk);
     return HOB_OK;
 }

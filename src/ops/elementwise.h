@@ -137,12 +137,12 @@ struct elementwise_walk {
     span_function *function;
     const void *params;
     int n_inputs;
-    struct tensor inputs[SPAN_MAX_INPUTS]; /* any strides; broadcast to out's shape by the walk */
-    struct tensor out;                     /* contiguous; may be the very memory of a contiguous input of its shape and size */
+    const struct tensor *inputs[SPAN_MAX_INPUTS]; /* any strides; broadcast to out's shape by the walk */
+    const struct tensor *out;                     /* contiguous; may be the very memory of a contiguous input of its shape and size */
     bool is_widened;                       /* f16 and bf16 operands are handed over as f32 */
 };
 /* The table's function for type, and whether 16-bit floats must be widened for it. false: there is none. */
 bool elementwise_find(const struct span_table *table, enum dtype dtype, struct elementwise_walk *walk);
-void elementwise_apply(struct op_context *ctx, struct elementwise_walk *walk);
+void elementwise_apply(struct op_context *ctx, const struct elementwise_walk *walk);
 
 #endif

@@ -3,8 +3,17 @@
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 
-enum { INPUT_IDS, INPUT_SEGMENT_IDS, INPUT_WORDS, INPUT_POSITIONS, INPUT_SEGMENTS, INPUT_GAMMA, INPUT_BETA, INPUT_MASK,
-       INPUT_POSITION_IDS };
+enum {
+    INPUT_IDS,
+    INPUT_SEGMENT_IDS,
+    INPUT_WORDS,
+    INPUT_POSITIONS,
+    INPUT_SEGMENTS,
+    INPUT_GAMMA,
+    INPUT_BETA,
+    INPUT_MASK,
+    INPUT_POSITION_IDS
+};
 
 struct embed_params {
     float epsilon;
@@ -39,7 +48,8 @@ static hob_status check_ids(struct op_context *ctx, int i)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected int32 or int64", i, dtype_name(others->dtype));
     bool fits = others->rank == 2 && others->dims[1] == ids->dims[1] &&
                 (others->dims[0] == ids->dims[0] || (i == INPUT_POSITION_IDS && others->dims[0] == 1));
-    if (!fits) OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected %s as input 0", i, OP_SHAPE(others), OP_SHAPE(ids));
+    if (!fits)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected %s as input 0", i, OP_SHAPE(others), OP_SHAPE(ids));
     return HOB_OK;
 }
 
@@ -51,7 +61,8 @@ static hob_status infer(struct op_context *ctx)
         if (i != INPUT_SEGMENTS && !op_input(ctx, i)) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
     if (ids->rank != 2) OP_FAIL(ctx, HOB_BAD_SHAPE, "input 0: found %s, expected [B,T]", OP_SHAPE(ids));
     if (!as_f32_takes(words->dtype) || words->rank != 2)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s %s, expected a float [V,D]", dtype_name(words->dtype), OP_SHAPE(words));
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s %s, expected a float [V,D]", dtype_name(words->dtype),
+                OP_SHAPE(words));
     int64_t width = words->dims[1];
     TRY(check_table(ctx, INPUT_POSITIONS, 2, width));
     TRY(check_table(ctx, INPUT_SEGMENTS, 2, width));

@@ -16,8 +16,8 @@ static hob_status gelu_prepare(const struct op_prepare *node, enum gelu_kind kin
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     const char *approximate = attributes_string(node->attributes, "approximate", "none");
     if (strcmp(approximate, "none") != 0 && strcmp(approximate, "tanh") != 0)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: approximate: found \"%s\", expected \"none\" or \"tanh\"", node->node_name,
-             approximate);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: approximate: found \"%s\", expected \"none\" or \"tanh\"",
+             node->node_name, approximate);
     params->kind = !strcmp(approximate, "tanh") ? GELU_TANH : kind;
     params->alpha = attributes_float(node->attributes, "alpha", 1.702f);
     *ret_params = params;
@@ -31,7 +31,8 @@ static hob_status gelu_infer(struct op_context *ctx)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(x->dtype));
     TRY(op_check_dtype(ctx, 1, x->dtype));
     if (bias && (bias->rank != 1 || x->rank < 1 || bias->dims[0] != x->dims[x->rank - 1]))
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 1: found %s, expected [D], D the last dim of input 0 %s", OP_SHAPE(bias), OP_SHAPE(x));
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input 1: found %s, expected [D], D the last dim of input 0 %s", OP_SHAPE(bias),
+                OP_SHAPE(x));
     return op_set_output(ctx, 0, x->dtype, x->rank, x->dims);
 }
 
@@ -46,8 +47,12 @@ struct gelu_job {
 static void activate(const struct gelu_job *job, int64_t n, const float *x, float *y)
 {
     switch (job->params->kind) {
-    case GELU_ERF: job->kernels->gelu_f32(n, x, y); break;
-    case GELU_TANH: job->kernels->gelu_tanh_f32(n, x, y); break;
+    case GELU_ERF:
+        job->kernels->gelu_f32(n, x, y);
+        break;
+    case GELU_TANH:
+        job->kernels->gelu_tanh_f32(n, x, y);
+        break;
     case GELU_QUICK:
         for (int64_t i = 0; i < n; i++) y[i] = x[i] / (1 + expf(-job->params->alpha * x[i]));
         break;
@@ -76,23 +81,23 @@ static hob_status gelu_run(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define GELU(id, op_name, op_domain, kind, least_inputs, most_inputs)                                      \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return gelu_prepare(node, kind, ret_params);                                                       \
-    }                                                                                                      \
-    const struct op_def op_##id = {                                                                        \
-        .name = op_name,                                                                                   \
-        .domain = op_domain,                                                                               \
-        .since = 1,                                                                                        \
-        .min_inputs = least_inputs,                                                                        \
-        .max_inputs = most_inputs,                                                                         \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 1,                                                                                  \
-        .flags = OP_STRIDED_INPUTS,                                                                        \
-        .prepare = prepare_##id,                                                                           \
-        .infer = gelu_infer,                                                                               \
-        .run = gelu_run,                                                                                   \
+#define GELU(id, op_name, op_domain, kind, least_inputs, most_inputs)                \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
+    {                                                                                \
+        return gelu_prepare(node, kind, ret_params);                                 \
+    }                                                                                \
+    const struct op_def op_##id = {                                                  \
+        .name = op_name,                                                             \
+        .domain = op_domain,                                                         \
+        .since = 1,                                                                  \
+        .min_inputs = least_inputs,                                                  \
+        .max_inputs = most_inputs,                                                   \
+        .min_outputs = 1,                                                            \
+        .max_outputs = 1,                                                            \
+        .flags = OP_STRIDED_INPUTS,                                                  \
+        .prepare = prepare_##id,                                                     \
+        .infer = gelu_infer,                                                         \
+        .run = gelu_run,                                                             \
     };
 
 GELU(hob_gelu, "Gelu", "hob", GELU_ERF, 1, 1)
@@ -132,7 +137,8 @@ static hob_status swiglu_run(struct op_context *ctx)
     struct swiglu_job job = {.kernels = ctx->kernels, .y = ctx->outputs[0]->data};
     TRY(as_f32_rows(ctx, ctx->inputs[0], ctx->inputs[0]->rank ? 1 : 0, &job.gate));
     TRY(as_f32_rows(ctx, ctx->inputs[1], ctx->inputs[1]->rank ? 1 : 0, &job.up));
-    thread_pool_run(ctx->pool, (size_t)job.gate.n_rows, (size_t)(1 + (1 << 12) / (job.gate.width + 1)), swiglu_range, &job);
+    thread_pool_run(ctx->pool, (size_t)job.gate.n_rows, (size_t)(1 + (1 << 12) / (job.gate.width + 1)), swiglu_range,
+                    &job);
     return HOB_OK;
 }
 

@@ -47,7 +47,8 @@ static hob_status infer(struct op_context *ctx)
     const struct gemm_params *params = ctx->params;
     enum dtype dtype = ctx->inputs[0]->dtype;
     if (!product_takes(dtype))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float or a 32 or 64 bit integer type", dtype_name(dtype));
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float or a 32 or 64 bit integer type",
+                dtype_name(dtype));
     TRY(op_check_dtype(ctx, 1, dtype));
     TRY(op_check_dtype(ctx, 2, dtype));
     struct tensor a, b;
@@ -89,17 +90,17 @@ static void add_run_integer(const struct gemm_params *params, size_t n, int64_t 
         items[k] = (int64_t)(multiply_integer(params->alpha, items[k]) + multiply_integer(params->beta, biases[k]));
 }
 
-#define ADD_ROW(name, type, load, store, add_run)                                                          \
+#define ADD_ROW(name, type, load, store, add_run)                                                                   \
     static void name(const struct gemm_params *params, const struct tensor *c, int64_t row, const struct tensor *y) \
-    {                                                                                                      \
-        type items[NUMBERS_RUN], biases[NUMBERS_RUN];                                                      \
-        for (int64_t begin = 0; begin < y->dims[1]; begin += NUMBERS_RUN) {                                \
-            size_t n = (size_t)(y->dims[1] - begin < NUMBERS_RUN ? y->dims[1] - begin : NUMBERS_RUN);      \
-            load(y, row * y->dims[1] + begin, 1, n, items);                                                \
-            load(c, row * c->strides[0] + begin * c->strides[1], c->strides[1], n, biases);                \
-            add_run(params, n, items, biases);                                                             \
-            store(y, row * y->dims[1] + begin, 1, n, items);                                               \
-        }                                                                                                  \
+    {                                                                                                               \
+        type items[NUMBERS_RUN], biases[NUMBERS_RUN];                                                               \
+        for (int64_t begin = 0; begin < y->dims[1]; begin += NUMBERS_RUN) {                                         \
+            size_t n = (size_t)(y->dims[1] - begin < NUMBERS_RUN ? y->dims[1] - begin : NUMBERS_RUN);               \
+            load(y, row * y->dims[1] + begin, 1, n, items);                                                         \
+            load(c, row * c->strides[0] + begin * c->strides[1], c->strides[1], n, biases);                         \
+            add_run(params, n, items, biases);                                                                      \
+            store(y, row * y->dims[1] + begin, 1, n, items);                                                        \
+        }                                                                                                           \
     }
 ADD_ROW(add_row_float, double, numbers_load_f64, numbers_store_f64, add_run_float)
 ADD_ROW(add_row_integer, int64_t, numbers_load_i64, numbers_store_i64, add_run_integer)
@@ -113,8 +114,8 @@ static struct tensor bias_view(const struct tensor *c, const struct tensor *y)
 }
 
 /* c NULL: none. */
-static hob_status multiply_and_add(struct op_context *ctx, const struct tensor *a, const struct tensor *b, const struct tensor *c,
-                                   const struct tensor *y)
+static hob_status multiply_and_add(struct op_context *ctx, const struct tensor *a, const struct tensor *b,
+                                   const struct tensor *c, const struct tensor *y)
 {
     const struct gemm_params *params = ctx->params;
     TRY(product_run(ctx, a, b, y));

@@ -26,10 +26,11 @@ static hob_status check_qkv(struct op_context *ctx)
     for (int i = INPUT_Q; i <= INPUT_MASK; i++) TRY(op_check_dtype(ctx, i, DTYPE_F32));
     if (q->rank != 4 || k->rank != 4 || v->rank != 4)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected rank 4", OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
-    bool fits = q->dims[0] == k->dims[0] && q->dims[3] == k->dims[3] && k->dims[0] == v->dims[0] && k->dims[1] == v->dims[1] &&
-                k->dims[2] == v->dims[2] && k->dims[1] > 0 && q->dims[1] % k->dims[1] == 0;
+    bool fits = q->dims[0] == k->dims[0] && q->dims[3] == k->dims[3] && k->dims[0] == v->dims[0] &&
+                k->dims[1] == v->dims[1] && k->dims[2] == v->dims[2] && k->dims[1] > 0 && q->dims[1] % k->dims[1] == 0;
     if (!fits)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected [B,H,T,K], [B,Hkv,S,K], [B,Hkv,S,Kv], H a multiple of Hkv",
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "found q %s, k %s, v %s, expected [B,H,T,K], [B,Hkv,S,K], [B,Hkv,S,Kv], H a multiple of Hkv",
                 OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
     return HOB_OK;
 }
@@ -43,8 +44,8 @@ static hob_status check_mask(struct op_context *ctx)
     bool fits = shape_broadcast(mask->rank, mask->dims, 4, scores, &rank, dims) && rank == 4;
     for (int i = 0; fits && i < 4; i++) fits = dims[i] == scores[i];
     if (!fits)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "mask: found %s, expected a shape that broadcasts to [%lld,%lld,%lld,%lld]", OP_SHAPE(mask),
-                (long long)scores[0], (long long)scores[1], (long long)scores[2], (long long)scores[3]);
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "mask: found %s, expected a shape that broadcasts to [%lld,%lld,%lld,%lld]",
+                OP_SHAPE(mask), (long long)scores[0], (long long)scores[1], (long long)scores[2], (long long)scores[3]);
     return HOB_OK;
 }
 
@@ -56,8 +57,8 @@ static hob_status check_segments(struct op_context *ctx)
     if (segments->rank != 1 || segments->dims[0] < 1)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found %s, expected [n+1]", OP_SHAPE(segments));
     if (q->dims[0] != 1 || q->dims[2] != k->dims[2])
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found q %s and k %s, expected batch 1 and as many keys as queries", OP_SHAPE(q),
-                OP_SHAPE(k));
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found q %s and k %s, expected batch 1 and as many keys as queries",
+                OP_SHAPE(q), OP_SHAPE(k));
     return HOB_OK;
 }
 

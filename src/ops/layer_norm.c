@@ -1,5 +1,5 @@
 /* LayerNormalization, RMSNormalization and SimplifiedLayerNormalization, com.microsoft's norms of a sum
- * (SkipLayerNormalization, SkipSimplifiedLayerNormalization), and hob's RMSNorm: one idea, rows that a kernel normalises.
+ * (SkipLayerNormalization, SkipSimplifiedLayerNormalization), and hob's RMSNorm and LayerNorm: one idea, rows that a kernel normalises.
  * f16 and bf16 are widened; statistics are always f32, as stash_type 1 asks. f64 goes through a loop of its own. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
@@ -151,29 +151,30 @@ static hob_status norm_run(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define NORM(id, onnx_name, onnx_domain, first_opset, kind, epsilon, n_inputs, n_outputs)                  \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return norm_prepare(node, kind, epsilon, ret_params);                                              \
-    }                                                                                                      \
-    const struct op_def op_##id = {                                                                        \
-        .name = onnx_name,                                                                                 \
-        .domain = onnx_domain,                                                                             \
-        .since = first_opset,                                                                              \
-        .min_inputs = 2,                                                                                   \
-        .max_inputs = n_inputs,                                                                            \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = n_outputs,                                                                          \
-        .flags = OP_INPLACE,                                                                               \
-        .prepare = prepare_##id,                                                                           \
-        .infer = norm_infer,                                                                               \
-        .run = norm_run,                                                                                   \
+#define NORM(id, onnx_name, onnx_domain, first_opset, kind, epsilon, n_inputs, n_outputs) \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)      \
+    {                                                                                     \
+        return norm_prepare(node, kind, epsilon, ret_params);                             \
+    }                                                                                     \
+    const struct op_def op_##id = {                                                       \
+        .name = onnx_name,                                                                \
+        .domain = onnx_domain,                                                            \
+        .since = first_opset,                                                             \
+        .min_inputs = 2,                                                                  \
+        .max_inputs = n_inputs,                                                           \
+        .min_outputs = 1,                                                                 \
+        .max_outputs = n_outputs,                                                         \
+        .flags = OP_INPLACE,                                                              \
+        .prepare = prepare_##id,                                                          \
+        .infer = norm_infer,                                                              \
+        .run = norm_run,                                                                  \
     };
 
 NORM(layer_normalization, "LayerNormalization", "", 1, NORM_LAYER, 1e-5f, 3, 3)
 NORM(rms_normalization, "RMSNormalization", "", 23, NORM_RMS, 1e-5f, 2, 1)
 NORM(simplified_layer_normalization, "SimplifiedLayerNormalization", "", 1, NORM_RMS, 1e-5f, 2, 2)
 NORM(rms_norm, "RMSNorm", "hob", 1, NORM_RMS, 1e-5f, 2, 1)
+NORM(layer_norm, "LayerNorm", "hob", 1, NORM_LAYER, 1e-5f, 3, 1)
 
 /* ---- com.microsoft: output 0 = norm(input + skip (+ bias)), output 3 = the sum ---- */
 
@@ -265,22 +266,22 @@ static hob_status skip_run(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define SKIP_NORM(id, contrib_name, kind, n_inputs)                                                        \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return skip_prepare(node, kind, ret_params);                                                       \
-    }                                                                                                      \
-    const struct op_def op_##id = {                                                                        \
-        .name = contrib_name,                                                                              \
-        .domain = "com.microsoft",                                                                         \
-        .since = 1,                                                                                        \
-        .min_inputs = 3,                                                                                   \
-        .max_inputs = n_inputs,                                                                            \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 4,                                                                                  \
-        .prepare = prepare_##id,                                                                           \
-        .infer = skip_infer,                                                                               \
-        .run = skip_run,                                                                                   \
+#define SKIP_NORM(id, contrib_name, kind, n_inputs)                                  \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
+    {                                                                                \
+        return skip_prepare(node, kind, ret_params);                                 \
+    }                                                                                \
+    const struct op_def op_##id = {                                                  \
+        .name = contrib_name,                                                        \
+        .domain = "com.microsoft",                                                   \
+        .since = 1,                                                                  \
+        .min_inputs = 3,                                                             \
+        .max_inputs = n_inputs,                                                      \
+        .min_outputs = 1,                                                            \
+        .max_outputs = 4,                                                            \
+        .prepare = prepare_##id,                                                     \
+        .infer = skip_infer,                                                         \
+        .run = skip_run,                                                             \
     };
 
 SKIP_NORM(skip_layer_normalization, "SkipLayerNormalization", NORM_LAYER, 5)

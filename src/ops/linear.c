@@ -26,7 +26,8 @@ static hob_status infer(struct op_context *ctx)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected [..,K] and [N,K]", OP_SHAPE(x), OP_SHAPE(w));
     struct panel_source source = weight_source(w);
     if (w->layout == LAYOUT_PANELS ? w->dtype != DTYPE_F32 : !panel_can_pack(&source))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 1: found %s %s, expected panels of float32, or a float or block type in whole blocks",
+        OP_FAIL(ctx, HOB_BAD_TYPE,
+                "input 1: found %s %s, expected panels of float32, or a float or block type in whole blocks",
                 dtype_name(w->dtype), OP_SHAPE(w));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0]))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s, expected [%lld]", OP_SHAPE(bias), (long long)w->dims[0]);
@@ -61,8 +62,8 @@ static void pack_panels(void *context, size_t begin, size_t end)
 static void multiply(struct op_context *ctx, struct linear_job *job)
 {
     int64_t products_per_panel = job->product.m * (job->product.k + 1) * PANEL_COLUMNS;
-    thread_pool_run(ctx->pool, (size_t)panel_count(job->product.n), (size_t)(1 + WORTHWHILE_PRODUCTS / (products_per_panel + 1)),
-                    multiply_panels, job);
+    thread_pool_run(ctx->pool, (size_t)panel_count(job->product.n),
+                    (size_t)(1 + WORTHWHILE_PRODUCTS / (products_per_panel + 1)), multiply_panels, job);
 }
 
 /* Where row `row` of a block format or a plain matrix starts. */
@@ -87,7 +88,8 @@ static hob_status multiply_packing(struct op_context *ctx, const struct tensor *
         job->source.n = job->product.n = n;
         job->product.c = whole.c + begin;
         job->product.bias = whole.bias ? whole.bias + begin : NULL;
-        thread_pool_run(ctx->pool, (size_t)panel_count(n), (size_t)(1 + (1 << 14) / (whole.k * PANEL_COLUMNS + 1)), pack_panels, job);
+        thread_pool_run(ctx->pool, (size_t)panel_count(n), (size_t)(1 + (1 << 14) / (whole.k * PANEL_COLUMNS + 1)),
+                        pack_panels, job);
         multiply(ctx, job);
     }
     return HOB_OK;

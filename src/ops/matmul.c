@@ -6,8 +6,8 @@
 
 struct matmul_params {
     float alpha;
-    bool transposes[2];        /* swap the last two dims of a, b */
-    bool transposes_batch[2];  /* the first dim of a, b moves next to the last */
+    bool transposes[2];       /* swap the last two dims of a, b */
+    bool transposes_batch[2]; /* the first dim of a, b moves next to the last */
 };
 
 static hob_status fused_prepare(const struct op_prepare *node, void **ret_params)
@@ -80,7 +80,8 @@ static hob_status matmul_infer(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0];
     if (!product_takes(x->dtype))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float or a 32 or 64 bit integer type", dtype_name(x->dtype));
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float or a 32 or 64 bit integer type",
+                dtype_name(x->dtype));
     TRY(op_check_dtype(ctx, 1, x->dtype));
     struct tensor a, b;
     TRY(matrix_views(ctx, &a, &b));
@@ -135,19 +136,19 @@ const struct op_def op_matmul = {
     .run = matmul_run,
 };
 
-#define FUSED_MATMUL(id, contrib_name)                                                                     \
-    const struct op_def op_##id = {                                                                        \
-        .name = contrib_name,                                                                              \
-        .domain = "com.microsoft",                                                                         \
-        .since = 1,                                                                                        \
-        .min_inputs = 2,                                                                                   \
-        .max_inputs = 2,                                                                                   \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 1,                                                                                  \
-        .flags = OP_STRIDED_INPUTS,                                                                        \
-        .prepare = fused_prepare,                                                                          \
-        .infer = matmul_infer,                                                                             \
-        .run = matmul_run,                                                                                 \
+#define FUSED_MATMUL(id, contrib_name) \
+    const struct op_def op_##id = {    \
+        .name = contrib_name,          \
+        .domain = "com.microsoft",     \
+        .since = 1,                    \
+        .min_inputs = 2,               \
+        .max_inputs = 2,               \
+        .min_outputs = 1,              \
+        .max_outputs = 1,              \
+        .flags = OP_STRIDED_INPUTS,    \
+        .prepare = fused_prepare,      \
+        .infer = matmul_infer,         \
+        .run = matmul_run,             \
     };
 
 FUSED_MATMUL(fused_matmul, "FusedMatMul")

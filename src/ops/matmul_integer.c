@@ -16,7 +16,8 @@ static hob_status check_zero_point(struct op_context *ctx, int i)
     TRY(op_check_dtype(ctx, i + 2, x->dtype));
     int64_t n_items = tensor_n_items(zero), expected = x->dims[i == 0 ? x->rank - 2 : x->rank - 1];
     if (n_items != 1 && (zero->rank != 1 || n_items != expected))
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected one number or [%lld]", i + 2, OP_SHAPE(zero), (long long)expected);
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected one number or [%lld]", i + 2, OP_SHAPE(zero),
+                (long long)expected);
     return HOB_OK;
 }
 
@@ -25,11 +26,13 @@ static hob_status output_dims(struct op_context *ctx, int *ret_rank, int64_t *re
     const struct tensor *a = ctx->inputs[0], *b = ctx->inputs[1];
     for (int i = 0; i < 2; i++)
         if (ctx->inputs[i]->dtype != DTYPE_U8 && ctx->inputs[i]->dtype != DTYPE_I8)
-            OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected uint8 or int8", i, dtype_name(ctx->inputs[i]->dtype));
+            OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected uint8 or int8", i,
+                    dtype_name(ctx->inputs[i]->dtype));
     int rank;
     if (a->rank < 2 || b->rank < 2 || a->dims[a->rank - 1] != b->dims[b->rank - 2] ||
         !shape_broadcast(a->rank - 2, a->dims, b->rank - 2, b->dims, &rank, ret_dims))
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found %s x %s, expected [..,M,K] x [..,K,N] with batches that broadcast", OP_SHAPE(a), OP_SHAPE(b));
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found %s x %s, expected [..,M,K] x [..,K,N] with batches that broadcast",
+                OP_SHAPE(a), OP_SHAPE(b));
     ret_dims[rank] = a->dims[a->rank - 2];
     ret_dims[rank + 1] = b->dims[b->rank - 1];
     *ret_rank = rank + 2;

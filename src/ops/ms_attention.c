@@ -47,13 +47,16 @@ struct sizes {
 static hob_status read_widths(struct op_context *ctx, struct sizes *sizes)
 {
     const struct ms_attention_params *params = ctx->params;
-    const struct tensor *x = ctx->inputs[INPUT_X], *weight = ctx->inputs[INPUT_WEIGHT], *bias = op_input(ctx, INPUT_BIAS);
+    const struct tensor *x = ctx->inputs[INPUT_X], *weight = ctx->inputs[INPUT_WEIGHT],
+                        *bias = op_input(ctx, INPUT_BIAS);
     if (x->rank != 3 || weight->rank != 2 || x->dims[2] != weight->dims[0])
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found input %s and weights %s, expected [B,T,D] and [D,3D]", OP_SHAPE(x), OP_SHAPE(weight));
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found input %s and weights %s, expected [B,T,D] and [D,3D]", OP_SHAPE(x),
+                OP_SHAPE(weight));
     int64_t q = params->widths[0], k = params->widths[1], v = params->widths[2];
     if (!q) q = k = v = weight->dims[1] / 3;
     if (q <= 0 || v <= 0 || q != k || q + k + v != weight->dims[1] || q % params->n_heads || v % params->n_heads)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "weights: found %s for q, k, v of %lld, %lld, %lld, expected their sum and multiples of %lld heads",
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "weights: found %s for q, k, v of %lld, %lld, %lld, expected their sum and multiples of %lld heads",
                 OP_SHAPE(weight), (long long)q, (long long)k, (long long)v, (long long)params->n_heads);
     if (bias && (bias->rank != 1 || bias->dims[0] != weight->dims[1]))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "bias: found %s, expected [%lld]", OP_SHAPE(bias), (long long)weight->dims[1]);
@@ -72,8 +75,8 @@ static hob_status read_sizes(struct op_context *ctx, struct sizes *ret_sizes)
         bool fits = past->rank == 5 && past->dims[0] == 2 && past->dims[1] == sizes.B && past->dims[2] == sizes.H &&
                     past->dims[4] == sizes.K && sizes.K == sizes.Kv;
         if (!fits)
-            OP_FAIL(ctx, HOB_BAD_SHAPE, "past: found %s, expected [2,%lld,%lld,P,%lld]", OP_SHAPE(past), (long long)sizes.B,
-                    (long long)sizes.H, (long long)sizes.K);
+            OP_FAIL(ctx, HOB_BAD_SHAPE, "past: found %s, expected [2,%lld,%lld,P,%lld]", OP_SHAPE(past),
+                    (long long)sizes.B, (long long)sizes.H, (long long)sizes.K);
         sizes.P = past->dims[3];
         sizes.S += sizes.P;
     }
@@ -82,8 +85,9 @@ static hob_status read_sizes(struct op_context *ctx, struct sizes *ret_sizes)
                     (score_bias->dims[1] == 1 || score_bias->dims[1] == sizes.H) && score_bias->dims[2] == sizes.T &&
                     score_bias->dims[3] == sizes.S;
         if (!fits)
-            OP_FAIL(ctx, HOB_BAD_SHAPE, "attention_bias: found %s, expected [1 or %lld,1 or %lld,%lld,%lld]", OP_SHAPE(score_bias),
-                    (long long)sizes.B, (long long)sizes.H, (long long)sizes.T, (long long)sizes.S);
+            OP_FAIL(ctx, HOB_BAD_SHAPE, "attention_bias: found %s, expected [1 or %lld,1 or %lld,%lld,%lld]",
+                    OP_SHAPE(score_bias), (long long)sizes.B, (long long)sizes.H, (long long)sizes.T,
+                    (long long)sizes.S);
     }
     *ret_sizes = sizes;
     return HOB_OK;
@@ -95,12 +99,13 @@ static hob_status infer(struct op_context *ctx)
     if (!as_f32_takes(dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(dtype));
     if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
-    for (int i = INPUT_WEIGHT; i <= INPUT_SCORE_BIAS; i++) TRY(op_check_dtype(ctx, i, i == INPUT_MASK ? DTYPE_I32 : dtype));
+    for (int i = INPUT_WEIGHT; i <= INPUT_SCORE_BIAS; i++)
+        TRY(op_check_dtype(ctx, i, i == INPUT_MASK ? DTYPE_I32 : dtype));
     struct sizes s;
     TRY(read_sizes(ctx, &s));
     if (op_output(ctx, 1) && s.K != s.Kv)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "present: found heads of %lld and %lld numbers for k and v, expected the same", (long long)s.K,
-                (long long)s.Kv);
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "present: found heads of %lld and %lld numbers for k and v, expected the same",
+                (long long)s.K, (long long)s.Kv);
     TRY(op_set_output(ctx, 0, dtype, 3, (int64_t[]){s.B, s.T, s.H * s.Kv}));
     return op_set_output(ctx, 1, dtype, 5, (int64_t[]){2, s.B, s.H, s.S, s.K});
 }
@@ -137,16 +142,18 @@ static struct tensor projected_heads(const struct sizes *s, float *projected, in
 }
 
 /* past ++ new for k (half 0) or v (half 1) of present [2,B,H,S,K]; shows it as [B,H,S,K]. */
-static void append_past(const struct sizes *s, int half, const struct tensor *past, const struct tensor *fresh, float *present,
-                        struct tensor *ret_all)
+static void append_past(const struct sizes *s, int half, const struct tensor *past, const struct tensor *fresh,
+                        float *present, struct tensor *ret_all)
 {
     int64_t n_heads = s->B * s->H;
     float *all = present + half * n_heads * s->S * s->K;
     for (int64_t head = 0; head < n_heads; head++) {
         float *target = all + head * s->S * s->K;
         if (s->P)
-            memcpy(target, (const float *)past->data + (half * n_heads + head) * s->P * s->K, (size_t)(s->P * s->K) * sizeof *target);
-        const float *source = (const float *)fresh->data + head / s->H * fresh->strides[0] + head % s->H * fresh->strides[1];
+            memcpy(target, (const float *)past->data + (half * n_heads + head) * s->P * s->K,
+                   (size_t)(s->P * s->K) * sizeof *target);
+        const float *source =
+            (const float *)fresh->data + head / s->H * fresh->strides[0] + head % s->H * fresh->strides[1];
         for (int64_t t = 0; t < s->T; t++)
             memcpy(target + (s->P + t) * s->K, source + t * fresh->strides[2], (size_t)s->K * sizeof *target);
     }
@@ -173,11 +180,13 @@ static bool is_kept(const struct tensor *mask, const struct sizes *s, int64_t b,
 static hob_status check_mask(struct op_context *ctx, const struct tensor *mask, const struct sizes *s)
 {
     const int64_t *dims = mask->dims;
-    bool fits = (mask->rank == 1 && (dims[0] == s->B || dims[0] == 2 * s->B)) || (mask->rank == 2 && dims[0] == s->B && dims[1] == s->S) ||
+    bool fits = (mask->rank == 1 && (dims[0] == s->B || dims[0] == 2 * s->B)) ||
+                (mask->rank == 2 && dims[0] == s->B && dims[1] == s->S) ||
                 (mask->rank == 3 && dims[0] == s->B && dims[1] == s->T && dims[2] == s->S) ||
                 (mask->rank == 4 && dims[0] == s->B && dims[1] == 1 && dims[2] == dims[3] && dims[2] >= s->S);
     if (!fits)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "mask_index: found %s, expected [B], [2B], [B,S], [B,T,S] or [B,1,M,M] for B %lld, T %lld, S %lld",
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "mask_index: found %s, expected [B], [2B], [B,S], [B,T,S] or [B,1,M,M] for B %lld, T %lld, S %lld",
                 OP_SHAPE(mask), (long long)s->B, (long long)s->T, (long long)s->S);
     return HOB_OK;
 }
@@ -226,8 +235,9 @@ static hob_status add_score_bias(struct op_context *ctx, const struct sizes *s, 
     TRY(scratch_f32(ctx, tensor_n_items(&bias), &sum));
     for (int64_t row = 0; row < s->B * s->H * s->T; row++) {
         int64_t b = row / (s->H * s->T), h = row / s->T % s->H, t = row % s->T;
-        ctx->kernels->add_f32(s->S, (const float *)bias.data + b * bias.strides[0] + h * bias.strides[1] + t * bias.strides[2], 1,
-                              (const float *)mask->data + b * mask->strides[0] + t * mask->strides[2], 1, sum + row * s->S);
+        ctx->kernels->add_f32(
+            s->S, (const float *)bias.data + b * bias.strides[0] + h * bias.strides[1] + t * bias.strides[2], 1,
+            (const float *)mask->data + b * mask->strides[0] + t * mask->strides[2], 1, sum + row * s->S);
     }
     return tensor_init(mask, DTYPE_F32, 4, bias.dims, sum, ctx->error);
 }

@@ -70,41 +70,54 @@ uint16_t number_to_bf16(float number)
 }
 
 #define SAME(x) (x)
-#define LOAD_RUN(type, wanted, convert)                                                                    \
-    {                                                                                                      \
-        const type *source = (const type *)tensor->data + offset;                                          \
-        for (size_t k = 0; k < n_items; k++) ret_items[k] = (wanted)convert(source[(int64_t)k * stride]);   \
-        break;                                                                                             \
+#define LOAD_RUN(type, wanted, convert)                                                                   \
+    {                                                                                                     \
+        const type *source = (const type *)tensor->data + offset;                                         \
+        for (size_t k = 0; k < n_items; k++) ret_items[k] = (wanted)convert(source[(int64_t)k * stride]); \
+        break;                                                                                            \
     }
-#define STORE_RUN(type, convert)                                                                           \
-    {                                                                                                      \
-        type *target = (type *)tensor->data + offset;                                                      \
-        for (size_t k = 0; k < n_items; k++) target[(int64_t)k * stride] = (type)convert(items[k]);         \
-        break;                                                                                             \
+#define STORE_RUN(type, convert)                                                                    \
+    {                                                                                               \
+        type *target = (type *)tensor->data + offset;                                               \
+        for (size_t k = 0; k < n_items; k++) target[(int64_t)k * stride] = (type)convert(items[k]); \
+        break;                                                                                      \
     }
 
-#define LOAD_INTEGERS(wanted)                                                                              \
-    case DTYPE_I64: LOAD_RUN(int64_t, wanted, SAME)                                                        \
-    case DTYPE_I32: LOAD_RUN(int32_t, wanted, SAME)                                                        \
-    case DTYPE_I16: LOAD_RUN(int16_t, wanted, SAME)                                                        \
-    case DTYPE_I8: LOAD_RUN(int8_t, wanted, SAME)                                                          \
-    case DTYPE_U64: LOAD_RUN(uint64_t, wanted, SAME)                                                       \
-    case DTYPE_U32: LOAD_RUN(uint32_t, wanted, SAME)                                                       \
-    case DTYPE_U16: LOAD_RUN(uint16_t, wanted, SAME)                                                       \
-    case DTYPE_U8:                                                                                         \
-    case DTYPE_BOOL: LOAD_RUN(uint8_t, wanted, SAME)
-#define LOAD_FLOATS(wanted)                                                                                \
-    case DTYPE_F32: LOAD_RUN(float, wanted, SAME)                                                          \
-    case DTYPE_F64: LOAD_RUN(double, wanted, SAME)                                                         \
-    case DTYPE_F16: LOAD_RUN(uint16_t, wanted, number_from_f16)                                            \
-    case DTYPE_BF16: LOAD_RUN(uint16_t, wanted, number_from_bf16)
+#define LOAD_INTEGERS(wanted)            \
+    case DTYPE_I64:                      \
+        LOAD_RUN(int64_t, wanted, SAME)  \
+    case DTYPE_I32:                      \
+        LOAD_RUN(int32_t, wanted, SAME)  \
+    case DTYPE_I16:                      \
+        LOAD_RUN(int16_t, wanted, SAME)  \
+    case DTYPE_I8:                       \
+        LOAD_RUN(int8_t, wanted, SAME)   \
+    case DTYPE_U64:                      \
+        LOAD_RUN(uint64_t, wanted, SAME) \
+    case DTYPE_U32:                      \
+        LOAD_RUN(uint32_t, wanted, SAME) \
+    case DTYPE_U16:                      \
+        LOAD_RUN(uint16_t, wanted, SAME) \
+    case DTYPE_U8:                       \
+    case DTYPE_BOOL:                     \
+        LOAD_RUN(uint8_t, wanted, SAME)
+#define LOAD_FLOATS(wanted)                         \
+    case DTYPE_F32:                                 \
+        LOAD_RUN(float, wanted, SAME)               \
+    case DTYPE_F64:                                 \
+        LOAD_RUN(double, wanted, SAME)              \
+    case DTYPE_F16:                                 \
+        LOAD_RUN(uint16_t, wanted, number_from_f16) \
+    case DTYPE_BF16:                                \
+        LOAD_RUN(uint16_t, wanted, number_from_bf16)
 
 void numbers_load_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, double *ret_items)
 {
     switch (tensor->dtype) {
         LOAD_FLOATS(double)
         LOAD_INTEGERS(double)
-    default: HOB_ASSERT(numbers_is_float(tensor->dtype) || numbers_is_integer(tensor->dtype));
+    default:
+        HOB_ASSERT(numbers_is_float(tensor->dtype) || numbers_is_integer(tensor->dtype));
     }
 }
 
@@ -113,7 +126,8 @@ void numbers_load_f32(const struct tensor *tensor, int64_t offset, int64_t strid
     switch (tensor->dtype) {
         LOAD_FLOATS(float)
         LOAD_INTEGERS(float)
-    default: HOB_ASSERT(numbers_is_float(tensor->dtype) || numbers_is_integer(tensor->dtype));
+    default:
+        HOB_ASSERT(numbers_is_float(tensor->dtype) || numbers_is_integer(tensor->dtype));
     }
 }
 
@@ -121,7 +135,8 @@ void numbers_load_i64(const struct tensor *tensor, int64_t offset, int64_t strid
 {
     switch (tensor->dtype) {
         LOAD_INTEGERS(int64_t)
-    default: HOB_ASSERT(numbers_is_integer(tensor->dtype));
+    default:
+        HOB_ASSERT(numbers_is_integer(tensor->dtype));
     }
 }
 
@@ -138,38 +153,58 @@ static uint16_t f64_to_bf16(double number)
 void numbers_store_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const double *items)
 {
     switch (tensor->dtype) {
-    case DTYPE_F32: STORE_RUN(float, SAME)
-    case DTYPE_F64: STORE_RUN(double, SAME)
-    case DTYPE_F16: STORE_RUN(uint16_t, f64_to_f16)
-    case DTYPE_BF16: STORE_RUN(uint16_t, f64_to_bf16)
-    default: HOB_ASSERT(numbers_is_float(tensor->dtype));
+    case DTYPE_F32:
+        STORE_RUN(float, SAME)
+    case DTYPE_F64:
+        STORE_RUN(double, SAME)
+    case DTYPE_F16:
+        STORE_RUN(uint16_t, f64_to_f16)
+    case DTYPE_BF16:
+        STORE_RUN(uint16_t, f64_to_bf16)
+    default:
+        HOB_ASSERT(numbers_is_float(tensor->dtype));
     }
 }
 
 void numbers_store_f32(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const float *items)
 {
     switch (tensor->dtype) {
-    case DTYPE_F32: STORE_RUN(float, SAME)
-    case DTYPE_F64: STORE_RUN(double, SAME)
-    case DTYPE_F16: STORE_RUN(uint16_t, number_to_f16)
-    case DTYPE_BF16: STORE_RUN(uint16_t, number_to_bf16)
-    default: HOB_ASSERT(numbers_is_float(tensor->dtype));
+    case DTYPE_F32:
+        STORE_RUN(float, SAME)
+    case DTYPE_F64:
+        STORE_RUN(double, SAME)
+    case DTYPE_F16:
+        STORE_RUN(uint16_t, number_to_f16)
+    case DTYPE_BF16:
+        STORE_RUN(uint16_t, number_to_bf16)
+    default:
+        HOB_ASSERT(numbers_is_float(tensor->dtype));
     }
 }
 
-void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const int64_t *items)
+void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items,
+                       const int64_t *items)
 {
     switch (tensor->dtype) {
-    case DTYPE_I64: STORE_RUN(int64_t, SAME)
-    case DTYPE_I32: STORE_RUN(int32_t, SAME)
-    case DTYPE_I16: STORE_RUN(int16_t, SAME)
-    case DTYPE_I8: STORE_RUN(int8_t, SAME)
-    case DTYPE_U64: STORE_RUN(uint64_t, SAME)
-    case DTYPE_U32: STORE_RUN(uint32_t, SAME)
-    case DTYPE_U16: STORE_RUN(uint16_t, SAME)
+    case DTYPE_I64:
+        STORE_RUN(int64_t, SAME)
+    case DTYPE_I32:
+        STORE_RUN(int32_t, SAME)
+    case DTYPE_I16:
+        STORE_RUN(int16_t, SAME)
+    case DTYPE_I8:
+        STORE_RUN(int8_t, SAME)
+    case DTYPE_U64:
+        STORE_RUN(uint64_t, SAME)
+    case DTYPE_U32:
+        STORE_RUN(uint32_t, SAME)
+    case DTYPE_U16:
+        STORE_RUN(uint16_t, SAME)
     case DTYPE_U8:
-    case DTYPE_BOOL: STORE_RUN(uint8_t, SAME)
-    default: HOB_ASSERT(numbers_is_integer(tensor->dtype));
+    case DTYPE_BOOL:
+        STORE_RUN(uint8_t, SAME)
+    default:
+        HOB_ASSERT(numbers_is_integer(tensor->dtype));
     }
 }
 

@@ -35,8 +35,10 @@ void numbers_load_i64(const struct tensor *tensor, int64_t offset, int64_t strid
  * infinity on the side of its sign. */
 void numbers_load_keys(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, uint64_t *ret_keys);
 
-void numbers_store_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const double *items);
+void numbers_store_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items,
+                       const double *items);
 void numbers_store_f32(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const float *items);
-void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, const int64_t *items);
+void numbers_store_i64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items,
+                       const int64_t *items);
 
 #endif

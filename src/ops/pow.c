@@ -83,19 +83,21 @@ static hob_status converted(struct op_context *ctx, const struct tensor *x, enum
 static hob_status run(struct op_context *ctx)
 {
     struct tensor *out = ctx->outputs[0];
-    struct elementwise_walk walk = {.n_inputs = 2, .out = *out};
+    struct tensor operands[2], computed;
+    struct elementwise_walk walk = {.n_inputs = 2, .inputs = {&operands[0], &operands[1]}, .out = out};
     enum dtype dtype = computed_dtype(ctx->inputs[0]->dtype, ctx->inputs[1]->dtype);
     HOB_ASSERT(elementwise_find(&table, dtype, &walk));
-    for (int i = 0; i < 2; i++) TRY(converted(ctx, ctx->inputs[i], dtype, &walk.inputs[i]));
+    for (int i = 0; i < 2; i++) TRY(converted(ctx, ctx->inputs[i], dtype, &operands[i]));
     if (dtype == out->dtype) {
         elementwise_apply(ctx, &walk);
         return HOB_OK;
     }
-    TRY(tensor_init(&walk.out, dtype, out->rank, out->dims, NULL, ctx->error));
-    walk.out.data = arena_alloc(ctx->scratch, tensor_n_bytes(&walk.out), 64);
-    if (!walk.out.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    TRY(tensor_init(&computed, dtype, out->rank, out->dims, NULL, ctx->error));
+    computed.data = arena_alloc(ctx->scratch, tensor_n_bytes(&computed), 64);
+    if (!computed.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    walk.out = &computed;
     elementwise_apply(ctx, &walk);
-    cast_apply(ctx, &walk.out, out);
+    cast_apply(ctx, &computed, out);
     return HOB_OK;
 }
 

@@ -22,7 +22,8 @@ struct block {
 
 bool product_takes(enum dtype dtype)
 {
-    return numbers_is_float(dtype) || dtype == DTYPE_I32 || dtype == DTYPE_I64 || dtype == DTYPE_U32 || dtype == DTYPE_U64;
+    return numbers_is_float(dtype) || dtype == DTYPE_I32 || dtype == DTYPE_I64 || dtype == DTYPE_U32 ||
+           dtype == DTYPE_U64;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -67,17 +68,17 @@ static void multiply_f32(const struct product *p, const struct block *block)
 }
 
 /* One row and up to NUMBERS_RUN columns, in f64 or in wrapping i64. */
-#define MULTIPLY_RUN(name, type, load, store, accumulate)                                                  \
+#define MULTIPLY_RUN(name, type, load, store, accumulate)                                                     \
     static void name(const struct product *p, int64_t a_offset, int64_t b_offset, int64_t c_offset, size_t n) \
-    {                                                                                                      \
-        int last = p->a->rank - 1;                                                                         \
-        type sums[NUMBERS_RUN] = {0}, items[NUMBERS_RUN], a;                                               \
-        for (int64_t k = 0; k < p->k; k++) {                                                               \
-            load(p->a, a_offset + k * p->a->strides[last], 0, 1, &a);                                      \
-            load(p->b, b_offset + k * p->b->strides[last - 1], p->b->strides[last], n, items);             \
-            for (size_t j = 0; j < n; j++) accumulate;                                                     \
-        }                                                                                                  \
-        store(p->c, c_offset, 1, n, sums);                                                                 \
+    {                                                                                                         \
+        int last = p->a->rank - 1;                                                                            \
+        type sums[NUMBERS_RUN] = {0}, items[NUMBERS_RUN], a;                                                  \
+        for (int64_t k = 0; k < p->k; k++) {                                                                  \
+            load(p->a, a_offset + k * p->a->strides[last], 0, 1, &a);                                         \
+            load(p->b, b_offset + k * p->b->strides[last - 1], p->b->strides[last], n, items);                \
+            for (size_t j = 0; j < n; j++) accumulate;                                                        \
+        }                                                                                                     \
+        store(p->c, c_offset, 1, n, sums);                                                                    \
     }
 MULTIPLY_RUN(multiply_run_f64, double, numbers_load_f64, numbers_store_f64, sums[j] += a * items[j])
 MULTIPLY_RUN(multiply_run_i64, int64_t, numbers_load_i64, numbers_store_i64,
@@ -109,7 +110,13 @@ static void multiply_blocks(void *context, size_t begin, size_t end)
 static void multiply(struct op_context *ctx, const struct tensor *a, const struct tensor *b, const struct tensor *c)
 {
     int last = a->rank - 1;
-    struct product p = {.kernels = ctx->kernels, .a = a, .b = b, .c = c, .m = a->dims[last - 1], .n = b->dims[last], .k = a->dims[last]};
+    struct product p = {.kernels = ctx->kernels,
+                        .a = a,
+                        .b = b,
+                        .c = c,
+                        .m = a->dims[last - 1],
+                        .n = b->dims[last],
+                        .k = a->dims[last]};
     int64_t n_batches = 1;
     for (int axis = 0; axis < last - 1; axis++) n_batches *= a->dims[axis];
     p.block_columns = least(BLOCK_COLUMNS, p.n);
@@ -117,7 +124,8 @@ static void multiply(struct op_context *ctx, const struct tensor *a, const struc
     p.column_blocks = p.n ? (p.n + p.block_columns - 1) / p.block_columns : 0;
     int64_t products_per_block = least(p.m, BLOCK_ROWS) * p.block_columns * (p.k + 1);
     int64_t least_blocks = 1 + WORTHWHILE_PRODUCTS / (products_per_block + 1);
-    thread_pool_run(ctx->pool, (size_t)(n_batches * p.row_blocks * p.column_blocks), (size_t)least_blocks, multiply_blocks, &p);
+    thread_pool_run(ctx->pool, (size_t)(n_batches * p.row_blocks * p.column_blocks), (size_t)least_blocks,
+                    multiply_blocks, &p);
 }
 
 /* When b is one matrix for the whole batch, the rows of all of a are one tall matrix: b is read once. */
@@ -140,7 +148,8 @@ static bool flatten_batch(const struct tensor *a, const struct tensor *b, const 
     return true;
 }
 
-static void multiply_batch(struct op_context *ctx, const struct tensor *a, const struct tensor *b, const struct tensor *c)
+static void multiply_batch(struct op_context *ctx, const struct tensor *a, const struct tensor *b,
+                           const struct tensor *c)
 {
     struct tensor flat_a, flat_b, flat_c;
     if (a->rank > 2 && tensor_n_items(c) && flatten_batch(a, b, c, &flat_a, &flat_b, &flat_c))

@@ -73,7 +73,8 @@ static hob_status map_scales(struct op_context *ctx, struct scale_map *ret_map)
     for (int i = axis + 1; i < x->rank; i++) map.inner *= x->dims[i];
     if (scale->rank != 1) TRY(map_blocks(ctx, axis, &map));
     else if (scale->dims[0] != x->dims[axis])
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "scale: found %s, expected one number or [%lld]", OP_SHAPE(scale), (long long)x->dims[axis]);
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "scale: found %s, expected one number or [%lld]", OP_SHAPE(scale),
+                (long long)x->dims[axis]);
     *ret_map = map;
     return HOB_OK;
 }
@@ -127,7 +128,8 @@ static hob_status quantize_infer(struct op_context *ctx)
     const struct tensor *x = ctx->inputs[0], *scale = ctx->inputs[1], *zero = zero_point(ctx);
     if (!numbers_is_float(x->dtype) && x->dtype != DTYPE_I32)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type or int32", dtype_name(x->dtype));
-    if (!numbers_is_float(scale->dtype)) OP_FAIL(ctx, HOB_BAD_TYPE, "scale: found %s, expected a float type", dtype_name(scale->dtype));
+    if (!numbers_is_float(scale->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "scale: found %s, expected a float type", dtype_name(scale->dtype));
     enum dtype dtype = zero ? zero->dtype : params->output_dtype ? (enum dtype)params->output_dtype : DTYPE_U8;
     if (!is_quantized(dtype) || dtype == DTYPE_I32)
         OP_FAIL(ctx, HOB_UNSUPPORTED, "output type: found %s, expected 8 or 16 bit integers", dtype_name(dtype));
@@ -138,7 +140,8 @@ static hob_status quantize_infer(struct op_context *ctx)
 
 static hob_status run_ranges(struct op_context *ctx, thread_pool_body *body)
 {
-    struct quantize_job job = {.x = ctx->inputs[0], .y = ctx->outputs[0], .scale = ctx->inputs[1], .zero = zero_point(ctx)};
+    struct quantize_job job = {
+        .x = ctx->inputs[0], .y = ctx->outputs[0], .scale = ctx->inputs[1], .zero = zero_point(ctx)};
     TRY(map_scales(ctx, &job.map));
     thread_pool_run(ctx->pool, (size_t)tensor_n_items(job.x), ITEMS_PER_RANGE, body, &job);
     return HOB_OK;
@@ -165,7 +168,8 @@ static hob_status dequantize_infer(struct op_context *ctx)
     const struct tensor *x = ctx->inputs[0], *scale = ctx->inputs[1];
     if (!is_quantized(x->dtype))
         OP_FAIL(ctx, HOB_UNSUPPORTED, "input 0: found %s, expected 8, 16 or 32 bit integers", dtype_name(x->dtype));
-    if (!numbers_is_float(scale->dtype)) OP_FAIL(ctx, HOB_BAD_TYPE, "scale: found %s, expected a float type", dtype_name(scale->dtype));
+    if (!numbers_is_float(scale->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "scale: found %s, expected a float type", dtype_name(scale->dtype));
     TRY(op_check_dtype(ctx, 2, x->dtype));
     struct scale_map map;
     TRY(map_scales(ctx, &map));
@@ -209,21 +213,23 @@ static hob_status dynamic_run(struct op_context *ctx)
 }
 
 #define QUANTIZE_OP(id, onnx_name, op_domain, op_prepare, op_infer, op_run, least_inputs, most_inputs, most_outputs) \
-    const struct op_def op_##id = {                                                                        \
-        .name = onnx_name,                                                                                 \
-        .domain = op_domain,                                                                               \
-        .since = 1,                                                                                        \
-        .min_inputs = least_inputs,                                                                        \
-        .max_inputs = most_inputs,                                                                         \
-        .min_outputs = most_outputs,                                                                       \
-        .max_outputs = most_outputs,                                                                       \
-        .prepare = op_prepare,                                                                             \
-        .infer = op_infer,                                                                                 \
-        .run = op_run,                                                                                     \
+    const struct op_def op_##id = {                                                                                  \
+        .name = onnx_name,                                                                                           \
+        .domain = op_domain,                                                                                         \
+        .since = 1,                                                                                                  \
+        .min_inputs = least_inputs,                                                                                  \
+        .max_inputs = most_inputs,                                                                                   \
+        .min_outputs = most_outputs,                                                                                 \
+        .max_outputs = most_outputs,                                                                                 \
+        .prepare = op_prepare,                                                                                       \
+        .infer = op_infer,                                                                                           \
+        .run = op_run,                                                                                               \
     };
 
 QUANTIZE_OP(quantize_linear, "QuantizeLinear", "", quantize_prepare, quantize_infer, quantize_run, 2, 3, 1)
 QUANTIZE_OP(dequantize_linear, "DequantizeLinear", "", quantize_prepare, dequantize_infer, dequantize_run, 2, 3, 1)
-QUANTIZE_OP(ms_quantize_linear, "QuantizeLinear", "com.microsoft", quantize_prepare, quantize_infer, quantize_run, 2, 3, 1)
-QUANTIZE_OP(ms_dequantize_linear, "DequantizeLinear", "com.microsoft", quantize_prepare, dequantize_infer, dequantize_run, 2, 3, 1)
+QUANTIZE_OP(ms_quantize_linear, "QuantizeLinear", "com.microsoft", quantize_prepare, quantize_infer, quantize_run, 2, 3,
+            1)
+QUANTIZE_OP(ms_dequantize_linear, "DequantizeLinear", "com.microsoft", quantize_prepare, dequantize_infer,
+            dequantize_run, 2, 3, 1)
 QUANTIZE_OP(dynamic_quantize_linear, "DynamicQuantizeLinear", "", NULL, dynamic_infer, dynamic_run, 1, 1, 3)

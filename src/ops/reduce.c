@@ -13,12 +13,12 @@
 struct reduce_rule {
     double start_f64;
     void (*fold_f64)(size_t n, double *sums, const double *items);
-    double (*finish)(double sum, int64_t n_folded);                       /* NULL: the sum is the result */
-    void (*fold_i64)(size_t n, int64_t *sums, const int64_t *items);      /* NULL: integers go through f64 */
-    void (*fold_u64)(size_t n, int64_t *sums, const int64_t *items);      /* NULL: like fold_i64 */
+    double (*finish)(double sum, int64_t n_folded);                  /* NULL: the sum is the result */
+    void (*fold_i64)(size_t n, int64_t *sums, const int64_t *items); /* NULL: integers go through f64 */
+    void (*fold_u64)(size_t n, int64_t *sums, const int64_t *items); /* NULL: like fold_i64 */
     int64_t start_i64, start_u64;
     float (*row_f32)(const struct kernels *kernels, int64_t n, const float *row); /* NULL: no kernel */
-    bool is_log_sum_exp;                                                  /* needs the maximum first */
+    bool is_log_sum_exp;                                                          /* needs the maximum first */
 };
 
 struct reduce_params {
@@ -27,20 +27,20 @@ struct reduce_params {
     bool keeps_dims, is_noop_without_axes;
 };
 
-#define FOLD(name, type, expression)                                                                       \
-    static void name(size_t n, type *sums, const type *items)                                              \
-    {                                                                                                      \
-        for (size_t k = 0; k < n; k++) {                                                                   \
-            type s = sums[k], x = items[k];                                                                \
-            sums[k] = (expression);                                                                        \
-        }                                                                                                  \
+#define FOLD(name, type, expression)                          \
+    static void name(size_t n, type *sums, const type *items) \
+    {                                                         \
+        for (size_t k = 0; k < n; k++) {                      \
+            type s = sums[k], x = items[k];                   \
+            sums[k] = (expression);                           \
+        }                                                     \
     }
 /* Integer sums wrap: computed unsigned, where overflow is defined. */
-#define WRAP(a, operator, b) ((int64_t)((uint64_t)(a) operator (uint64_t)(b)))
+#define WRAP(a, operator, b) ((int64_t)((uint64_t)(a) operator(uint64_t)(b)))
 
 FOLD(sum_f64, double, s + x)
 FOLD(sum_i64, int64_t, WRAP(s, +, x))
-FOLD(product_f64, double, s * x)
+FOLD(product_f64, double, s *x)
 FOLD(product_i64, int64_t, WRAP(s, *, x))
 FOLD(max_f64, double, x > s || x != x ? x : s)
 FOLD(max_i64, int64_t, x > s ? x : s)
@@ -50,7 +50,7 @@ FOLD(min_i64, int64_t, x < s ? x : s)
 FOLD(min_u64, int64_t, (uint64_t)x < (uint64_t)s ? x : s)
 FOLD(absolute_f64, double, s + fabs(x))
 FOLD(absolute_i64, int64_t, x < 0 ? WRAP(s, -, x) : WRAP(s, +, x))
-FOLD(square_f64, double, s + x *x)
+FOLD(square_f64, double, s + x * x)
 FOLD(square_i64, int64_t, WRAP(s, +, WRAP(x, *, x)))
 
 static double divide(double sum, int64_t n_folded)
@@ -155,7 +155,8 @@ static void fold_tile_i64(const struct reduce_job *job, const struct reduction_t
     int64_t sums[NUMBERS_RUN], items[NUMBERS_RUN];
     for (size_t k = 0; k < tile->n_items; k++) sums[k] = is_u64 ? rule->start_u64 : rule->start_i64;
     for (int64_t i = 0; i < job->reduction.n_folded; i++) {
-        numbers_load_i64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items, items);
+        numbers_load_i64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items,
+                         items);
         (is_u64 && rule->fold_u64 ? rule->fold_u64 : rule->fold_i64)(tile->n_items, sums, items);
     }
     numbers_store_i64(job->y, tile->first_output, 1, tile->n_items, sums);
@@ -166,7 +167,8 @@ static void fold_items_f64(const struct reduce_job *job, const struct reduction_
 {
     double items[NUMBERS_RUN];
     for (int64_t i = 0; i < job->reduction.n_folded; i++) {
-        numbers_load_f64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items, items);
+        numbers_load_f64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items,
+                         items);
         fold(tile->n_items, sums, items);
     }
 }
@@ -182,7 +184,8 @@ static void log_sum_exp_tile(const struct reduce_job *job, const struct reductio
         if (isinf(largest[k])) largest[k] = largest[k] > 0 ? largest[k] : 0;
     }
     for (int64_t i = 0; i < job->reduction.n_folded; i++) {
-        numbers_load_f64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items, items);
+        numbers_load_f64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items,
+                         items);
         for (size_t k = 0; k < tile->n_items; k++) ret_results[k] += isinf(largest[k]) ? 1 : exp(items[k] - largest[k]);
     }
     for (size_t k = 0; k < tile->n_items; k++) ret_results[k] = largest[k] + log(ret_results[k]);
@@ -241,27 +244,28 @@ static hob_status reduce_run(struct op_context *ctx)
     bool is_folded[TENSOR_MAX_RANK];
     TRY(mark_folded(ctx, is_folded));
     reduction_init(&job.reduction, job.x, is_folded);
-    thread_pool_run(ctx->pool, (size_t)job.reduction.n_tiles, reduction_least_tiles(&job.reduction), reduce_tiles, &job);
+    thread_pool_run(ctx->pool, (size_t)job.reduction.n_tiles, reduction_least_tiles(&job.reduction), reduce_tiles,
+                    &job);
     return HOB_OK;
 }
 
-#define REDUCE(id, onnx_name)                                                                              \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return reduce_prepare(node, &rule_##id, ret_params);                                               \
-    }                                                                                                      \
-    const struct op_def op_reduce_##id = {                                                                 \
-        .name = onnx_name,                                                                                 \
-        .domain = "",                                                                                      \
-        .since = 1,                                                                                        \
-        .min_inputs = 1,                                                                                   \
-        .max_inputs = 2,                                                                                   \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 1,                                                                                  \
-        .flags = OP_STRIDED_INPUTS,                                                                        \
-        .prepare = prepare_##id,                                                                           \
-        .infer = reduce_infer,                                                                             \
-        .run = reduce_run,                                                                                 \
+#define REDUCE(id, onnx_name)                                                        \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
+    {                                                                                \
+        return reduce_prepare(node, &rule_##id, ret_params);                         \
+    }                                                                                \
+    const struct op_def op_reduce_##id = {                                           \
+        .name = onnx_name,                                                           \
+        .domain = "",                                                                \
+        .since = 1,                                                                  \
+        .min_inputs = 1,                                                             \
+        .max_inputs = 2,                                                             \
+        .min_outputs = 1,                                                            \
+        .max_outputs = 1,                                                            \
+        .flags = OP_STRIDED_INPUTS,                                                  \
+        .prepare = prepare_##id,                                                     \
+        .infer = reduce_infer,                                                       \
+        .run = reduce_run,                                                           \
     };
 
 REDUCE(sum, "ReduceSum")

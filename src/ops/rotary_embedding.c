@@ -1,6 +1,7 @@
 /* hob.RotaryEmbedding: turns pairs of each head's numbers by angles that grow with the position.
- * angle = position * base^(-2i/R) / factors[i], in f32 as PyTorch's models compute it; cosine and sine are those of that f32
- * angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64). Source: Su et al. 2021 (RoFormer); factors: Llama 3's frequency scaling. */
+ * angle = position * base^(-2i/R) / factors[i], in f32 as PyTorch's models compute it; cosine and sine are those of that
+ * f32 angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64).
+ * Source: Su et al. 2021 (RoFormer); factors: Llama 3's frequency scaling. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 
@@ -18,7 +19,8 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     params->n_dims = attributes_int(node->attributes, "n_dims", 0);
     params->is_interleaved = attributes_int(node->attributes, "interleaved", 0) != 0;
     if (!(params->base > 0))
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: base: found %g, expected more than 0", node->node_name, (double)params->base);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: base: found %g, expected more than 0", node->node_name,
+             (double)params->base);
     *ret_params = params;
     return HOB_OK;
 }
@@ -55,8 +57,8 @@ struct rotary_job {
     const struct kernels *kernels;
     struct tensor x; /* heads' numbers next to each other */
     const struct tensor *positions;
-    const float *frequencies;  /* [n_dims / 2] */
-    float *tables;             /* [T, 2, n_dims / 2]: cosines, sines of each position */
+    const float *frequencies; /* [n_dims / 2] */
+    float *tables;            /* [T, 2, n_dims / 2]: cosines, sines of each position */
     float *y;
     int64_t n_dims;
     bool is_interleaved;

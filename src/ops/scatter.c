@@ -48,9 +48,10 @@ static void put(struct op_context *ctx, struct elementwise_walk *walk, int64_t t
         else memcpy(place, updates, (size_t)n_items * dtype_block_bytes(out->dtype));
         return;
     }
-    walk->out = (struct tensor){.data = place, .dtype = out->dtype, .rank = 1, .dims = {n_items}, .strides = {1}};
-    walk->inputs[0] = walk->inputs[1] = walk->out;
-    walk->inputs[1].data = (void *)(uintptr_t)updates;
+    struct tensor old = {.data = place, .dtype = out->dtype, .rank = 1, .dims = {n_items}, .strides = {1}}, added = old;
+    added.data = (void *)(uintptr_t)updates;
+    walk->out = walk->inputs[0] = &old;
+    walk->inputs[1] = &added;
     elementwise_apply(ctx, walk);
 }
 

@@ -82,7 +82,8 @@ static void find_largest(const struct softmax_job *job, const struct reduction_t
     }
 }
 
-static void softmax_tile(const struct softmax_job *job, const struct reduction_tile *from, const struct reduction_tile *to)
+static void softmax_tile(const struct softmax_job *job, const struct reduction_tile *from,
+                         const struct reduction_tile *to)
 {
     double largest[NUMBERS_RUN], items[NUMBERS_RUN], sums[NUMBERS_RUN] = {0};
     int64_t places[NUMBERS_RUN];
@@ -103,7 +104,8 @@ static void softmax_tile(const struct softmax_job *job, const struct reduction_t
     }
 }
 
-static void softmax_rows(const struct softmax_job *job, const struct reduction_tile *from, const struct reduction_tile *to)
+static void softmax_rows(const struct softmax_job *job, const struct reduction_tile *from,
+                         const struct reduction_tile *to)
 {
     const float *x = (const float *)job->x->data + from->offset;
     float *y = (float *)job->y->data + to->offset;
@@ -126,8 +128,7 @@ static void softmax_tiles(void *context, size_t begin, size_t end)
 static hob_status softmax_run(struct op_context *ctx)
 {
     const struct softmax_params *params = ctx->params;
-    struct softmax_job job = {
-        .kind = params->kind, .kernels = ctx->kernels, .x = ctx->inputs[0], .y = ctx->outputs[0]};
+    struct softmax_job job = {.kind = params->kind, .kernels = ctx->kernels, .x = ctx->inputs[0], .y = ctx->outputs[0]};
     bool is_folded[TENSOR_MAX_RANK];
     TRY(mark_folded(ctx, is_folded));
     reduction_init(&job.from, job.x, is_folded);
@@ -137,23 +138,23 @@ static hob_status softmax_run(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define SOFTMAX_OP(id, onnx_name, kind)                                                                    \
-    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params)                       \
-    {                                                                                                      \
-        return softmax_prepare(node, kind, ret_params);                                                    \
-    }                                                                                                      \
-    const struct op_def op_##id = {                                                                        \
-        .name = onnx_name,                                                                                 \
-        .domain = "",                                                                                      \
-        .since = 1,                                                                                        \
-        .min_inputs = 1,                                                                                   \
-        .max_inputs = 1,                                                                                   \
-        .min_outputs = 1,                                                                                  \
-        .max_outputs = 1,                                                                                  \
-        .flags = OP_STRIDED_INPUTS | OP_INPLACE,                                                           \
-        .prepare = prepare_##id,                                                                           \
-        .infer = softmax_infer,                                                                            \
-        .run = softmax_run,                                                                                \
+#define SOFTMAX_OP(id, onnx_name, kind)                                              \
+    static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
+    {                                                                                \
+        return softmax_prepare(node, kind, ret_params);                              \
+    }                                                                                \
+    const struct op_def op_##id = {                                                  \
+        .name = onnx_name,                                                           \
+        .domain = "",                                                                \
+        .since = 1,                                                                  \
+        .min_inputs = 1,                                                             \
+        .max_inputs = 1,                                                             \
+        .min_outputs = 1,                                                            \
+        .max_outputs = 1,                                                            \
+        .flags = OP_STRIDED_INPUTS | OP_INPLACE,                                     \
+        .prepare = prepare_##id,                                                     \
+        .infer = softmax_infer,                                                      \
+        .run = softmax_run,                                                          \
     };
 
 SOFTMAX_OP(softmax, "Softmax", SOFTMAX)

@@ -25,7 +25,8 @@ struct thread_scratch {
     atomic_bool is_taken[THREAD_SCRATCH_MAX_PIECES];
 };
 
-HOB_MUST_CHECK hob_status thread_scratch_init(struct thread_scratch *ret_scratch, struct op_context *ctx, size_t n_floats);
+HOB_MUST_CHECK hob_status thread_scratch_init(struct thread_scratch *ret_scratch, struct op_context *ctx,
+                                              size_t n_floats);
 float *thread_scratch_take(struct thread_scratch *scratch);
 void thread_scratch_put(struct thread_scratch *scratch, const float *piece);
 

@@ -39,8 +39,8 @@ static hob_status run(struct op_context *ctx)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 1: %s is not a type this operator takes", dtype_name(dtype));
     struct elementwise_walk walk = {.function = by_size[size],
                                     .n_inputs = 3,
-                                    .inputs = {*ctx->inputs[0], *ctx->inputs[1], *ctx->inputs[2]},
-                                    .out = *ctx->outputs[0]};
+                                    .inputs = {ctx->inputs[0], ctx->inputs[1], ctx->inputs[2]},
+                                    .out = ctx->outputs[0]};
     elementwise_apply(ctx, &walk);
     return HOB_OK;
 }

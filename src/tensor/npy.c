@@ -97,7 +97,8 @@ static hob_status read_descr(struct cursor *cursor, struct header *header)
         FAIL(cursor->error, HOB_BAD_TYPE, "%s: structured arrays are not supported", cursor->name);
     TRY(read_quoted(cursor, &text, &n_bytes));
     if (n_bytes >= DESCR_MAX_BYTES)
-        FAIL(cursor->error, HOB_BAD_TYPE, "%s: unknown element type '%.32s…'", cursor->name, text);
+        FAIL(cursor->error, HOB_BAD_TYPE, "%s: element type '%.*s...' is not supported", cursor->name, DESCR_MAX_BYTES,
+             text);
     memcpy(header->descr, text, n_bytes);
     header->descr_bytes = n_bytes;
     return HOB_OK;

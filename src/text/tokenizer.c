@@ -13,7 +13,7 @@
 static const char *const end_texts[] = {"<|eot_id|>",    "<|im_end|>",        "<|end|>",  "<end_of_turn>",
                                         "<|endoftext|>", "<|end_of_text|>",   "<|eom_id|>", "</s>",
                                         "<EOT>",         "<|return|>",        "<eos>",
-                                        "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+                                        ("<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>")};
 
 static const struct normalizer_def *const normalizer_defs[] = {
 #define NORMALIZER(name) &normalizer_##name,

@@ -42,14 +42,19 @@ static inline void op_bench_release(struct op_bench *bench)
 
 /* The status of prepare, infer or run, whichever fails first. */
 static inline hob_status try_op(struct op_bench *bench, const char *domain, const char *name, int opset,
-                                const struct attribute *attributes, size_t n_attributes, const struct tensor *const *inputs,
-                                int n_inputs, struct tensor *outputs, int n_outputs)
+                                const struct attribute *attributes, size_t n_attributes,
+                                const struct tensor *const *inputs, int n_inputs, struct tensor *outputs, int n_outputs)
 {
     const struct op_def *op = op_find(domain, name, opset);
     assert_non_null(op);
-    struct attributes all = {attributes, n_attributes};
-    struct op_prepare node = {.attributes = &all, .opset = opset, .n_inputs = n_inputs, .n_outputs = n_outputs,
-                              .node_name = "test", .arena = &bench->arena, .error = &bench->error};
+    struct attributes all = {.items = attributes, .n_items = n_attributes};
+    struct op_prepare node = {.attributes = &all,
+                              .opset = opset,
+                              .n_inputs = n_inputs,
+                              .n_outputs = n_outputs,
+                              .node_name = "test",
+                              .arena = &bench->arena,
+                              .error = &bench->error};
     void *params = NULL;
     if (op->prepare) TRY(op->prepare(&node, &params));
     struct tensor *wanted[8];
@@ -58,9 +63,18 @@ static inline hob_status try_op(struct op_bench *bench, const char *domain, cons
         wanted[i] = &outputs[i];
     }
     arena_clear(&bench->scratch);
-    struct op_context ctx = {.op = op, .params = params, .n_inputs = n_inputs, .n_outputs = n_outputs, .inputs = inputs,
-                             .outputs = wanted, .node_name = "test", .kernels = bench->kernels, .pool = bench->pool,
-                             .scratch = &bench->scratch, .state = bench->state, .error = &bench->error};
+    struct op_context ctx = {.op = op,
+                             .params = params,
+                             .n_inputs = n_inputs,
+                             .n_outputs = n_outputs,
+                             .inputs = inputs,
+                             .outputs = wanted,
+                             .node_name = "test",
+                             .kernels = bench->kernels,
+                             .pool = bench->pool,
+                             .scratch = &bench->scratch,
+                             .state = bench->state,
+                             .error = &bench->error};
     TRY(op->infer(&ctx));
     for (int i = 0; i < n_outputs; i++)
         if (!outputs[i].is_view) outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
@@ -94,8 +108,8 @@ static inline struct tensor golden(struct op_bench *bench, const char *name)
 }
 
 /* The same shape, and each item within atol + rtol * |expected|. Any strides. */
-static inline void assert_close(struct op_bench *bench, const struct tensor *found, const struct tensor *expected, float rtol,
-                                float atol)
+static inline void assert_close(struct op_bench *bench, const struct tensor *found, const struct tensor *expected,
+                                float rtol, float atol)
 {
     assert_int_equal(found->dtype, DTYPE_F32);
     assert_int_equal(expected->dtype, DTYPE_F32);
@@ -115,7 +129,8 @@ static inline void assert_close(struct op_bench *bench, const struct tensor *fou
 static inline void assert_same_bytes(struct op_bench *bench, const struct tensor *a, const struct tensor *b)
 {
     assert_true(tensor_same_shape(a, b));
-    void *x = arena_alloc(&bench->arena, tensor_n_bytes(a) + 1, 64), *y = arena_alloc(&bench->arena, tensor_n_bytes(b) + 1, 64);
+    void *x = arena_alloc(&bench->arena, tensor_n_bytes(a) + 1, 64),
+         *y = arena_alloc(&bench->arena, tensor_n_bytes(b) + 1, 64);
     tensor_copy_contiguous(a, x);
     tensor_copy_contiguous(b, y);
     assert_memory_equal(x, y, tensor_n_bytes(a));

@@ -157,6 +157,8 @@ static void test_shapes_that_do_not_broadcast(void **state)
     assert_string_equal(bench->error.message, "test (Add): input 1: found shape [3,3], which does not broadcast with [2,3]");
     b = random_numbers(bench, DTYPE_I64, 2, (const int64_t[]){2, 3}, &seed);
     assert_int_equal(try_op(bench, "", "Add", 13, NULL, 0, (const struct tensor *[]){&a, &b}, 2, &y, 1), HOB_BAD_TYPE);
+    assert_int_equal(try_op(bench, "", "Max", 13, NULL, 0, (const struct tensor *[]){&a, NULL, &a}, 3, &y, 1), HOB_BAD_GRAPH);
+    assert_string_equal(bench->error.message, "test (Max): input 1 is missing");
 }
 
 static void test_empty_operands(void **state)

@@ -20,8 +20,8 @@ static int tear_down(void **state)
 
 /* ---- RotaryEmbedding ---- */
 
-static void check_rotary(struct op_bench *bench, const char *expected_name, const struct attribute *attributes, size_t n,
-                         bool has_factors)
+static void check_rotary(struct op_bench *bench, const char *expected_name, const struct attribute *attributes,
+                         size_t n, bool has_factors)
 {
     struct tensor x = golden(bench, "rotary_x"), positions = golden(bench, "rotary_positions");
     struct tensor factors = golden(bench, "rotary_factors"), expected = golden(bench, expected_name), y;
@@ -30,7 +30,8 @@ static void check_rotary(struct op_bench *bench, const char *expected_name, cons
     assert_close(bench, &y, &expected, 1e-6f, 2e-6f);
     /* Heads before positions in memory, as a transposed view shows them. */
     struct tensor moved = tensor_transpose(&x, (int[]){1, 0, 2}), copy, again;
-    assert_int_equal(tensor_init(&copy, DTYPE_F32, 3, moved.dims, arena_alloc(&bench->arena, tensor_n_bytes(&x), 64), NULL), HOB_OK);
+    assert_int_equal(
+        tensor_init(&copy, DTYPE_F32, 3, moved.dims, arena_alloc(&bench->arena, tensor_n_bytes(&x), 64), NULL), HOB_OK);
     tensor_copy_contiguous(&moved, copy.data);
     struct tensor strided = tensor_transpose(&copy, (int[]){1, 0, 2});
     inputs[0] = &strided;
@@ -53,15 +54,18 @@ static void test_rotary_refuses_odd_dims(void **state)
     struct op_bench *bench = *state;
     struct tensor x = golden(bench, "rotary_x"), positions = golden(bench, "rotary_positions"), y;
     struct attribute odd = int_attribute("n_dims", 3);
-    assert_int_equal(try_op(bench, "hob", "RotaryEmbedding", 1, &odd, 1, (const struct tensor *[]){&x, &positions}, 2, &y, 1),
-                     HOB_BAD_SHAPE);
-    assert_string_equal(bench->error.message, "test (RotaryEmbedding): n_dims: found 3, expected an even number up to 8");
+    assert_int_equal(
+        try_op(bench, "hob", "RotaryEmbedding", 1, &odd, 1, (const struct tensor *[]){&x, &positions}, 2, &y, 1),
+        HOB_BAD_SHAPE);
+    assert_string_equal(bench->error.message,
+                        "test (RotaryEmbedding): n_dims: found 3, expected an even number up to 8");
 }
 
 /* ---- Attention ---- */
 
-static struct tensor attend(struct op_bench *bench, const struct tensor *q, const struct tensor *k, const struct tensor *v,
-                            const struct tensor *mask, const struct tensor *segments, bool is_causal, float scale)
+static struct tensor attend(struct op_bench *bench, const struct tensor *q, const struct tensor *k,
+                            const struct tensor *v, const struct tensor *mask, const struct tensor *segments,
+                            bool is_causal, float scale)
 {
     struct attribute attributes[] = {int_attribute("is_causal", is_causal), float_attribute("scale", scale)};
     const struct tensor *inputs[] = {q, k, v, mask, segments};
@@ -122,14 +126,16 @@ static void test_attention_in_chunks_has_the_same_bytes(void **state)
 {
     struct op_bench *bench = *state;
     enum { H = 6, HKV = 2, T = 75, K = 16 };
-    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 1), k = random_f32(bench, 4, (int64_t[]){1, HKV, T, K}, 2);
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 1),
+                  k = random_f32(bench, 4, (int64_t[]){1, HKV, T, K}, 2);
     struct tensor v = random_f32(bench, 4, (int64_t[]){1, HKV, T, K}, 3);
     struct tensor whole = attend(bench, &q, &k, &v, NULL, NULL, true, 0);
     static const int64_t cuts[] = {0, 1, 2, 9, 40, 41, T};
     for (size_t i = 0; i + 1 < sizeof cuts / sizeof cuts[0]; i++) {
         int64_t begin = cuts[i], end = cuts[i + 1];
         struct tensor q_chunk = tensor_slice(&q, 2, begin, end - begin, 1), k_chunk = tensor_slice(&k, 2, 0, end, 1);
-        struct tensor v_chunk = tensor_slice(&v, 2, 0, end, 1), expected = tensor_slice(&whole, 2, begin, end - begin, 1);
+        struct tensor v_chunk = tensor_slice(&v, 2, 0, end, 1),
+                      expected = tensor_slice(&whole, 2, begin, end - begin, 1);
         struct tensor y = attend(bench, &q_chunk, &k_chunk, &v_chunk, NULL, NULL, true, 0);
         assert_same_bytes(bench, &y, &expected);
     }
@@ -149,7 +155,8 @@ static void test_attention_packed_is_each_sentence_by_itself(void **state)
 {
     struct op_bench *bench = *state;
     enum { H = 4, T = 90, K = 24 };
-    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 4), k = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 5);
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 4),
+                  k = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 5);
     struct tensor v = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 6);
     int64_t cuts[] = {0, 3, 3, 64, 65, T};
     struct tensor segments = ints_i64(bench, 6, cuts), whole = attend(bench, &q, &k, &v, NULL, &segments, false, 0);
@@ -179,10 +186,12 @@ static void test_attention_refuses_bad_segments(void **state)
 static void test_attention_does_not_depend_on_threads(void **state)
 {
     struct op_bench *bench = *state, alone, many;
-    struct tensor q = random_f32(bench, 4, (int64_t[]){2, 6, 50, 16}, 7), k = random_f32(bench, 4, (int64_t[]){2, 3, 50, 16}, 8);
+    struct tensor q = random_f32(bench, 4, (int64_t[]){2, 6, 50, 16}, 7),
+                  k = random_f32(bench, 4, (int64_t[]){2, 3, 50, 16}, 8);
     op_bench_init(&alone, 1);
     op_bench_init(&many, 5);
-    struct tensor a = attend(&alone, &q, &k, &k, NULL, NULL, true, 0), b = attend(&many, &q, &k, &k, NULL, NULL, true, 0);
+    struct tensor a = attend(&alone, &q, &k, &k, NULL, NULL, true, 0),
+                  b = attend(&many, &q, &k, &k, NULL, NULL, true, 0);
     assert_same_bytes(bench, &a, &b);
     op_bench_release(&alone);
     op_bench_release(&many);
@@ -212,7 +221,8 @@ static void test_rows_agree_with_torch(void **state)
 
 static struct tensor as_panels(struct op_bench *bench, const struct tensor *w)
 {
-    struct panel_source source = {.data = w->data, .dtype = w->dtype, .n = w->dims[0], .k = w->dims[1], .n_stride = w->dims[1], .k_stride = 1};
+    struct panel_source source = {
+        .data = w->data, .dtype = w->dtype, .n = w->dims[0], .k = w->dims[1], .n_stride = w->dims[1], .k_stride = 1};
     size_t n_bytes;
     assert_true(panel_bytes(source.n, source.k, &n_bytes));
     struct tensor packed = *w;
@@ -223,7 +233,8 @@ static struct tensor as_panels(struct op_bench *bench, const struct tensor *w)
     return packed;
 }
 
-static struct tensor linear(struct op_bench *bench, const struct tensor *x, const struct tensor *w, const struct tensor *bias)
+static struct tensor linear(struct op_bench *bench, const struct tensor *x, const struct tensor *w,
+                            const struct tensor *bias)
 {
     struct tensor y;
     run_op(bench, "hob", "Linear", 1, NULL, 0, (const struct tensor *[]){x, w, bias}, 3, &y, 1);
@@ -233,7 +244,8 @@ static struct tensor linear(struct op_bench *bench, const struct tensor *x, cons
 static void test_linear_agrees_with_torch(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = golden(bench, "rows_x"), w = golden(bench, "rows_linear"), bias = golden(bench, "rows_linear_bias");
+    struct tensor x = golden(bench, "rows_x"), w = golden(bench, "rows_linear"),
+                  bias = golden(bench, "rows_linear_bias");
     struct tensor expected = golden(bench, "rows_linear_y"), packed = as_panels(bench, &w);
     struct tensor y = linear(bench, &x, &packed, &bias);
     assert_close(bench, &y, &expected, 1e-5f, 1e-6f);
@@ -245,7 +257,8 @@ static void test_linear_of_a_transposed_weight_and_input(void **state)
 {
     struct op_bench *bench = *state;
     struct tensor x = random_f32(bench, 2, (int64_t[]){33, 7}, 9), w = random_f32(bench, 2, (int64_t[]){33, 50}, 10);
-    struct tensor x_view = tensor_transpose(&x, (int[]){1, 0}), w_view = tensor_transpose(&w, (int[]){1, 0}), x_copy = x_view, w_copy = w_view;
+    struct tensor x_view = tensor_transpose(&x, (int[]){1, 0}), w_view = tensor_transpose(&w, (int[]){1, 0}),
+                  x_copy = x_view, w_copy = w_view;
     x_copy.data = arena_alloc(&bench->arena, tensor_n_bytes(&x), 64);
     w_copy.data = arena_alloc(&bench->arena, tensor_n_bytes(&w), 64);
     tensor_copy_contiguous(&x_view, x_copy.data);
@@ -260,7 +273,8 @@ static void test_linear_of_a_transposed_weight_and_input(void **state)
 static void test_linear_packs_large_weights_in_blocks(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = random_f32(bench, 2, (int64_t[]){3, 2100}, 11), w = random_f32(bench, 2, (int64_t[]){1030, 2100}, 12);
+    struct tensor x = random_f32(bench, 2, (int64_t[]){3, 2100}, 11),
+                  w = random_f32(bench, 2, (int64_t[]){1030, 2100}, 12);
     struct tensor bias = random_f32(bench, 1, (int64_t[]){1030}, 13), packed = as_panels(bench, &w);
     struct tensor a = linear(bench, &x, &w, &bias), b = linear(bench, &x, &packed, &bias);
     assert_same_bytes(bench, &a, &b);
@@ -282,7 +296,8 @@ static void test_linear_says_what_does_not_fit(void **state)
 {
     struct op_bench *bench = *state;
     struct tensor x = random_f32(bench, 2, (int64_t[]){3, 8}, 16), w = random_f32(bench, 2, (int64_t[]){5, 7}, 17), y;
-    assert_int_equal(try_op(bench, "hob", "Linear", 1, NULL, 0, (const struct tensor *[]){&x, &w}, 2, &y, 1), HOB_BAD_SHAPE);
+    assert_int_equal(try_op(bench, "hob", "Linear", 1, NULL, 0, (const struct tensor *[]){&x, &w}, 2, &y, 1),
+                     HOB_BAD_SHAPE);
     assert_string_equal(bench->error.message, "test (Linear): found x [3,8] and w [5,7], expected [..,K] and [N,K]");
 }
 
@@ -306,7 +321,8 @@ static void test_cache_shows_what_was_appended(void **state)
         cache.n_used = cuts[i + 1];
     }
     struct tensor too_much = tensor_slice(&x, 0, 0, 2, 1);
-    assert_int_equal(try_op(bench, "hob", "CacheAppend", 1, NULL, 0, (const struct tensor *[]){&too_much}, 1, &y, 1), HOB_LIMIT);
+    assert_int_equal(try_op(bench, "hob", "CacheAppend", 1, NULL, 0, (const struct tensor *[]){&too_much}, 1, &y, 1),
+                     HOB_LIMIT);
     bench->state = NULL;
 }
 

@@ -50,7 +50,8 @@ static void test_skip_norms(void **state)
 {
     struct op_bench *bench = *state;
     struct tensor x = golden(bench, "rows_x"), skip = golden(bench, "rows_up"), weight = golden(bench, "rows_weight");
-    struct tensor bias = golden(bench, "rows_bias"), sum = golden(bench, "rows_skip_sum"), expected = golden(bench, "rows_skip"), y[4];
+    struct tensor bias = golden(bench, "rows_bias"), sum = golden(bench, "rows_skip_sum"),
+                  expected = golden(bench, "rows_skip"), y[4];
     run_op(bench, "com.microsoft", "SkipLayerNormalization", 1, NULL, 0,
            (const struct tensor *[]){&x, &skip, &weight, &bias, &bias}, 5, y, 4);
     assert_close(bench, &y[0], &expected, 1e-5f, 1e-5f);
@@ -66,21 +67,26 @@ static void test_skip_norms(void **state)
 static void test_skip_norm_broadcasts(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = golden(bench, "rows_x"), skip = random_f32(bench, 2, (int64_t[]){4, 40}, 1), weight = golden(bench, "rows_weight");
+    struct tensor x = golden(bench, "rows_x"), skip = random_f32(bench, 2, (int64_t[]){4, 40}, 1),
+                  weight = golden(bench, "rows_weight");
     int64_t dims[3] = {3, 4, 40};
     struct tensor view = tensor_broadcast(&skip, 3, dims), full = x, a, b;
     full.data = arena_alloc(&bench->arena, tensor_n_bytes(&x), 64);
     tensor_copy_contiguous(&view, full.data);
-    run_op(bench, "com.microsoft", "SkipLayerNormalization", 1, NULL, 0, (const struct tensor *[]){&x, &skip, &weight}, 3, &a, 1);
-    run_op(bench, "com.microsoft", "SkipLayerNormalization", 1, NULL, 0, (const struct tensor *[]){&x, &full, &weight}, 3, &b, 1);
+    run_op(bench, "com.microsoft", "SkipLayerNormalization", 1, NULL, 0, (const struct tensor *[]){&x, &skip, &weight},
+           3, &a, 1);
+    run_op(bench, "com.microsoft", "SkipLayerNormalization", 1, NULL, 0, (const struct tensor *[]){&x, &full, &weight},
+           3, &b, 1);
     assert_same_bytes(bench, &a, &b);
 }
 
 static void test_embed_layer_norm(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor ids = golden(bench, "embed_ids"), segments = golden(bench, "embed_segments"), words = golden(bench, "embed_words");
-    struct tensor positions = golden(bench, "embed_positions"), types = golden(bench, "embed_types"), weight = golden(bench, "embed_weight");
+    struct tensor ids = golden(bench, "embed_ids"), segments = golden(bench, "embed_segments"),
+                  words = golden(bench, "embed_words");
+    struct tensor positions = golden(bench, "embed_positions"), types = golden(bench, "embed_types"),
+                  weight = golden(bench, "embed_weight");
     struct tensor bias = golden(bench, "embed_bias"), expected = golden(bench, "embed_y"), mask = ids, y[3];
     int32_t ones[] = {1, 0, 1, 0, 0, 1, 1, 1, 1, 1};
     mask.data = ones;
@@ -90,13 +96,15 @@ static void test_embed_layer_norm(void **state)
     assert_int_equal(((const int32_t *)y[1].data)[0], 2);
     assert_int_equal(((const int32_t *)y[1].data)[1], 5);
     ((int32_t *)ids.data)[3] = 10;
-    assert_int_equal(try_op(bench, "com.microsoft", "EmbedLayerNormalization", 1, NULL, 0, inputs, 8, y, 3), HOB_BAD_ARGUMENT);
+    assert_int_equal(try_op(bench, "com.microsoft", "EmbedLayerNormalization", 1, NULL, 0, inputs, 8, y, 3),
+                     HOB_BAD_ARGUMENT);
 }
 
 static void test_attention_without_past(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"), bias = golden(bench, "ms_attention_bias");
+    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"),
+                  bias = golden(bench, "ms_attention_bias");
     struct tensor expected = golden(bench, "ms_attention_plain"), y;
     struct attribute heads = int_attribute("num_heads", 2);
     run_op(bench, "com.microsoft", "Attention", 1, &heads, 1, (const struct tensor *[]){&x, &weight, &bias}, 3, &y, 1);
@@ -106,11 +114,13 @@ static void test_attention_without_past(void **state)
 static void test_attention_with_past(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"), bias = golden(bench, "ms_attention_bias");
+    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"),
+                  bias = golden(bench, "ms_attention_bias");
     struct tensor mask = golden(bench, "ms_attention_mask"), past = golden(bench, "ms_attention_past"), y[2];
     struct tensor expected = golden(bench, "ms_attention_y"), present = golden(bench, "ms_attention_present");
     struct attribute attributes[] = {int_attribute("num_heads", 2), int_attribute("unidirectional", 1)};
-    run_op(bench, "com.microsoft", "Attention", 1, attributes, 2, (const struct tensor *[]){&x, &weight, &bias, &mask, &past}, 5, y, 2);
+    run_op(bench, "com.microsoft", "Attention", 1, attributes, 2,
+           (const struct tensor *[]){&x, &weight, &bias, &mask, &past}, 5, y, 2);
     assert_close(bench, &y[0], &expected, 1e-5f, 1e-5f);
     assert_close(bench, &y[1], &present, 1e-5f, 1e-5f);
 }
@@ -119,7 +129,8 @@ static void test_attention_with_past(void **state)
 static void test_attention_mask_kinds_agree(void **state)
 {
     struct op_bench *bench = *state;
-    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"), bias = golden(bench, "ms_attention_bias");
+    struct tensor x = golden(bench, "ms_attention_x"), weight = golden(bench, "ms_attention_weight"),
+                  bias = golden(bench, "ms_attention_bias");
     static int32_t flat[] = {1, 1, 1, 0, 1, 1, 0, 0}, square[2 * 4 * 4], counts[] = {3, 2}, ranges[] = {3, 2, 0, 0};
     for (int i = 0; i < 32; i++) square[i] = flat[i / 16 * 4 + i % 4];
     struct tensor masks[4], y[4];
@@ -129,7 +140,8 @@ static void test_attention_mask_kinds_agree(void **state)
     assert_int_equal(tensor_init(&masks[3], DTYPE_I32, 1, (int64_t[]){4}, ranges, NULL), HOB_OK);
     struct attribute heads = int_attribute("num_heads", 2);
     for (int i = 0; i < 4; i++) {
-        run_op(bench, "com.microsoft", "Attention", 1, &heads, 1, (const struct tensor *[]){&x, &weight, &bias, &masks[i]}, 4, &y[i], 1);
+        run_op(bench, "com.microsoft", "Attention", 1, &heads, 1,
+               (const struct tensor *[]){&x, &weight, &bias, &masks[i]}, 4, &y[i], 1);
         assert_same_bytes(bench, &y[i], &y[0]);
     }
 }
@@ -145,9 +157,11 @@ static void test_norm_of_halves(void **state)
         bench->kernels->f16_from_f32(tensor_n_items(source[i]), source[i]->data, data);
         assert_int_equal(tensor_init(&half[i], DTYPE_F16, source[i]->rank, source[i]->dims, data, NULL), HOB_OK);
     }
-    run_op(bench, "", "SimplifiedLayerNormalization", 17, NULL, 0, (const struct tensor *[]){&half[0], &half[1]}, 2, &y, 1);
+    run_op(bench, "", "SimplifiedLayerNormalization", 17, NULL, 0, (const struct tensor *[]){&half[0], &half[1]}, 2, &y,
+           1);
     assert_int_equal(y.dtype, DTYPE_F16);
-    assert_int_equal(tensor_init(&wide, DTYPE_F32, 3, y.dims, arena_alloc(&bench->arena, tensor_n_bytes(&x), 64), NULL), HOB_OK);
+    assert_int_equal(tensor_init(&wide, DTYPE_F32, 3, y.dims, arena_alloc(&bench->arena, tensor_n_bytes(&x), 64), NULL),
+                     HOB_OK);
     bench->kernels->f32_from_f16(tensor_n_items(&y), y.data, wide.data);
     struct tensor expected = golden(bench, "rows_rms");
     assert_close(bench, &wide, &expected, 2e-3f, 1e-3f);
@@ -156,14 +170,10 @@ static void test_norm_of_halves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_bias_gelu),
-        cmocka_unit_test(test_skip_norms),
-        cmocka_unit_test(test_skip_norm_broadcasts),
-        cmocka_unit_test(test_embed_layer_norm),
-        cmocka_unit_test(test_attention_without_past),
-        cmocka_unit_test(test_attention_with_past),
-        cmocka_unit_test(test_attention_mask_kinds_agree),
+        cmocka_unit_test(test_activations),         cmocka_unit_test(test_bias_gelu),
+        cmocka_unit_test(test_skip_norms),          cmocka_unit_test(test_skip_norm_broadcasts),
+        cmocka_unit_test(test_embed_layer_norm),    cmocka_unit_test(test_attention_without_past),
+        cmocka_unit_test(test_attention_with_past), cmocka_unit_test(test_attention_mask_kinds_agree),
         cmocka_unit_test(test_norm_of_halves),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -7,34 +7,64 @@
 struct op_case {
     const char *domain, *name;
     int opset, n_inputs, n_outputs;
-    int rank;            /* of all inputs */
+    int rank; /* of all inputs */
     int64_t dims[3][4];
     struct attribute attributes[2];
     size_t n_attributes;
     bool is_close_when_strided; /* sums in another order when the numbers of a row do not lie together */
-    bool is_positive;    /* inputs must be above 0 */
+    bool is_positive;           /* inputs must be above 0 */
     bool is_f32_only, is_not_f64;
 };
 
-#define INT(attribute_name, value) {.name = attribute_name, .kind = ATTRIBUTE_INT, .n_items = 1, .integer = (value)}
-#define FLOAT(attribute_name, value) {.name = attribute_name, .kind = ATTRIBUTE_FLOAT, .n_items = 1, .number = (value)}
+#define INT(attribute_name, value)                                                      \
+    {                                                                                   \
+        .name = attribute_name, .kind = ATTRIBUTE_INT, .n_items = 1, .integer = (value) \
+    }
+#define FLOAT(attribute_name, value)                                                     \
+    {                                                                                    \
+        .name = attribute_name, .kind = ATTRIBUTE_FLOAT, .n_items = 1, .number = (value) \
+    }
 static const int64_t last_axis[] = {-1}, outer_axes[] = {0, 2};
-#define INTS(attribute_name, list)                                                                         \
-    {.name = attribute_name, .kind = ATTRIBUTE_INTS, .n_items = sizeof(list) / sizeof((list)[0]), .integers = (list)}
-#define REDUCE(op, axes)                                                                                   \
-    {.name = op, .opset = 11, .n_inputs = 1, .n_outputs = 1, .rank = 4, .dims = {{3, 5, 70, 33}},          \
-     .attributes = {INTS("axes", axes)}, .n_attributes = 1, .is_close_when_strided = true, .is_positive = true}
+#define INTS(attribute_name, list)                                                                   \
+    {                                                                                                \
+        .name = attribute_name, .kind = ATTRIBUTE_INTS, .n_items = sizeof(list) / sizeof((list)[0]), \
+        .integers = (list)                                                                           \
+    }
+#define REDUCE(op, axes)                                                                                          \
+    {                                                                                                             \
+        .name = op, .opset = 11, .n_inputs = 1, .n_outputs = 1, .rank = 4, .dims = {{3, 5, 70, 33}},              \
+        .attributes = {INTS("axes", axes)}, .n_attributes = 1, .is_close_when_strided = true, .is_positive = true \
+    }
 
 static const struct op_case cases[] = {
     {.name = "MatMul", .opset = 13, .n_inputs = 2, .n_outputs = 1, .rank = 4, .dims = {{2, 3, 40, 33}, {2, 3, 33, 70}}},
     {.name = "MatMul", .opset = 13, .n_inputs = 2, .n_outputs = 1, .rank = 3, .dims = {{5, 13, 21}, {1, 21, 300}}},
     {.name = "MatMul", .opset = 13, .n_inputs = 2, .n_outputs = 1, .rank = 1, .dims = {{37}, {37}}},
-    {.domain = "com.microsoft", .name = "FusedMatMul", .opset = 1, .n_inputs = 2, .n_outputs = 1, .rank = 3,
-     .dims = {{4, 21, 13}, {4, 9, 21}}, .attributes = {INT("transA", 1), INT("transB", 1)}, .n_attributes = 2},
-    {.name = "Gemm", .opset = 13, .n_inputs = 3, .n_outputs = 1, .rank = 2, .dims = {{13, 40}, {50, 13}, {1, 50}},
-     .attributes = {INT("transA", 1), INT("transB", 1)}, .n_attributes = 2},
-    {.name = "Gemm", .opset = 13, .n_inputs = 3, .n_outputs = 1, .rank = 2, .dims = {{9, 13}, {13, 50}, {9, 1}},
-     .attributes = {FLOAT("alpha", 0.5f), FLOAT("beta", 2)}, .n_attributes = 2},
+    {.domain = "com.microsoft",
+     .name = "FusedMatMul",
+     .opset = 1,
+     .n_inputs = 2,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{4, 21, 13}, {4, 9, 21}},
+     .attributes = {INT("transA", 1), INT("transB", 1)},
+     .n_attributes = 2},
+    {.name = "Gemm",
+     .opset = 13,
+     .n_inputs = 3,
+     .n_outputs = 1,
+     .rank = 2,
+     .dims = {{13, 40}, {50, 13}, {1, 50}},
+     .attributes = {INT("transA", 1), INT("transB", 1)},
+     .n_attributes = 2},
+    {.name = "Gemm",
+     .opset = 13,
+     .n_inputs = 3,
+     .n_outputs = 1,
+     .rank = 2,
+     .dims = {{9, 13}, {13, 50}, {9, 1}},
+     .attributes = {FLOAT("alpha", 0.5f), FLOAT("beta", 2)},
+     .n_attributes = 2},
     REDUCE("ReduceSum", last_axis),
     REDUCE("ReduceSum", outer_axes),
     REDUCE("ReduceMean", last_axis),
@@ -46,18 +76,69 @@ static const struct op_case cases[] = {
     REDUCE("ReduceSumSquare", last_axis),
     REDUCE("ReduceLogSum", outer_axes),
     REDUCE("ReduceLogSumExp", outer_axes),
-    {.name = "Softmax", .opset = 13, .n_inputs = 1, .n_outputs = 1, .rank = 4, .dims = {{2, 3, 40, 33}}, .is_close_when_strided = true},
-    {.name = "Softmax", .opset = 13, .n_inputs = 1, .n_outputs = 1, .rank = 4, .dims = {{2, 3, 40, 133}},
-     .attributes = {INT("axis", 1)}, .n_attributes = 1},
-    {.name = "Softmax", .opset = 11, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 4, 33}}, .is_close_when_strided = true},
-    {.name = "LogSoftmax", .opset = 13, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 4, 33}}, .is_close_when_strided = true},
+    {.name = "Softmax",
+     .opset = 13,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 4,
+     .dims = {{2, 3, 40, 33}},
+     .is_close_when_strided = true},
+    {.name = "Softmax",
+     .opset = 13,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 4,
+     .dims = {{2, 3, 40, 133}},
+     .attributes = {INT("axis", 1)},
+     .n_attributes = 1},
+    {.name = "Softmax",
+     .opset = 11,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{7, 4, 33}},
+     .is_close_when_strided = true},
+    {.name = "LogSoftmax",
+     .opset = 13,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{7, 4, 33}},
+     .is_close_when_strided = true},
     {.name = "Hardmax", .opset = 13, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 40, 33}}},
     {.name = "LpNormalization", .opset = 1, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 40, 33}}},
-    {.name = "LayerNormalization", .opset = 17, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 40, 33}}, .is_f32_only = true},
-    {.name = "TopK", .opset = 1, .n_inputs = 1, .n_outputs = 2, .rank = 3, .dims = {{7, 150, 33}},
-     .attributes = {INT("k", 9), INT("axis", 1)}, .n_attributes = 2, .is_f32_only = true},
-    {.domain = "com.microsoft", .name = "FastGelu", .opset = 1, .n_inputs = 1, .n_outputs = 1, .rank = 3, .dims = {{7, 40, 33}}, .is_not_f64 = true},
-    {.domain = "hob", .name = "SwiGLU", .opset = 1, .n_inputs = 2, .n_outputs = 1, .rank = 3, .dims = {{7, 40, 33}, {7, 40, 33}}, .is_f32_only = true},
+    {.name = "LayerNormalization",
+     .opset = 17,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{7, 40, 33}},
+     .is_f32_only = true},
+    {.name = "TopK",
+     .opset = 1,
+     .n_inputs = 1,
+     .n_outputs = 2,
+     .rank = 3,
+     .dims = {{7, 150, 33}},
+     .attributes = {INT("k", 9), INT("axis", 1)},
+     .n_attributes = 2,
+     .is_f32_only = true},
+    {.domain = "com.microsoft",
+     .name = "FastGelu",
+     .opset = 1,
+     .n_inputs = 1,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{7, 40, 33}},
+     .is_not_f64 = true},
+    {.domain = "hob",
+     .name = "SwiGLU",
+     .opset = 1,
+     .n_inputs = 2,
+     .n_outputs = 1,
+     .rank = 3,
+     .dims = {{7, 40, 33}, {7, 40, 33}},
+     .is_f32_only = true},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 
@@ -65,12 +146,14 @@ enum { N_CASES = sizeof cases / sizeof cases[0] };
 static struct tensor input_of(struct op_bench *bench, const struct op_case *c, int i)
 {
     struct tensor x = random_f32(bench, c->rank, c->dims[i], (uint64_t)i + 77);
-    for (int64_t k = 0; c->is_positive && k < tensor_n_items(&x); k++) ((float *)x.data)[k] = (((float *)x.data)[k] + 1.25f) / 2;
+    for (int64_t k = 0; c->is_positive && k < tensor_n_items(&x); k++)
+        ((float *)x.data)[k] = (((float *)x.data)[k] + 1.25f) / 2;
     return x;
 }
 
 /* The inputs of a case share a rank; LayerNormalization's weight does not. */
-static int add_weight(struct op_bench *bench, const struct op_case *c, struct tensor *weight, const struct tensor **inputs)
+static int add_weight(struct op_bench *bench, const struct op_case *c, struct tensor *weight,
+                      const struct tensor **inputs)
 {
     if (strcmp(c->name, "LayerNormalization")) return c->n_inputs;
     *weight = random_f32(bench, 1, (int64_t[]){c->dims[0][c->rank - 1]}, 5);
@@ -84,7 +167,8 @@ static void run_case(struct op_bench *bench, const struct op_case *c, struct ten
     struct tensor weight;
     for (int i = 0; i < c->n_inputs; i++) inputs[i] = &xs[i];
     int n_inputs = add_weight(bench, c, &weight, inputs);
-    run_op(bench, c->domain ? c->domain : "", c->name, c->opset, c->attributes, c->n_attributes, inputs, n_inputs, ys, c->n_outputs);
+    run_op(bench, c->domain ? c->domain : "", c->name, c->opset, c->attributes, c->n_attributes, inputs, n_inputs, ys,
+           c->n_outputs);
 }
 
 /* The same numbers with axes in another order in memory, the first of them backwards. */
@@ -192,7 +276,8 @@ static struct tensor cast(struct op_bench *bench, const struct tensor *x, enum d
     int64_t n = tensor_n_items(x);
     if (dtype == DTYPE_F16) bench->kernels->f16_from_f32(n, x->data, y.data);
     else if (dtype == DTYPE_BF16) bench->kernels->bf16_from_f32(n, x->data, y.data);
-    else if (dtype == DTYPE_F64) for (int64_t i = 0; i < n; i++) ((double *)y.data)[i] = (double)((float *)x->data)[i];
+    else if (dtype == DTYPE_F64)
+        for (int64_t i = 0; i < n; i++) ((double *)y.data)[i] = (double)((float *)x->data)[i];
     else memcpy(y.data, x->data, tensor_n_bytes(x));
     return y;
 }
@@ -205,7 +290,8 @@ static struct tensor uncast(struct op_bench *bench, const struct tensor *x)
     int64_t n = tensor_n_items(x);
     if (x->dtype == DTYPE_F16) bench->kernels->f32_from_f16(n, x->data, y.data);
     else if (x->dtype == DTYPE_BF16) bench->kernels->f32_from_bf16(n, x->data, y.data);
-    else for (int64_t i = 0; i < n; i++) ((float *)y.data)[i] = (float)((double *)x->data)[i];
+    else
+        for (int64_t i = 0; i < n; i++) ((float *)y.data)[i] = (float)((double *)x->data)[i];
     return y;
 }
 
@@ -300,12 +386,16 @@ static void test_shapes_that_do_not_fit_are_named(void **state)
     (void)state;
     struct op_bench bench;
     op_bench_init(&bench, 1);
-    struct tensor a = random_f32(&bench, 3, (int64_t[]){2, 3, 4}, 1), b = random_f32(&bench, 3, (int64_t[]){5, 4, 6}, 2), y;
-    assert_int_equal(try_op(&bench, "", "MatMul", 13, NULL, 0, (const struct tensor *[]){&a, &b}, 2, &y, 1), HOB_BAD_SHAPE);
-    assert_string_equal(bench.error.message,
-                        "test (MatMul): found [2,3,4] x [5,4,6], expected [..,M,K] x [..,K,N] with batches that broadcast");
+    struct tensor a = random_f32(&bench, 3, (int64_t[]){2, 3, 4}, 1),
+                  b = random_f32(&bench, 3, (int64_t[]){5, 4, 6}, 2), y;
+    assert_int_equal(try_op(&bench, "", "MatMul", 13, NULL, 0, (const struct tensor *[]){&a, &b}, 2, &y, 1),
+                     HOB_BAD_SHAPE);
+    assert_string_equal(
+        bench.error.message,
+        "test (MatMul): found [2,3,4] x [5,4,6], expected [..,M,K] x [..,K,N] with batches that broadcast");
     struct attribute axis = int_attribute("axis", 3);
-    assert_int_equal(try_op(&bench, "", "Softmax", 13, &axis, 1, (const struct tensor *[]){&a}, 1, &y, 1), HOB_BAD_SHAPE);
+    assert_int_equal(try_op(&bench, "", "Softmax", 13, &axis, 1, (const struct tensor *[]){&a}, 1, &y, 1),
+                     HOB_BAD_SHAPE);
     assert_string_equal(bench.error.message, "test (Softmax): axis: found 3, expected a value in [-3,2]");
     op_bench_release(&bench);
 }

@@ -28,7 +28,8 @@ static void open_model(struct model *model, const char *disabled_passes)
     *model = (struct model){0};
     op_bench_init(&model->bench, 1);
     model->provider.def = provider_find("cpu");
-    assert_int_equal(model->provider.def->open(&(struct provider_options){.n_threads = 2}, &model->provider, error), HOB_OK);
+    assert_int_equal(model->provider.def->open(&(struct provider_options){.n_threads = 2}, &model->provider, error),
+                     HOB_OK);
     assert_int_equal(onnx_open(MODEL, &model->graph, error), HOB_OK);
     struct pass_options options = {.kernels = model->provider.kernels, .disabled = disabled_passes};
     assert_int_equal(passes_run(model->graph, &options, NULL, error), HOB_OK);
@@ -79,7 +80,8 @@ static void check_model(const char *disabled_passes)
     bind_ints(&model, 1, 4, (int32_t[]){0, 0, 0, 1, 0, 1, 2, 3});
     bind_ints(&model, 2, 4, (int32_t[]){0, 0, 1, 1, 1, 1, 1, 1});
     for (uint32_t i = 0; i < LAYERS; i++) {
-        assert_int_equal(tensor_init(&pasts[i], DTYPE_F32, 5, (int64_t[]){2, BATCH, HEADS, 0, WIDTH}, "", NULL), HOB_OK);
+        assert_int_equal(tensor_init(&pasts[i], DTYPE_F32, 5, (int64_t[]){2, BATCH, HEADS, 0, WIDTH}, "", NULL),
+                         HOB_OK);
         executor_bind(model.executor, i + 3, &pasts[i]);
     }
     run_step(&model, "ort_gpt2_prompt", pasts);

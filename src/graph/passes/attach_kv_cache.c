@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "graph/builder.h"
 #include "graph/pass.h"
+#include "graph/pattern.h"
 
 #include <string.h>
 
@@ -33,7 +34,7 @@ static bool find_pair(const struct graph *graph, uint32_t output, struct pair *r
     const struct value *present = &graph->values[graph->outputs[output]];
     if (present->producer == NODE_NONE) return false;
     const struct node *node = &graph->nodes[present->producer];
-    if (*node->domain || strcmp(node->op_type, "Concat") || node->n_inputs != 2) return false;
+    if (!node_is(node, "", "Concat") || node->n_inputs != 2) return false;
     const struct value *past = &graph->values[node->inputs[0]];
     int axis;
     if (!past->is_input || !shape_normalize_axis(attributes_int(&node->attributes, "axis", 0), past->rank, &axis)) return false;

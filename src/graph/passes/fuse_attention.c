@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "graph/builder.h"
 #include "graph/pass.h"
+#include "graph/pattern.h"
 #include "graph/sample_shapes.h"
 
 #include <string.h>
@@ -34,27 +35,15 @@ struct matcher {
     uint32_t n_values;
 };
 
+/* Values that the pass itself added are not matched: they have no sampled shape. */
 static const struct node *producer_of(const struct matcher *matcher, uint32_t value, const char *op_type)
 {
-    if (value == VALUE_NONE || value >= matcher->n_values) return NULL;
-    uint32_t producer = matcher->graph->values[value].producer;
-    if (producer == NODE_NONE) return NULL;
-    const struct node *node = &matcher->graph->nodes[producer];
-    return !*node->domain && !strcmp(node->op_type, op_type) ? node : NULL;
+    return value < matcher->n_values ? pattern_producer(matcher->graph, value, op_type) : NULL;
 }
 
 static bool has_rank(const struct matcher *matcher, uint32_t value, int rank)
 {
     return value < matcher->n_values && matcher->shapes[value].dtype == DTYPE_F32 && matcher->shapes[value].rank == rank;
-}
-
-/* A constant f32 of one item. */
-static bool scalar_of(const struct matcher *matcher, uint32_t value, float *ret_number)
-{
-    const struct tensor *constant = value == VALUE_NONE ? NULL : matcher->graph->values[value].constant;
-    if (!constant || constant->dtype != DTYPE_F32 || constant->layout != LAYOUT_STRIDED || tensor_n_items(constant) != 1) return false;
-    *ret_number = *(const float *)constant->data;
-    return true;
 }
 
 /* ---- from the softmax up to the first product ---- */
@@ -68,7 +57,7 @@ static bool match_scaled_product(const struct matcher *matcher, uint32_t scores,
     match->scale = 1.0f;
     if (scaled) {
         float number;
-        if (matcher->n_readers[scores] != 1 || !scalar_of(matcher, scaled->inputs[1], &number) || number == 0.0f) return false;
+        if (matcher->n_readers[scores] != 1 || !pattern_number(matcher->graph, scaled->inputs[1], &number) || number == 0.0f) return false;
         match->scale = is_division ? 1.0f / number : number;
         scores = scaled->inputs[0];
     }
@@ -85,7 +74,7 @@ static bool match_scores(const struct matcher *matcher, uint32_t scores, struct 
 static bool match_where(const struct matcher *matcher, const struct node *where, struct match *match)
 {
     float number;
-    if (match->n_wheres == MAX_MASKS || !scalar_of(matcher, where->inputs[2], &number) || !(number <= MASKED)) return false;
+    if (match->n_wheres == MAX_MASKS || !pattern_number(matcher->graph, where->inputs[2], &number) || !(number <= MASKED)) return false;
     match->wheres[match->n_wheres++] = matcher->graph->values[where->outputs[0]].producer;
     return match_scores(matcher, where->inputs[1], match);
 }
@@ -128,7 +117,7 @@ static bool find_product(const struct matcher *matcher, uint32_t weights, struct
     if (matcher->n_readers[weights] != 1) return false;
     for (uint32_t i = 0; i < matcher->graph->n_nodes; i++) {
         const struct node *node = &matcher->graph->nodes[i];
-        if (node->is_removed || *node->domain || strcmp(node->op_type, "MatMul") || node->inputs[0] != weights) continue;
+        if (!node_is(node, "", "MatMul") || node->inputs[0] != weights) continue;
         match->product = i;
         match->v = node->inputs[1];
         return has_rank(matcher, match->v, 4);
@@ -139,7 +128,7 @@ static bool find_product(const struct matcher *matcher, uint32_t weights, struct
 static bool find_match(const struct matcher *matcher, uint32_t index, struct match *match)
 {
     const struct node *node = &matcher->graph->nodes[index];
-    if (node->is_removed || *node->domain || strcmp(node->op_type, "Softmax") || !is_over_last_axis(node)) return false;
+    if (!node_is(node, "", "Softmax") || !is_over_last_axis(node)) return false;
     if (node->outputs[0] >= matcher->n_values || !has_rank(matcher, node->outputs[0], 4)) return false;
     *match = (struct match){.softmax = index};
     return match_scores(matcher, node->inputs[0], match) && find_product(matcher, node->outputs[0], match);

@@ -8,22 +8,13 @@
 #include "base/error.h"
 #include "graph/builder.h"
 #include "graph/pass.h"
+#include "graph/pattern.h"
 
 #include <string.h>
 
-static bool is_op(const struct node *node, const char *domain, const char *op_type)
-{
-    return !node->is_removed && !strcmp(node->domain, domain) && !strcmp(node->op_type, op_type);
-}
-
-static const struct tensor *constant_of(const struct graph *graph, uint32_t value)
-{
-    return value == VALUE_NONE ? NULL : graph->values[value].constant;
-}
-
 static bool is_weight(const struct tensor *constant)
 {
-    return constant && constant->dtype == DTYPE_F32 && constant->rank == 2 && constant->layout == LAYOUT_STRIDED;
+    return constant && constant->dtype == DTYPE_F32 && constant->rank == 2;
 }
 
 /* f32 [N] or [1,N]. */
@@ -57,8 +48,8 @@ static hob_status replace_by_linear(struct graph *graph, uint32_t index, uint32_
 static hob_status fuse_matmul(struct graph *graph, uint32_t index, struct pass_context *context)
 {
     const struct node *node = &graph->nodes[index];
-    const struct tensor *weight = constant_of(graph, node->inputs[1]);
-    if (!is_weight(weight) || constant_of(graph, node->inputs[0])) return HOB_OK;
+    const struct tensor *weight = pattern_constant(graph, node->inputs[1]);
+    if (!is_weight(weight) || pattern_constant(graph, node->inputs[0])) return HOB_OK;
     struct tensor transposed = tensor_transpose(weight, (int[]){1, 0});
     uint32_t value;
     TRY(add_constant_view(graph, &transposed, &value, context->error));
@@ -70,14 +61,14 @@ static hob_status fuse_gemm(struct graph *graph, uint32_t index, struct pass_con
 {
     const struct node *node = &graph->nodes[index];
     const struct attributes *attributes = &node->attributes;
-    const struct tensor *weight = constant_of(graph, node->inputs[1]);
+    const struct tensor *weight = pattern_constant(graph, node->inputs[1]);
     if (!is_weight(weight) || attributes_float(attributes, "alpha", 1.0f) != 1.0f ||
         attributes_float(attributes, "beta", 1.0f) != 1.0f || attributes_int(attributes, "transA", 0))
         return HOB_OK;
     struct tensor by_rows = attributes_int(attributes, "transB", 0) ? *weight : tensor_transpose(weight, (int[]){1, 0});
     uint32_t bias = node->n_inputs > 2 ? node->inputs[2] : VALUE_NONE, value;
     if (bias != VALUE_NONE) {
-        const struct tensor *added = constant_of(graph, bias);
+        const struct tensor *added = pattern_constant(graph, bias);
         if (!is_bias(added, by_rows.dims[0])) return HOB_OK;
         struct tensor flat;
         if (!tensor_reshape(added, 1, by_rows.dims, &flat)) return HOB_OK;
@@ -96,7 +87,7 @@ static int find_linear(const struct graph *graph, const struct node *add, const 
         uint32_t producer = value == VALUE_NONE ? NODE_NONE : graph->values[value].producer;
         if (producer == NODE_NONE || n_readers[value] != 1) continue;
         const struct node *linear = &graph->nodes[producer];
-        if (is_op(linear, "hob", "Linear") && linear->n_inputs == 2) return i;
+        if (node_is(linear, "hob", "Linear") && linear->n_inputs == 2) return i;
     }
     return -1;
 }
@@ -108,7 +99,7 @@ static hob_status fuse_bias(struct graph *graph, uint32_t index, const uint32_t 
     if (side < 0) return HOB_OK;
     uint32_t producer = graph->values[add->inputs[side]].producer, bias = add->inputs[1 - side];
     const struct node *linear = &graph->nodes[producer];
-    const struct tensor *added = constant_of(graph, bias), *weight = constant_of(graph, linear->inputs[1]);
+    const struct tensor *added = pattern_constant(graph, bias), *weight = pattern_constant(graph, linear->inputs[1]);
     if (!weight || !added || added->rank != 1 || !is_bias(added, weight->dims[0])) return HOB_OK;
     uint32_t x = linear->inputs[0], w = linear->inputs[1];
     graph_remove_node(graph, producer);
@@ -120,13 +111,13 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     uint32_t n_nodes = graph->n_nodes; /* new nodes stand behind */
     for (uint32_t i = 0; i < n_nodes; i++) {
-        if (is_op(&graph->nodes[i], "", "MatMul")) TRY(fuse_matmul(graph, i, context));
-        else if (is_op(&graph->nodes[i], "", "Gemm")) TRY(fuse_gemm(graph, i, context));
+        if (node_is(&graph->nodes[i], "", "MatMul")) TRY(fuse_matmul(graph, i, context));
+        else if (node_is(&graph->nodes[i], "", "Gemm")) TRY(fuse_gemm(graph, i, context));
     }
     uint32_t *n_readers, n_values = graph->n_values;
     TRY(graph_count_readers(graph, context->scratch, &n_readers, context->error));
     for (uint32_t i = 0; i < n_nodes; i++)
-        if (is_op(&graph->nodes[i], "", "Add")) TRY(fuse_bias(graph, i, n_readers, context));
+        if (node_is(&graph->nodes[i], "", "Add")) TRY(fuse_bias(graph, i, n_readers, context));
     HOB_ASSERT(graph->n_values == n_values); /* n_readers still covers every value */
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;

@@ -2,6 +2,7 @@
  * (kernels/panel.h). Done once; a weight that several nodes share is packed once. */
 #include "base/error.h"
 #include "graph/pass.h"
+#include "graph/pattern.h"
 #include "kernels/panel.h"
 
 #include <string.h>
@@ -57,8 +58,7 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     memset(packing.packed, 0xff, graph->n_values * sizeof *packing.packed);
     for (uint32_t i = 0; i < graph->n_nodes; i++) {
         const struct node *node = &graph->nodes[i];
-        if (node->is_removed || strcmp(node->domain, "hob") || strcmp(node->op_type, "Linear")) continue;
-        if (node->inputs[1] < packing.n_values) TRY(pack_node(&packing, i));
+        if (node_is(node, "hob", "Linear") && node->inputs[1] < packing.n_values) TRY(pack_node(&packing, i));
     }
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;

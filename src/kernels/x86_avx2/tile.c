@@ -86,13 +86,20 @@ static tile_function *const shapes[4][TILE_ROWS + 1] = {
     {NULL, multiply_1x8},
 };
 
-/* A last group of sixteen columns may be incomplete in c only, so columns that do not fill the tile's groups go one by one. */
+/* The widest shape that the columns fill, then what is left of them in narrower ones. Only the very last eight may be
+ * incomplete: b has all of their columns, c and bias do not. */
 void tile_multiply(const struct tile *tile)
 {
     struct tile rest = *tile;
     while (rest.n_columns > 0) {
         int64_t n_groups = (rest.n_columns + GROUP - 1) / GROUP;
-        int power = rest.n_columns <= LANES ? 0 : n_groups >= 4 && rest.n_rows == 1 ? 3 : n_groups >= 2 && rest.n_rows <= 3 ? 2 : 1;
+        int power = 1;
+        if (rest.n_columns <= LANES)
+            power = 0;
+        else if (n_groups >= 4 && rest.n_rows == 1)
+            power = 3;
+        else if (n_groups >= 2 && rest.n_rows <= 3)
+            power = 2;
         shapes[power][rest.n_rows](&rest);
         int64_t n_done = (int64_t)LANES << power;
         rest.n_columns -= n_done;

@@ -30,7 +30,6 @@ static hob_status load(struct tokenizer *tokenizer, const json_t *json, const vo
     return HOB_OK;
 }
 
-/* One mapped piece at a time: the stage behind this one is reached through map_pieces. */
 static hob_status map_piece(struct encoding *encoding, size_t stage, const struct piece *piece, hob_error *error)
 {
     struct buffer mapped = {0};

@@ -1,0 +1,329 @@
+/* Language models through the public API: PyTorch's tokens from every format, and numbers that depend on nothing but the input. */
+#include "engine/use.h"
+
+#include "base/memory.h"
+#include "graph/pass.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STORIES "../shared/models/stories260k/"
+#define GPT2 "../shared/models/gpt2-tiny-random/"
+
+/* ---- PyTorch's greedy tokens ---- */
+
+struct expected {
+    int32_t ids[512];
+    size_t n_ids, n_prompt, n_same;
+};
+
+static void read_ids(const json_t *json, int32_t *ids, size_t *ret_n_ids)
+{
+    *ret_n_ids = json_array_size(json);
+    assert_true(*ret_n_ids > 0 && *ret_n_ids <= 512);
+    for (size_t i = 0; i < *ret_n_ids; i++) ids[i] = (int32_t)json_integer_value(json_array_get(json, i));
+}
+
+static bool compare_id(void *context, const hob_generated *generated)
+{
+    struct expected *expected = context;
+    if (generated->id == HOB_NO_TOKEN) return true;
+    if (generated->id != expected->ids[expected->n_prompt + expected->n_same]) return false;
+    expected->n_same++;
+    return true;
+}
+
+/* How many tokens beyond the prompt are the reference's, of how many. */
+static size_t compare_prompt(struct use *use, const json_t *prompt, size_t *ret_n_wanted)
+{
+    hob_error error = {0};
+    struct expected expected = {0};
+    int32_t *ids, prompt_ids[512];
+    size_t n_ids;
+    const char *text = json_string_value(json_object_get(prompt, "prompt"));
+    read_ids(json_object_get(prompt, "greedy_ids"), expected.ids, &expected.n_ids);
+    read_ids(json_object_get(prompt, "prompt_ids"), prompt_ids, &expected.n_prompt);
+    if (hob_tokenizer_encode(hob_model_tokenizer(use->model), text, strlen(text), HOB_ADD_SPECIAL, &ids, &n_ids,
+                             &error) != HOB_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(n_ids, expected.n_prompt);
+    assert_memory_equal(ids, prompt_ids, n_ids * sizeof *ids);
+    *ret_n_wanted = expected.n_ids - expected.n_prompt;
+    hob_generate_options options = {.max_tokens = *ret_n_wanted, .ignores_end = true};
+    if (hob_generate(use->session, ids, n_ids, &options, compare_id, &expected, NULL, &error) != HOB_OK)
+        fail_msg("%s", error.message);
+    hob_free(ids);
+    return expected.n_same;
+}
+
+/* n_least: tokens that must agree; SIZE_MAX: all. */
+static void check_reference(const char *path, const char *reference, const char *disabled_passes, size_t n_least)
+{
+    if (access(path, R_OK) != 0) skip();
+    json_t *json = json_load_file(reference, 0, NULL);
+    assert_non_null(json);
+    struct use use = use_open(path, disabled_passes, 1);
+    size_t n_prompts = json_is_array(json) ? json_array_size(json) : 1;
+    for (size_t i = 0; i < n_prompts; i++) {
+        size_t n_wanted, n_same = compare_prompt(&use, json_is_array(json) ? json_array_get(json, i) : json, &n_wanted);
+        if (n_same < (n_least < n_wanted ? n_least : n_wanted))
+            fail_msg("%s (without %s): prompt %zu: found %zu equal tokens, expected %zu", path,
+                     disabled_passes ? disabled_passes : "nothing", i + 1, n_same,
+                     n_least < n_wanted ? n_least : n_wanted);
+    }
+    use_close(&use);
+    json_decref(json);
+}
+
+static void test_stories_onnx(void **state)
+{
+    (void)state;
+    check_reference(STORIES "model.onnx", STORIES "reference.json", NULL, SIZE_MAX);
+}
+
+static void test_stories_gguf_f32(void **state)
+{
+    (void)state;
+    check_reference(STORIES "model-f32.gguf", STORIES "reference.json", NULL, SIZE_MAX);
+}
+
+static void test_stories_folder(void **state)
+{
+    (void)state;
+    check_reference(STORIES, STORIES "reference.json", NULL, SIZE_MAX);
+}
+
+static void test_stories_rounded_weights(void **state)
+{
+    (void)state;
+    check_reference(STORIES "model-f16.gguf", STORIES "reference.json", NULL, 20);
+    check_reference(STORIES "model-q8_0.gguf", STORIES "reference.json", NULL, 20);
+}
+
+static void test_gpt2(void **state)
+{
+    (void)state;
+    check_reference(GPT2, GPT2 "reference.json", NULL, SIZE_MAX);
+    check_reference(GPT2 "model.onnx", GPT2 "reference.json", NULL, SIZE_MAX);
+}
+
+static void test_each_pass_off(void **state)
+{
+    (void)state;
+    static const char *const files[][2] = {{STORIES "model.onnx", STORIES "reference.json"},
+                                           {STORIES "model-f32.gguf", STORIES "reference.json"},
+                                           {GPT2 "model.onnx", GPT2 "reference.json"},
+                                           {GPT2, GPT2 "reference.json"}};
+    for (size_t file = 0; file < sizeof files / sizeof files[0]; file++) {
+        for (size_t i = 0; i < passes_count(); i++)
+            check_reference(files[file][0], files[file][1], passes_at(i)->name, SIZE_MAX);
+        check_reference(files[file][0], files[file][1], "all", SIZE_MAX);
+    }
+}
+
+/* ---- the same bytes whatever the way ---- */
+
+enum { N_IDS = 40 };
+
+static void fill_ids(int32_t *ids)
+{
+    for (int i = 0; i < N_IDS; i++) ids[i] = 3 + (i * 37 + 11) % 500;
+}
+
+static void append(hob_session *session, const int32_t *ids, size_t n_ids)
+{
+    hob_error error = {0};
+    if (hob_session_append(session, ids, n_ids, &error) != HOB_OK) fail_msg("%s", error.message);
+}
+
+/* Logits after the ids, appended in chunks of n_chunk. */
+static void logits_of(const char *path, size_t n_threads, size_t n_chunk, float logits[512])
+{
+    int32_t ids[N_IDS];
+    fill_ids(ids);
+    struct use use = use_open(path, NULL, n_threads);
+    for (size_t done = 0; done < N_IDS; done += n_chunk)
+        append(use.session, ids + done, done + n_chunk < N_IDS ? n_chunk : N_IDS - done);
+    memcpy(logits, hob_session_logits(use.session), 512 * sizeof *logits);
+    use_close(&use);
+}
+
+static void check_same_bytes(const char *path)
+{
+    float expected[512], found[512];
+    if (access(path, R_OK) != 0) skip();
+    logits_of(path, 1, N_IDS, expected);
+    static const size_t chunks[] = {1, 3, 16, 39};
+    for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
+        for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+            logits_of(path, n_threads, chunks[i], found);
+            assert_memory_equal(found, expected, sizeof expected);
+        }
+    }
+}
+
+static void test_chunks_and_threads_do_not_matter(void **state)
+{
+    (void)state;
+    check_same_bytes(STORIES "model-q8_0.gguf");
+    check_same_bytes(STORIES);
+}
+
+static void test_chunks_do_not_matter_to_onnx(void **state)
+{
+    (void)state;
+    check_same_bytes(STORIES "model.onnx");
+}
+
+static void test_rewind_forgets(void **state)
+{
+    (void)state;
+    int32_t ids[N_IDS];
+    float expected[512];
+    fill_ids(ids);
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    append(use.session, ids, 20);
+    memcpy(expected, hob_session_logits(use.session), sizeof expected);
+    append(use.session, ids + 20, 20);
+    assert_int_equal(hob_session_rewind(use.session, 19, NULL), HOB_OK);
+    assert_int_equal(hob_session_n_tokens(use.session), 19);
+    assert_null(hob_session_logits(use.session));
+    append(use.session, ids + 19, 1);
+    assert_memory_equal(hob_session_logits(use.session), expected, sizeof expected);
+    assert_int_equal(hob_session_rewind(use.session, 21, NULL), HOB_BAD_ARGUMENT);
+    use_close(&use);
+}
+
+static void check_no_allocation(const char *path)
+{
+    int32_t id = 300;
+    struct use use = use_open(path, NULL, 1);
+    for (int i = 0; i < 20; i++) append(use.session, &id, 1);
+    uint64_t n_before = memory_n_allocations();
+    for (int i = 20; i < 250; i++) append(use.session, &id, 1);
+    assert_int_equal(memory_n_allocations() - n_before, 0);
+    use_close(&use);
+}
+
+static void test_decoding_allocates_nothing(void **state)
+{
+    (void)state;
+    check_no_allocation(STORIES "model-f32.gguf");
+    check_no_allocation(STORIES "model.onnx");
+}
+
+/* ---- limits and wrong use ---- */
+
+static void test_context_is_a_limit(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    hob_session_free(use.session);
+    hob_session_options options = {.n_threads = 1, .n_context_tokens = 8};
+    assert_int_equal(hob_session_new(use.model, &options, &use.session, NULL), HOB_OK);
+    int32_t ids[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    assert_int_equal(hob_session_append(use.session, ids, 9, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "9"));
+    assert_non_null(strstr(error.message, "8"));
+    assert_int_equal(hob_session_n_tokens(use.session), 0);
+    hob_generate_result result;
+    hob_generate_options generate = {.ignores_end = true};
+    assert_int_equal(hob_generate(use.session, ids, 3, &generate, NULL, NULL, &result, NULL), HOB_OK);
+    assert_int_equal(result.finish, HOB_FINISH_CONTEXT);
+    assert_int_equal(result.n_tokens, 6); /* the last needs no place in the cache */
+    options.n_context_tokens = 1 << 20;
+    hob_session *session;
+    assert_int_equal(hob_session_new(use.model, &options, &session, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "512"));
+    use_close(&use);
+}
+
+static void test_ids_outside_are_refused(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    struct use use = use_open(STORIES "model.onnx", NULL, 1);
+    assert_int_equal(hob_session_append(use.session, (int32_t[]){1, 512}, 2, &error), HOB_BAD_ARGUMENT);
+    assert_non_null(strstr(error.message, "512"));
+    assert_int_equal(hob_session_append(use.session, (int32_t[]){-1}, 1, &error), HOB_BAD_ARGUMENT);
+    assert_int_equal(hob_session_append(use.session, NULL, 0, NULL), HOB_OK);
+    assert_int_equal(hob_generate(use.session, NULL, 0, NULL, NULL, NULL, NULL, &error), HOB_BAD_ARGUMENT);
+    use_close(&use);
+}
+
+struct collected {
+    char text[2048];
+    size_t n_calls, n_most_calls;
+};
+
+static bool collect(void *context, const hob_generated *generated)
+{
+    struct collected *collected = context;
+    strncat(collected->text, generated->text, sizeof collected->text - strlen(collected->text) - 1);
+    return ++collected->n_calls != collected->n_most_calls;
+}
+
+static hob_finish generate_text(const char *const *stops, size_t n_stops, struct collected *collected)
+{
+    hob_generate_result result;
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    hob_generate_options options = {.max_tokens = 60, .stops = stops, .n_stops = n_stops};
+    int32_t ids[] = {1, 403, 407, 261, 378}; /* "Once upon a time" */
+    assert_int_equal(hob_generate(use.session, ids, 5, &options, collect, collected, &result, NULL), HOB_OK);
+    use_close(&use);
+    return result.finish;
+}
+
+static void test_stop_texts_never_show(void **state)
+{
+    (void)state;
+    struct collected all = {0}, cut = {0}, never = {0}, cancelled = {.n_most_calls = 3};
+    assert_int_equal(generate_text(NULL, 0, &all), HOB_FINISH_LENGTH);
+    assert_non_null(strstr(all.text, ", there was a little girl named Lily. She"));
+    /* straddles tokens; the earlier of the two wins */
+    assert_int_equal(generate_text((const char *const[]){"ily. S", "girl nam"}, 2, &cut), HOB_FINISH_STOP);
+    assert_string_equal(cut.text, ", there was a little ");
+    assert_int_equal(generate_text((const char *const[]){"Lily. She never"}, 1, &never), HOB_FINISH_LENGTH);
+    assert_string_equal(never.text, all.text);
+    assert_int_equal(generate_text(NULL, 0, &cancelled), HOB_FINISH_CANCELLED);
+    assert_int_equal(cancelled.n_calls, 3);
+}
+
+static void test_seeded_sampling_repeats(void **state)
+{
+    (void)state;
+    struct collected runs[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        struct use use = use_open(STORIES "model-f32.gguf", NULL, 1 + i % 2);
+        hob_generate_options options = {.max_tokens = 40, .temperature = 1.0f, .top_k = 50, .seed = i == 2 ? 8 : 7};
+        int32_t ids[] = {1, 403, 407, 261, 378};
+        assert_int_equal(hob_generate(use.session, ids, 5, &options, collect, &runs[i], NULL, NULL), HOB_OK);
+        use_close(&use);
+    }
+    assert_string_equal(runs[0].text, runs[1].text);
+    assert_string_not_equal(runs[0].text, runs[2].text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stories_onnx),
+        cmocka_unit_test(test_stories_gguf_f32),
+        cmocka_unit_test(test_stories_folder),
+        cmocka_unit_test(test_stories_rounded_weights),
+        cmocka_unit_test(test_gpt2),
+        cmocka_unit_test(test_each_pass_off),
+        cmocka_unit_test(test_chunks_and_threads_do_not_matter),
+        cmocka_unit_test(test_chunks_do_not_matter_to_onnx),
+        cmocka_unit_test(test_rewind_forgets),
+        cmocka_unit_test(test_decoding_allocates_nothing),
+        cmocka_unit_test(test_context_is_a_limit),
+        cmocka_unit_test(test_ids_outside_are_refused),
+        cmocka_unit_test(test_stop_texts_never_show),
+        cmocka_unit_test(test_seeded_sampling_repeats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
