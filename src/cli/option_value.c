@@ -60,7 +60,7 @@ static int set_choice(const struct command_def *command, const struct option_def
 int option_value_set(const struct command_def *command, const struct option_def *option, const char *text, void *settings)
 {
     void *field = (char *)settings + option->offset;
-    uint64_t whole;
+    uint64_t whole = 0;
     switch (option->kind) {
     case OPTION_FLAG:
         *(bool *)field = true;
