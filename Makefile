@@ -200,6 +200,7 @@ $(BUILD)/libhob.pc: always # PREFIX may have changed
 
 .PHONY: install uninstall clean help
 HEADERS := $(wildcard include/hob/*.h)
+COMPLETIONS := bash-completion/completions/hob zsh/site-functions/_hob fish/vendor_completions.d/hob.fish
 install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/hob
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/hob $(HEADERS)
@@ -210,10 +211,14 @@ install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(BUILD)/libhob.pc
 	mkdir -p $(DESTDIR)$(PREFIX)/share/hob
 	cp -R models $(DESTDIR)$(PREFIX)/share/hob/
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/hob.1
+	$(foreach shell,$(COMPLETIONS),mkdir -p $(DESTDIR)$(PREFIX)/share/$(dir $(shell)) && \
+	  $(BUILD)/hob shell-completion $(firstword $(subst -, ,$(subst /, ,$(shell)))) > $(DESTDIR)$(PREFIX)/share/$(shell) &&) true
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/hob $(DESTDIR)$(PREFIX)/lib/libhob.a $(DESTDIR)$(PREFIX)/lib/libhob.so* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhob.pc
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1/hob.1 $(COMPLETIONS))
 	rm -rf $(DESTDIR)$(PREFIX)/include/hob $(DESTDIR)$(PREFIX)/share/hob
 
 clean: ## remove every build

@@ -36,7 +36,7 @@ void help_overview(struct output *output)
     output_printf(output, "Usage: hob COMMAND [OPTION…] …\n\n"
                           "Private AI on this machine: no byte leaves it.\n\nCommands:\n");
     for (size_t i = 0; i < n_commands; i++)
-        output_printf(output, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        output_printf(output, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
     output_printf(output, "\nOptions:\n  -h, --help   this text; behind a command, the command's own\n"
                           "      --version\n"
                           "\nMODEL is a file (.onnx, .gguf, .safetensors) or a folder with config.json; without -m the\n"

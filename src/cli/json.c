@@ -41,7 +41,7 @@ json_t *json_ids(const int32_t *ids, size_t n_ids)
 
 int json_print(json_t *object, struct output *output)
 {
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
     if (!text) {
         report("no memory for the JSON text");

@@ -285,3 +285,11 @@ PYTHON
     HOB_MODEL=/nonexistent hob complete -n 5 "$once"
     is_failure "/nonexistent"
 }
+
+@test "without -m and HOB_MODEL the model beside the program is used" {
+    [ -d "$(dirname "$HOB")/../models" ] || skip "the program has no models beside it"
+    HOME=$BATS_TEST_TMPDIR XDG_DATA_HOME= hob complete -n 5 "$once"
+    echo "$errors"
+    [ "$status" -eq 0 ]
+    [ -n "$output" ]
+}

@@ -6,7 +6,7 @@ load program
     hob --help
     [ "$status" -eq 0 ]
     [ -z "$errors" ]
-    for verb in complete embed tokenize detokenize run inspect help; do
+    for verb in complete embed tokenize detokenize run inspect shell-completion help; do
         [[ $output == *"  $verb "* ]]
     done
     help=$output
@@ -17,7 +17,7 @@ load program
 }
 
 @test "each command has help of its own, by option and by word" {
-    for verb in complete embed tokenize detokenize run inspect help; do
+    for verb in complete embed tokenize detokenize run inspect shell-completion help; do
         hob "$verb" --help
         [ "$status" -eq 0 ]
         [ -z "$errors" ]
@@ -123,4 +123,59 @@ load program
     [[ $plain != *$'\033'* ]]
     NO_COLOR=1 script 'script -qec "\"$HOB\" --help; \"$HOB\" nonsense; true" /dev/null'
     [ "$output" = "$plain" ]
+}
+
+# The long options that a command's help lists.
+options_of() {
+    "$HOB" "$1" --help | grep -oE '^  (-[a-z]|  )[, ] --[a-z-]+' | grep -oE -- '--[a-z-]+'
+}
+
+@test "the manual page names every command and option" {
+    page=$(sed 's/^\.Op Fl -/--/; s/ Fl -/ --/g; s/, -/, --/g' docs/hob.1)
+    for verb in complete embed tokenize detokenize run inspect shell-completion help; do
+        grep -qx "\.It Cm $verb" docs/hob.1
+        for option in $(options_of "$verb"); do
+            grep -qE -- "(^|[ ,.]|Fl )$option( |$)" <<<"$page" || {
+                echo "docs/hob.1 lacks $option of $verb"
+                return 1
+            }
+        done
+    done
+    command -v mandoc >/dev/null || skip "mandoc is absent"
+    run mandoc -Tlint -W warning docs/hob.1
+    echo "$output"
+    [ -z "$output" ]
+}
+
+# What bash would offer behind the given words, the last of which is being typed.
+offered() {
+    "$HOB" shell-completion bash >"$BATS_TEST_TMPDIR/script"
+    bash -c '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _hob; echo "${COMPREPLY[*]}"' offered \
+        "$BATS_TEST_TMPDIR/script" hob "$@"
+}
+
+@test "bash completes commands, options and an option's words" {
+    [ "$(offered emb)" = embed ]
+    [ "$(offered help insp)" = inspect ]
+    [ "$(offered complete --t)" = "--tokens --temperature --top-k --top-p --threads" ]
+    [ "$(offered embed --pooling c)" = cls ]
+    [ -z "$(offered complete Once)" ]
+    for verb in complete embed tokenize run inspect; do
+        [ "$(offered "$verb" -- | tr ' ' '\n' | sort)" = "$(options_of "$verb" | sort)" ]
+    done
+}
+
+@test "zsh and fish take their scripts" {
+    for shell in zsh fish; do
+        hob shell-completion "$shell"
+        [ "$status" -eq 0 ]
+        [[ $output == *"--pooling"* || $output == *"-l pooling"* ]]
+        command -v "$shell" >/dev/null || continue
+        "$HOB" shell-completion "$shell" >"$BATS_TEST_TMPDIR/script"
+        "$shell" -n "$BATS_TEST_TMPDIR/script"
+    done
+    hob shell-completion
+    is_usage_error "expected bash, zsh or fish"
+    hob shell-completion csh
+    is_usage_error "found 'csh'"
 }

@@ -302,10 +302,11 @@ PYTHON
     "$HOB" run --cases list >answers 2>errors &
     pid=$!
     for ((attempt = 0; attempt < 200; attempt++)); do
-        child=$(pgrep -P "$pid") && break
+        child=$(cat "/proc/$pid/task/$pid/children")
+        [ -z "$child" ] || break
         sleep 0.05
     done
-    kill -KILL "$child"
+    kill -KILL $child
     wait "$pid"
     cat answers errors
     [ "$(cat answers)" = $'error\tthe run crashed: Killed\nok' ]
