@@ -36,7 +36,7 @@ static bool compare_id(void *context, const hob_generated *generated)
 }
 
 /* How many tokens beyond the prompt are the reference's, of how many. */
-static size_t compare_prompt(struct use *use, const json_t *prompt, size_t *ret_n_wanted)
+static size_t compare_prompt(struct use *use, const json_t *prompt, size_t n_most, size_t *ret_n_wanted)
 {
     hob_error error = {0};
     struct expected expected = {0};
@@ -50,7 +50,7 @@ static size_t compare_prompt(struct use *use, const json_t *prompt, size_t *ret_
         fail_msg("%s", error.message);
     assert_int_equal(n_ids, expected.n_prompt);
     assert_memory_equal(ids, prompt_ids, n_ids * sizeof *ids);
-    *ret_n_wanted = expected.n_ids - expected.n_prompt;
+    *ret_n_wanted = expected.n_ids - expected.n_prompt < n_most ? expected.n_ids - expected.n_prompt : n_most;
     hob_generate_options options = {.max_tokens = *ret_n_wanted, .ignores_end = true};
     if (hob_generate(use->session, ids, n_ids, &options, compare_id, &expected, NULL, &error) != HOB_OK)
         fail_msg("%s", error.message);
@@ -58,8 +58,8 @@ static size_t compare_prompt(struct use *use, const json_t *prompt, size_t *ret_
     return expected.n_same;
 }
 
-/* n_least: tokens that must agree; SIZE_MAX: all. */
-static void check_reference(const char *path, const char *reference, const char *disabled_passes, size_t n_least)
+/* n_tokens: how many are generated, which must all agree; SIZE_MAX: as many as the reference has. */
+static void check_reference(const char *path, const char *reference, const char *disabled_passes, size_t n_tokens)
 {
     if (access(path, R_OK) != 0) skip();
     json_t *json = json_load_file(reference, 0, NULL);
@@ -67,11 +67,11 @@ static void check_reference(const char *path, const char *reference, const char 
     struct use use = use_open(path, disabled_passes, 1);
     size_t n_prompts = json_is_array(json) ? json_array_size(json) : 1;
     for (size_t i = 0; i < n_prompts; i++) {
-        size_t n_wanted, n_same = compare_prompt(&use, json_is_array(json) ? json_array_get(json, i) : json, &n_wanted);
-        if (n_same < (n_least < n_wanted ? n_least : n_wanted))
+        size_t n_wanted, n_same = compare_prompt(&use, json_is_array(json) ? json_array_get(json, i) : json, n_tokens, &n_wanted);
+        if (n_same < n_wanted)
             fail_msg("%s (without %s): prompt %zu: found %zu equal tokens, expected %zu", path,
                      disabled_passes ? disabled_passes : "nothing", i + 1, n_same,
-                     n_least < n_wanted ? n_least : n_wanted);
+                     n_wanted);
     }
     use_close(&use);
     json_decref(json);
@@ -109,6 +109,8 @@ static void test_gpt2(void **state)
     check_reference(GPT2 "model.onnx", GPT2 "reference.json", NULL, SIZE_MAX);
 }
 
+enum { FEW_TOKENS = 40 }; /* a pass that changed numbers would show by then */
+
 static void test_each_pass_off(void **state)
 {
     (void)state;
@@ -118,8 +120,8 @@ static void test_each_pass_off(void **state)
                                            {GPT2, GPT2 "reference.json"}};
     for (size_t file = 0; file < sizeof files / sizeof files[0]; file++) {
         for (size_t i = 0; i < passes_count(); i++)
-            check_reference(files[file][0], files[file][1], passes_at(i)->name, SIZE_MAX);
-        check_reference(files[file][0], files[file][1], "all", SIZE_MAX);
+            check_reference(files[file][0], files[file][1], passes_at(i)->name, FEW_TOKENS);
+        check_reference(files[file][0], files[file][1], "all", FEW_TOKENS);
     }
 }
 
