@@ -21,32 +21,77 @@ struct settings {
 static const struct settings defaults = {.n_tokens = 128, .beam_width = 1};
 
 static const struct option_def options[] = {
-    {.name = "model", .letter = 'm', .argument = "MODEL", .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path), .help = "a language model: file or folder"},
-    {.name = "tokens", .letter = 'n', .argument = "TOKENS", .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_tokens), .help = "at most so many (128); 0: until the context is full"},
-    {.name = "temperature", .argument = "T", .kind = OPTION_NUMBER, .least = 0, .most = 1e6,
-     .offset = offsetof(struct settings, temperature), .help = "0 (default): the most probable token each time"},
-    {.name = "top-k", .argument = "K", .kind = OPTION_COUNT, .offset = offsetof(struct settings, top_k),
+    {.name = "model",
+     .letter = 'm',
+     .argument = "MODEL",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, model_path),
+     .help = "a language model: file or folder"},
+    {.name = "tokens",
+     .letter = 'n',
+     .argument = "TOKENS",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_tokens),
+     .help = "at most so many (128); 0: until the context is full"},
+    {.name = "temperature",
+     .argument = "T",
+     .kind = OPTION_NUMBER,
+     .least = 0,
+     .most = 1e6,
+     .offset = offsetof(struct settings, temperature),
+     .help = "0 (default): the most probable token each time"},
+    {.name = "top-k",
+     .argument = "K",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, top_k),
      .help = "draw from the K most probable tokens only"},
-    {.name = "top-p", .argument = "P", .kind = OPTION_NUMBER, .least = 0, .most = 1,
-     .offset = offsetof(struct settings, top_p), .help = "draw from the fewest tokens that sum to P"},
-    {.name = "min-p", .argument = "P", .kind = OPTION_NUMBER, .least = 0, .most = 1,
-     .offset = offsetof(struct settings, min_p), .help = "only tokens at least P times as probable as the best"},
-    {.name = "seed", .argument = "S", .kind = OPTION_SEED, .offset = offsetof(struct settings, seed),
+    {.name = "top-p",
+     .argument = "P",
+     .kind = OPTION_NUMBER,
+     .least = 0,
+     .most = 1,
+     .offset = offsetof(struct settings, top_p),
+     .help = "draw from the fewest tokens that sum to P"},
+    {.name = "min-p",
+     .argument = "P",
+     .kind = OPTION_NUMBER,
+     .least = 0,
+     .most = 1,
+     .offset = offsetof(struct settings, min_p),
+     .help = "only tokens at least P times as probable as the best"},
+    {.name = "seed",
+     .argument = "S",
+     .kind = OPTION_SEED,
+     .offset = offsetof(struct settings, seed),
      .help = "of the draws (0); the same seed gives the same text"},
-    {.name = "beam-width", .argument = "W", .kind = OPTION_COUNT, .offset = offsetof(struct settings, beam_width),
+    {.name = "beam-width",
+     .argument = "W",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, beam_width),
      .help = "only 1, no beams, is possible yet"},
-    {.name = "stop", .argument = "TEXT", .kind = OPTION_TEXTS, .offset = offsetof(struct settings, stops),
+    {.name = "stop",
+     .argument = "TEXT",
+     .kind = OPTION_TEXTS,
+     .offset = offsetof(struct settings, stops),
      .help = "end before this text; may be given several times"},
-    {.name = "echo", .kind = OPTION_FLAG, .offset = offsetof(struct settings, echoes),
+    {.name = "echo",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, echoes),
      .help = "print the prompt in front"},
-    {.name = "ids", .kind = OPTION_FLAG, .offset = offsetof(struct settings, shows_ids),
+    {.name = "ids",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, shows_ids),
      .help = "print token ids, prompt and continuation, on one line"},
-    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json),
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_json),
      .help = "one JSON object with text, ids, counts and times"},
-    {.name = "threads", .letter = 't', .argument = "N", .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads), .help = "0, as without it: all processors"},
+    {.name = "threads",
+     .letter = 't',
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_threads),
+     .help = "0, as without it: all processors"},
 };
 
 /* One completion under way. */
@@ -58,7 +103,7 @@ struct completion {
     int32_t *prompt_ids;
     size_t n_prompt_ids;
     struct buffer text, ids; /* for --json: the continuation, and its ids as int32_t */
-    bool has_begun; /* the prompt's part is printed, or need not be */
+    bool has_begun;          /* the prompt's part is printed, or need not be */
     hob_generate_result result;
 };
 
@@ -93,25 +138,20 @@ static json_t *json_of_completion(const struct completion *completion, const cha
 {
     const hob_generate_result *result = &completion->result;
     json_t *ids = json_ids(completion->prompt_ids, completion->n_prompt_ids);
-    json_t *new_ids = json_ids((const int32_t *)(const void *)completion->ids.bytes,
-                               completion->ids.n_bytes / sizeof(int32_t));
+    json_t *new_ids =
+        json_ids((const int32_t *)(const void *)completion->ids.bytes, completion->ids.n_bytes / sizeof(int32_t));
     if (ids && new_ids && json_array_extend(ids, new_ids) != 0) {
         json_decref(ids);
         ids = NULL;
     }
     json_decref(new_ids);
     double tokens_per_s = result->generate_ms > 0 ? (double)result->n_tokens * 1000 / result->generate_ms : 0;
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:f, s:f, s:f}",
-                     "model", json_text(model, strlen(model)),
-                     "prompt", json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes),
-                     "text", json_text(buffer_text(&completion->text), completion->text.n_bytes),
-                     "ids", ids,
-                     "n_prompt_tokens", (json_int_t)result->n_prompt_tokens,
-                     "n_tokens", (json_int_t)result->n_tokens,
-                     "finish", hob_finish_name(result->finish),
-                     "prompt_ms", result->prompt_ms,
-                     "generate_ms", result->generate_ms,
-                     "tokens_per_s", tokens_per_s);
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:f, s:f, s:f}", "model", json_text(model, strlen(model)),
+                     "prompt", json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes), "text",
+                     json_text(buffer_text(&completion->text), completion->text.n_bytes), "ids", ids, "n_prompt_tokens",
+                     (json_int_t)result->n_prompt_tokens, "n_tokens", (json_int_t)result->n_tokens, "finish",
+                     hob_finish_name(result->finish), "prompt_ms", result->prompt_ms, "generate_ms",
+                     result->generate_ms, "tokens_per_s", tokens_per_s);
 }
 
 static int print_end(struct completion *completion)

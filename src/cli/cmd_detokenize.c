@@ -12,12 +12,19 @@ struct settings {
 };
 
 static const struct option_def options[] = {
-    {.name = "model", .letter = 'm', .argument = "MODEL", .kind = OPTION_TEXT,
+    {.name = "model",
+     .letter = 'm',
+     .argument = "MODEL",
+     .kind = OPTION_TEXT,
      .offset = offsetof(struct settings, model_path),
      .help = "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"},
-    {.name = "no-special", .kind = OPTION_FLAG, .offset = offsetof(struct settings, has_no_special),
+    {.name = "no-special",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, has_no_special),
      .help = "leave special tokens out of the text"},
-    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json),
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_json),
      .help = "one JSON object: ids and text"},
 };
 
@@ -65,7 +72,8 @@ const struct command_def command_detokenize = {
     .name = "detokenize",
     .synopsis = "[-m MODEL] [--no-special] [--json] ID…|-",
     .summary = "Turn token ids back into text",
-    .details = "Ids from standard input have white space or commas between them. A line end is printed behind the text.\n",
+    .details =
+        "Ids from standard input have white space or commas between them. A line end is printed behind the text.\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),

@@ -24,14 +24,28 @@ struct settings {
 static const char *const poolings[] = {"default", "mean", "cls", "last", NULL};
 
 static const struct option_def options[] = {
-    {.name = "model", .letter = 'm', .argument = "MODEL", .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path), .help = "an encoder: file or folder"},
-    {.name = "pooling", .argument = "mean|cls|last", .kind = OPTION_CHOICE, .choices = poolings,
-     .offset = offsetof(struct settings, pooling), .help = "how tokens become one vector; else what the model says"},
-    {.name = "no-normalize", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_raw),
+    {.name = "model",
+     .letter = 'm',
+     .argument = "MODEL",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, model_path),
+     .help = "an encoder: file or folder"},
+    {.name = "pooling",
+     .argument = "mean|cls|last",
+     .kind = OPTION_CHOICE,
+     .choices = poolings,
+     .offset = offsetof(struct settings, pooling),
+     .help = "how tokens become one vector; else what the model says"},
+    {.name = "no-normalize",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_raw),
      .help = "do not scale the vectors to length 1"},
-    {.name = "threads", .letter = 't', .argument = "N", .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads), .help = "0, as without it: all processors"},
+    {.name = "threads",
+     .letter = 't',
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_threads),
+     .help = "0, as without it: all processors"},
 };
 
 /* What a run holds on to. */

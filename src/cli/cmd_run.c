@@ -16,16 +16,33 @@ struct settings {
 };
 
 static const struct option_def options[] = {
-    {.name = "input", .letter = 'i', .argument = "NAME=FILE", .kind = OPTION_TEXTS,
-     .offset = offsetof(struct settings, inputs), .help = "an input, from a .npy or .pb file; one for each"},
-    {.name = "output", .letter = 'o', .argument = "DIR", .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, output_path), .help = "where DIR/NAME.npy is written for each output"},
-    {.name = "cases", .argument = "FILE|-", .kind = OPTION_TEXT, .offset = offsetof(struct settings, cases_path),
+    {.name = "input",
+     .letter = 'i',
+     .argument = "NAME=FILE",
+     .kind = OPTION_TEXTS,
+     .offset = offsetof(struct settings, inputs),
+     .help = "an input, from a .npy or .pb file; one for each"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "DIR",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, output_path),
+     .help = "where DIR/NAME.npy is written for each output"},
+    {.name = "cases",
+     .argument = "FILE|-",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, cases_path),
      .help = "run each case of a list"},
-    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json),
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_json),
      .help = "one JSON object that tells the outputs"},
-    {.name = "threads", .letter = 't', .argument = "N", .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads), .help = "0, as without it: all processors"},
+    {.name = "threads",
+     .letter = 't',
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_threads),
+     .help = "0, as without it: all processors"},
 };
 
 /* A run whose outputs become files, and the names it needs for that. */
@@ -75,12 +92,10 @@ static hob_status write_outputs(struct file_run *file_run, const char *folder, h
     const struct run *run = &file_run->run;
     file_run->output_names = memory_new(run->n_outputs, sizeof *file_run->output_names);
     if (!file_run->output_names) FAIL(error, HOB_NO_MEMORY, "no memory for the names of %zu outputs", run->n_outputs);
-    for (size_t i = 0; i < run->n_outputs; i++)
-        file_run->output_names[i] = hob_model_output_name(run->loaded.model, i);
+    for (size_t i = 0; i < run->n_outputs; i++) file_run->output_names[i] = hob_model_output_name(run->loaded.model, i);
     TRY(file_names_new(file_run->output_names, run->n_outputs, &file_run->file_names, error));
     TRY(make_folder(folder, error));
-    for (size_t i = 0; i < run->n_outputs; i++)
-        TRY(write_output(file_run, folder, i, error));
+    for (size_t i = 0; i < run->n_outputs; i++) TRY(write_output(file_run, folder, i, error));
     return HOB_OK;
 }
 
@@ -90,8 +105,7 @@ static hob_status run_files(struct file_run *file_run, const struct settings *se
     TRY(run_open(&file_run->run, model_path, settings->n_threads, settings->inputs.n_items, error));
     file_run->input_names = memory_new(settings->inputs.n_items, sizeof *file_run->input_names);
     if (!file_run->input_names) FAIL(error, HOB_NO_MEMORY, "no memory for the names of the inputs");
-    for (size_t i = 0; i < settings->inputs.n_items; i++)
-        TRY(add_input(file_run, settings->inputs.items[i], error));
+    for (size_t i = 0; i < settings->inputs.n_items; i++) TRY(add_input(file_run, settings->inputs.items[i], error));
     uint64_t start_ns = clock_now_ns();
     TRY(run_graph(&file_run->run, error));
     *ret_run_ms = (double)(clock_now_ns() - start_ns) * 1e-6;
@@ -102,8 +116,7 @@ static void file_run_release(struct file_run *file_run, size_t n_input_names)
 {
     file_names_free(file_run->file_names, file_run->run.n_outputs);
     run_release(&file_run->run);
-    for (size_t i = 0; file_run->input_names && i < n_input_names; i++)
-        memory_free(file_run->input_names[i]);
+    for (size_t i = 0; file_run->input_names && i < n_input_names; i++) memory_free(file_run->input_names[i]);
     memory_free(file_run->input_names);
     memory_free(file_run->output_names);
     buffer_release(&file_run->path);
@@ -119,9 +132,10 @@ static int run_model(const struct command_line *line)
     hob_status status = run_files(&file_run, settings, line->words[0], &run_ms, &error);
     int exit_status = status == HOB_OK ? STATUS_DONE : report_error(&error);
     if (status == HOB_OK && settings->is_json)
-        exit_status = json_print(json_pack("{s:o, s:O, s:f}", "model", json_text(line->words[0], strlen(line->words[0])),
-                                           "outputs", file_run.files, "run_ms", run_ms),
-                                 line->output);
+        exit_status =
+            json_print(json_pack("{s:o, s:O, s:f}", "model", json_text(line->words[0], strlen(line->words[0])),
+                                 "outputs", file_run.files, "run_ms", run_ms),
+                       line->output);
     file_run_release(&file_run, settings->inputs.n_items);
     return exit_status;
 }
@@ -156,11 +170,12 @@ const struct command_def command_run = {
     .synopsis = "MODEL -i NAME=FILE.npy|FILE.pb … -o DIR [--threads N] [--json]\n"
                 "       hob run --cases FILE|- [--threads N]",
     .summary = "Run any graph on tensors from files",
-    .details = "A character of an output's name that cannot stand in a file name becomes '_'.\n"
-               "\n"
-               "A list of cases has lines of model, folder with input_0.pb …, and output folder, with tabs between;\n"
-               "output_0.pb … are written there and each case is answered by one line: \"ok\", \"unsupported<TAB>WHY\" or\n"
-               "\"error<TAB>WHY\". A case that fails, even one that crashes, does not stop the others.\n",
+    .details =
+        "A character of an output's name that cannot stand in a file name becomes '_'.\n"
+        "\n"
+        "A list of cases has lines of model, folder with input_0.pb …, and output folder, with tabs between;\n"
+        "output_0.pb … are written there and each case is answered by one line: \"ok\", \"unsupported<TAB>WHY\" or\n"
+        "\"error<TAB>WHY\". A case that fails, even one that crashes, does not stop the others.\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),

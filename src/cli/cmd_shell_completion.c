@@ -16,14 +16,12 @@ static void print_names(struct output *output, const struct command_def *command
 
 static void print_commands(struct output *output)
 {
-    for (size_t i = 0; i < n_commands; i++)
-        output_printf(output, "%s%s", i ? " " : "", commands[i]->name);
+    for (size_t i = 0; i < n_commands; i++) output_printf(output, "%s%s", i ? " " : "", commands[i]->name);
 }
 
 static void print_choices(struct output *output, const struct option_def *option)
 {
-    for (size_t i = 0; option->choices[i]; i++)
-        output_printf(output, "%s%s", i ? " " : "", option->choices[i]);
+    for (size_t i = 0; option->choices[i]; i++) output_printf(output, "%s%s", i ? " " : "", option->choices[i]);
 }
 
 /* What stands behind an option: its words; nothing where a number or a text is wanted. */
@@ -45,8 +43,7 @@ static void print_bash(struct output *output)
                           "    local word=${COMP_WORDS[COMP_CWORD]} words=\n"
                           "    COMPREPLY=()\n"
                           "    case \"${COMP_WORDS[1]} ${COMP_WORDS[COMP_CWORD-1]}\" in\n");
-    for (size_t i = 0; i < n_commands; i++)
-        bash_arguments(output, commands[i]);
+    for (size_t i = 0; i < n_commands; i++) bash_arguments(output, commands[i]);
     output_printf(output, "    *)\n"
                           "        case \"$COMP_CWORD ${COMP_WORDS[1]}\" in\n"
                           "        1\\ *) words='");
@@ -116,8 +113,7 @@ static void print_zsh(struct output *output)
     for (size_t i = 0; i < n_commands; i++) {
         if (strcmp(commands[i]->name, "help") == 0) continue;
         output_printf(output, "    %s)\n        _arguments", commands[i]->name);
-        for (size_t k = 0; k < commands[i]->n_options; k++)
-            zsh_option(output, &commands[i]->options[k]);
+        for (size_t k = 0; k < commands[i]->n_options; k++) zsh_option(output, &commands[i]->options[k]);
         output_printf(output, " \\\n            '--help[this text]' '*:file:_files' ;;\n");
     }
     output_printf(output, "    esac\n"
@@ -147,8 +143,7 @@ static void print_fish(struct output *output)
         output_printf(output, "complete -c hob -n __fish_use_subcommand -f -a %s -d '", commands[i]->name);
         print_quoted(output, commands[i]->summary, "");
         output_printf(output, "'\n");
-        for (size_t k = 0; k < commands[i]->n_options; k++)
-            fish_option(output, commands[i], &commands[i]->options[k]);
+        for (size_t k = 0; k < commands[i]->n_options; k++) fish_option(output, commands[i], &commands[i]->options[k]);
     }
     output_printf(output, "complete -c hob -n '__fish_seen_subcommand_from help' -f -a '");
     print_commands(output);
@@ -162,7 +157,8 @@ static const struct {
 
 static int run(const struct command_line *line)
 {
-    if (line->n_words != 1) return report_usage(line->command, "found %zu words, expected bash, zsh or fish", line->n_words);
+    if (line->n_words != 1)
+        return report_usage(line->command, "found %zu words, expected bash, zsh or fish", line->n_words);
     for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
         if (strcmp(line->words[0], shells[i].name) != 0) continue;
         shells[i].print(line->output);

@@ -11,12 +11,19 @@ struct settings {
 };
 
 static const struct option_def options[] = {
-    {.name = "model", .letter = 'm', .argument = "MODEL", .kind = OPTION_TEXT,
+    {.name = "model",
+     .letter = 'm',
+     .argument = "MODEL",
+     .kind = OPTION_TEXT,
      .offset = offsetof(struct settings, model_path),
      .help = "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"},
-    {.name = "no-special", .kind = OPTION_FLAG, .offset = offsetof(struct settings, has_no_special),
+    {.name = "no-special",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, has_no_special),
      .help = "only the text: no token in front or behind"},
-    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json),
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_json),
      .help = "one JSON object: ids and the tokens they stand for"},
 };
 
@@ -37,9 +44,9 @@ static int print(const struct command_line *line, const hob_tokenizer *tokenizer
 {
     const struct settings *settings = line->settings;
     if (settings->is_json)
-        return json_print(json_pack("{s:o, s:o}", "ids", json_ids(ids, n_ids), "tokens",
-                                    tokens_of(tokenizer, ids, n_ids)),
-                          line->output);
+        return json_print(
+            json_pack("{s:o, s:o}", "ids", json_ids(ids, n_ids), "tokens", tokens_of(tokenizer, ids, n_ids)),
+            line->output);
     ids_print(line->output, ids, n_ids);
     output_write(line->output, "\n", 1);
     return STATUS_DONE;

@@ -8,8 +8,7 @@ static const char separators[] = " \t\r\n,";
 
 void ids_print(struct output *output, const int32_t *ids, size_t n_ids)
 {
-    for (size_t i = 0; i < n_ids; i++)
-        output_printf(output, i ? " %d" : "%d", (int)ids[i]);
+    for (size_t i = 0; i < n_ids; i++) output_printf(output, i ? " %d" : "%d", (int)ids[i]);
 }
 
 static hob_status parse_one(const char *text, size_t n_bytes, int32_t *ret_id, hob_error *error)
@@ -18,8 +17,7 @@ static hob_status parse_one(const char *text, size_t n_bytes, int32_t *ret_id, h
     uint64_t value;
     snprintf(digits, sizeof digits, "%.*s", (int)(n_bytes < sizeof digits ? n_bytes : sizeof digits - 1), text);
     if (n_bytes >= sizeof digits || !parse_unsigned(digits, INT32_MAX, &value))
-        FAIL(error, HOB_BAD_ARGUMENT, "token id: found '%s', expected a whole number from 0 to %d", digits,
-             INT32_MAX);
+        FAIL(error, HOB_BAD_ARGUMENT, "token id: found '%s', expected a whole number from 0 to %d", digits, INT32_MAX);
     *ret_id = (int32_t)value;
     return HOB_OK;
 }

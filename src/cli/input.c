@@ -41,8 +41,7 @@ static hob_status join_words(const char *const *words, size_t n_words, struct bu
 hob_status input_text(const char *const *words, size_t n_words, struct buffer *text, hob_error *error)
 {
     if (!input_is_stdin(words, n_words)) return join_words(words, n_words, text, error);
-    for (bool is_at_end = false; !is_at_end;)
-        TRY(read_more(STDIN_FILENO, "standard input", text, &is_at_end, error));
+    for (bool is_at_end = false; !is_at_end;) TRY(read_more(STDIN_FILENO, "standard input", text, &is_at_end, error));
     return HOB_OK;
 }
 

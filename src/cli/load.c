@@ -3,12 +3,15 @@
 #include "base/error.h"
 #include "cli/progress.h"
 
-hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded, hob_error *error)
+hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded,
+                      hob_error *error)
 {
     struct progress progress;
     progress_init(&progress);
-    hob_model_options options = {
-        .is_graph_only = kind == HOB_MODEL_GRAPH, .default_kind = kind, .progress = progress_show, .progress_context = &progress};
+    hob_model_options options = {.is_graph_only = kind == HOB_MODEL_GRAPH,
+                                 .default_kind = kind,
+                                 .progress = progress_show,
+                                 .progress_context = &progress};
     struct loaded loaded = {0};
     hob_status status = hob_model_open(path, &options, &loaded.model, error);
     progress_clear(&progress);

@@ -36,14 +36,16 @@ static int set_unsigned(const struct command_def *command, const struct option_d
     return report_usage(command, "--%s: found '%s', expected a whole number, 0 or above", option->name, text);
 }
 
-static int set_number(const struct command_def *command, const struct option_def *option, const char *text, float *ret_value)
+static int set_number(const struct command_def *command, const struct option_def *option, const char *text,
+                      float *ret_value)
 {
     if (parse_number(text, option->least, option->most, ret_value)) return STATUS_DONE;
     return report_usage(command, "--%s: found '%s', expected a number from %g to %g", option->name, text, option->least,
                         option->most);
 }
 
-static int set_choice(const struct command_def *command, const struct option_def *option, const char *text, int *ret_index)
+static int set_choice(const struct command_def *command, const struct option_def *option, const char *text,
+                      int *ret_index)
 {
     char expected[200] = "";
     for (int i = 0; option->choices[i]; i++) {
@@ -57,7 +59,8 @@ static int set_choice(const struct command_def *command, const struct option_def
     return report_usage(command, "--%s: found '%s', expected one of %s", option->name, text, expected);
 }
 
-int option_value_set(const struct command_def *command, const struct option_def *option, const char *text, void *settings)
+int option_value_set(const struct command_def *command, const struct option_def *option, const char *text,
+                     void *settings)
 {
     void *field = (char *)settings + option->offset;
     uint64_t whole = 0;

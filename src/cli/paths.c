@@ -49,8 +49,7 @@ static bool is_unsafe(const char *name, size_t index)
 static bool is_safe(const char *name)
 {
     size_t n_bytes = strlen(name), n_safe = 0;
-    while (n_safe < n_bytes && !is_unsafe(name, n_safe))
-        n_safe++;
+    while (n_safe < n_bytes && !is_unsafe(name, n_safe)) n_safe++;
     return n_safe == n_bytes && n_bytes > 0 && n_bytes <= MAX_NAME_BYTES;
 }
 
@@ -104,7 +103,6 @@ hob_status file_names_new(const char *const *names, size_t n_names, char ***ret_
 
 void file_names_free(char **file_names, size_t n_names)
 {
-    for (size_t i = 0; file_names && i < n_names; i++)
-        memory_free(file_names[i]);
+    for (size_t i = 0; file_names && i < n_names; i++) memory_free(file_names[i]);
     memory_free(file_names);
 }

@@ -40,8 +40,7 @@ void run_release(struct run *run)
 {
     for (size_t i = 0; i < run->n_inputs; i++)
         hob_tensor_free((hob_tensor *)(uintptr_t)run->inputs[i].tensor); /* ours: read by run_add_input */
-    for (size_t i = 0; i < run->n_outputs; i++)
-        hob_tensor_free(run->outputs[i]);
+    for (size_t i = 0; i < run->n_outputs; i++) hob_tensor_free(run->outputs[i]);
     memory_free(run->inputs);
     memory_free(run->outputs);
     loaded_release(&run->loaded);

@@ -42,8 +42,7 @@ float candidates_max_logit(const struct candidates *candidates)
 double candidates_total_weight(const struct candidates *candidates, float max_logit)
 {
     double total = 0;
-    for (size_t i = 0; i < candidates->n_items; i++)
-        total += candidate_weight(candidates->items[i].logit, max_logit);
+    for (size_t i = 0; i < candidates->n_items; i++) total += candidate_weight(candidates->items[i].logit, max_logit);
     return total;
 }
 
@@ -63,8 +62,7 @@ static void sift_down(struct candidate *items, size_t n_items, size_t i)
 void candidates_begin_sort(struct candidates *candidates)
 {
     candidates->n_sorted = 0;
-    for (size_t i = candidates->n_items / 2; i > 0; i--)
-        sift_down(candidates->items, candidates->n_items, i - 1);
+    for (size_t i = candidates->n_items / 2; i > 0; i--) sift_down(candidates->items, candidates->n_items, i - 1);
 }
 
 struct candidate candidates_sort_next(struct candidates *candidates)
@@ -81,8 +79,7 @@ struct candidate candidates_sort_next(struct candidates *candidates)
 void candidates_keep_sorted(struct candidates *candidates)
 {
     size_t n_items = candidates->n_items;
-    for (size_t i = 0; i < n_items / 2; i++)
-        swap(&candidates->items[i], &candidates->items[n_items - 1 - i]);
+    for (size_t i = 0; i < n_items / 2; i++) swap(&candidates->items[i], &candidates->items[n_items - 1 - i]);
     candidates->n_items = candidates->n_sorted;
     candidates->n_sorted = 0;
 }

@@ -15,8 +15,7 @@ static float logits[V];
 static int set_up(void **state)
 {
     (void)state;
-    for (int i = 0; i < V; i++)
-        logits[i] = (float)log(probabilities[i]) + 3.0f;
+    for (int i = 0; i < V; i++) logits[i] = (float)log(probabilities[i]) + 3.0f;
     return 0;
 }
 
@@ -44,8 +43,7 @@ static unsigned ids_drawn(hob_generate_options options)
 static unsigned ids(const char *digits)
 {
     unsigned set = 0;
-    for (; *digits; digits++)
-        set |= 1u << (*digits - '0');
+    for (; *digits; digits++) set |= 1u << (*digits - '0');
     return set;
 }
 
@@ -88,10 +86,8 @@ static double chi_square(hob_generate_options options, const double *expected, i
 static void normalise(double *shares)
 {
     double sum = 0;
-    for (int i = 0; i < V; i++)
-        sum += shares[i];
-    for (int i = 0; i < V; i++)
-        shares[i] /= sum;
+    for (int i = 0; i < V; i++) sum += shares[i];
+    for (int i = 0; i < V; i++) shares[i] /= sum;
 }
 
 /* The bounds are the 99.9 % points of chi-square with 5, 5 and 2 degrees of freedom. */
@@ -99,17 +95,14 @@ static void test_draws_follow_the_distribution(void **state)
 {
     (void)state;
     double shares[V];
-    for (int i = 0; i < V; i++)
-        shares[i] = probabilities[i];
+    for (int i = 0; i < V; i++) shares[i] = probabilities[i];
     assert_true(chi_square((hob_generate_options){.temperature = 1, .seed = 7}, shares, 100000) < 20.52);
 
-    for (int i = 0; i < V; i++)
-        shares[i] = pow(probabilities[i], 1 / 0.5);
+    for (int i = 0; i < V; i++) shares[i] = pow(probabilities[i], 1 / 0.5);
     normalise(shares);
     assert_true(chi_square((hob_generate_options){.temperature = 0.5f, .seed = 8}, shares, 100000) < 20.52);
 
-    for (int i = 0; i < V; i++)
-        shares[i] = probabilities[i] < 0.15 ? 0 : probabilities[i];
+    for (int i = 0; i < V; i++) shares[i] = probabilities[i] < 0.15 ? 0 : probabilities[i];
     normalise(shares);
     assert_true(chi_square((hob_generate_options){.temperature = 1, .top_k = 3, .seed = 9}, shares, 100000) < 13.82);
 }
@@ -204,8 +197,7 @@ static void test_top_k_agrees_with_a_full_sort(void **state)
     struct candidates candidates = {.items = items};
     candidates_load(&candidates, values, N);
     candidates_begin_sort(&candidates);
-    for (int i = 0; i < 137; i++)
-        candidates_sort_next(&candidates);
+    for (int i = 0; i < 137; i++) candidates_sort_next(&candidates);
     candidates_keep_sorted(&candidates);
     assert_int_equal(candidates.n_items, 137);
     for (int i = 0; i < 137; i++) {
@@ -218,8 +210,8 @@ static void test_settings_out_of_range_are_refused(void **state)
 {
     (void)state;
     const hob_generate_options bad[] = {
-        {.temperature = -1}, {.temperature = NAN}, {.temperature = INFINITY}, {.top_p = -0.1f},
-        {.top_p = 1.1f},     {.top_p = NAN},       {.min_p = -1},             {.min_p = 1.5f},
+        {.temperature = -1}, {.temperature = NAN}, {.temperature = INFINITY}, {.top_p = -0.1f}, {.top_p = 1.1f},
+        {.top_p = NAN},      {.min_p = -1},        {.min_p = 1.5f},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct sampler_chain chain;

@@ -10,8 +10,7 @@ static void apply(const hob_generate_options *options, struct candidates *candid
 {
     if (options->top_k >= candidates->n_items) return;
     candidates_begin_sort(candidates);
-    for (size_t i = 0; i < options->top_k; i++)
-        candidates_sort_next(candidates);
+    for (size_t i = 0; i < options->top_k; i++) candidates_sort_next(candidates);
     candidates_keep_sorted(candidates);
 }
 
