@@ -1,4 +1,4 @@
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"

@@ -1,6 +1,6 @@
 /* Cast, CastLike: numbers are cast_numbers.c's, strings cast_strings.c's. saturate (opset 19) concerns 8-bit floats only, which
  * are not supported. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 
 struct cast_params {
     enum dtype to;

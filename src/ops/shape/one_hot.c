@@ -1,6 +1,6 @@
 /* OneHot: a new axis of depth places, the on value where the index says and the off value elsewhere. Negative indices count
  * from the end; an index outside gives off values only. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 #include "ops/numbers.h"
 

@@ -2,7 +2,7 @@
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 #include "ops/numbers.h"
-#include "ops/product.h"
+#include "ops/matrix/product.h"
 
 struct gemm_params {
     float alpha, beta;

@@ -1,7 +1,7 @@
 /* Pow: base and exponent may have different types; the result has the base's. Floats go through f32 or f64; integers with an
  * integer exponent through int64, by squaring, wrapping around; a negative exponent gives what 1 / x^n truncates to, and 0 for
  * x = 0. Integers with a float exponent go through f64. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/elementwise.h"
 #include "ops/numbers.h"
 

@@ -1,6 +1,6 @@
 /* Add, Sub, Mul, Div and the variadic Max, Min, Sum, Mean. Integers wrap around, so signed types use the unsigned loops. Float
  * Max and Min give NaN when either operand is NaN, as NumPy does. Integer Div truncates toward zero. */
-#include "ops/arithmetic.h"
+#include "ops/math/arithmetic.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* Scatter, ScatterElements, ScatterND: a copy of the input with some elements replaced by updates, or combined with them by
  * reduction add, mul, max or min. Updates are taken in row-major order: of several to one place the last wins. */
-#include "ops/arithmetic.h"
+#include "ops/math/arithmetic.h"
 #include "ops/axes.h"
 #include "ops/moving.h"
 

@@ -1,7 +1,7 @@
 /* Unique: the different slices of an axis, or the different elements without one. Slices are compared element by element as
  * numbers or as bytes of strings; NaN equals NaN and is largest, as NumPy sorts it. */
 #include "ops/axes.h"
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 #include "ops/numbers.h"
 

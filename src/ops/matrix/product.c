@@ -1,4 +1,4 @@
-#include "ops/product.h"
+#include "ops/matrix/product.h"
 
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"

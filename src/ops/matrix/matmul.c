@@ -2,7 +2,7 @@
  * FusedMatMul, which is MatMul on transposed views times alpha. */
 #include "kernels/kernels.h"
 #include "ops/numbers.h"
-#include "ops/product.h"
+#include "ops/matrix/product.h"
 
 struct matmul_params {
     float alpha;

@@ -1,6 +1,6 @@
 /* Casts between numbers. One loop for each pair of stored types but the 16-bit floats, which go through f32: from f64 by way of
  * a rounding to odd, so that rounding twice gives what rounding once does. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 
 #include "ops/elementwise.h"
 #include "ops/numbers.h"

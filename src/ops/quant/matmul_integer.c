@@ -1,7 +1,7 @@
 /* MatMulInteger: (A - a_zero) x (B - b_zero) of 8 bit integers, exact in int32 (which wraps). The operands are widened to i32 less
  * their zero points, then it is an ordinary product. */
 #include "ops/numbers.h"
-#include "ops/product.h"
+#include "ops/matrix/product.h"
 
 static const struct tensor *zero_point(const struct op_context *ctx, int i)
 {

@@ -1,6 +1,6 @@
 /* NonZero and Compress: outputs whose size depends on values, so that run makes them. */
 #include "ops/axes.h"
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 
 static hob_status infer_later(struct op_context *ctx)

@@ -1,5 +1,5 @@
 /* Operators that make tensors out of attributes, shapes or a few numbers: Constant, ConstantOfShape, Shape, Size, Range, EyeLike. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 #include "ops/numbers.h"
 

@@ -1,5 +1,5 @@
 /* Operators that are nothing but another look at their input: Identity, Dropout (inference), Expand, Transpose. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 
 static hob_status infer_identity(struct op_context *ctx)

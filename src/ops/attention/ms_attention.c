@@ -2,8 +2,8 @@
  * Keys and values are written once, into output 1 [2,B,H,S,K] when it is wanted, and read there. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
-#include "ops/attention.h"
-#include "ops/product.h"
+#include "ops/attention/attention.h"
+#include "ops/matrix/product.h"
 
 #include <float.h>
 

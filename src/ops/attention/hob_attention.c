@@ -1,7 +1,7 @@
 /* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences.
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention). */
 #include "ops/as_f32.h"
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS };
 

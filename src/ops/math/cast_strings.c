@@ -1,5 +1,5 @@
 /* Cast between strings and numbers. The texts of an output lie in memory of the run, as the output itself does. */
-#include "ops/cast.h"
+#include "ops/math/cast.h"
 #include "ops/moving.h"
 #include "ops/numbers.h"
 
