@@ -45,7 +45,7 @@ hob_status evaluate_infer(const struct evaluation *evaluation, const struct step
     struct evaluation_context context;
     TRY(make_context(evaluation, step, inputs, outputs, &context));
     context.op.state = state;
-    return step->op->infer(&context.op);
+    return op_infer(&context.op);
 }
 
 /* Ops without OP_STRIDED_INPUTS get contiguous copies. */
@@ -76,7 +76,7 @@ hob_status evaluate_step(const struct evaluation *evaluation, const struct step 
     struct evaluation_context context;
     TRY(make_context(evaluation, step, inputs, outputs, &context));
     TRY(make_contiguous(&context, step));
-    hob_status status = step->op->infer(&context.op);
+    hob_status status = op_infer(&context.op);
     if (status != HOB_OK && !(status == HOB_UNKNOWN && (step->op->flags & OP_ALLOCATES))) return status;
     bool is_done = !(step->op->flags & OP_ALLOCATES);
     for (uint32_t i = 0; i < step->n_outputs; i++) {

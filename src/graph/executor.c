@@ -119,7 +119,7 @@ static hob_status infer_and_run(struct step_context *context)
 {
     struct op_context *op = &context->op;
     unsigned flags = op->op->flags;
-    hob_status status = op->op->infer(op);
+    hob_status status = op_infer(op);
     if (flags & OP_ALLOCATES) return status == HOB_OK || status == HOB_UNKNOWN ? op->op->run(op) : status;
     if (__builtin_expect(status != HOB_OK, 0)) return status;
     bool is_run = flags & OP_STATEFUL;

@@ -44,6 +44,22 @@ const struct op_def *op_find_any_opset(const char *domain, const char *name)
     return NULL;
 }
 
+bool op_types_have(uint64_t types, enum dtype dtype)
+{
+    if (dtype == DTYPE_SEQUENCE) return types & TYPE_SEQUENCE;
+    return (unsigned)dtype > 63 || types >> dtype & 1;
+}
+
+hob_status op_infer(struct op_context *ctx)
+{
+    const struct op_def *op = ctx->op;
+    const struct tensor *input = op->types ? op_input(ctx, op->typed_input) : NULL;
+    if (input && !op_types_have(op->types, input->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, which the operator does not take", op->typed_input,
+                dtype_name(input->dtype));
+    return op->infer(ctx);
+}
+
 hob_status op_set_output(struct op_context *ctx, int i, enum dtype dtype, int rank, const int64_t *dims)
 {
     if (i >= ctx->n_outputs || !ctx->outputs[i]) return HOB_OK;

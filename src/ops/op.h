@@ -41,6 +41,19 @@ enum op_flag {
     OP_INPLACE = 1u << 5           /* run may be given outputs[0]->data == inputs[0]->data (same type and shape) */
 };
 
+/* Sets of types, for op_def.types. Block formats are not told here but by OP_PACKED_INPUTS. */
+#define TYPE(NAME) (UINT64_C(1) << (DTYPE_##NAME))
+#define TYPE_SEQUENCE (UINT64_C(1) << 63)
+#define TYPES_FLOAT (TYPE(F16) | TYPE(BF16) | TYPE(F32) | TYPE(F64))
+#define TYPES_SIGNED (TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64))
+#define TYPES_UNSIGNED (TYPE(U8) | TYPE(U16) | TYPE(U32) | TYPE(U64))
+#define TYPES_INTEGER (TYPES_SIGNED | TYPES_UNSIGNED)
+#define TYPES_NUMBER (TYPES_FLOAT | TYPES_INTEGER)
+#define TYPES_COMPLEX (TYPE(C64) | TYPE(C128))
+#define TYPES_F8 (TYPE(F8E4M3FN) | TYPE(F8E4M3FNUZ) | TYPE(F8E5M2) | TYPE(F8E5M2FNUZ))
+/* Whole bytes an element: what operators that only move elements take. */
+#define TYPES_WHOLE (TYPES_NUMBER | TYPES_COMPLEX | TYPES_F8 | TYPE(BOOL) | TYPE(STRING))
+
 struct op_prepare {
     const struct attributes *attributes;
     int opset;                /* of the node's domain, as the model imports it */
@@ -83,6 +96,8 @@ struct op_def {
     const char *domain; /* "" is ai.onnx; "com.microsoft"; "hob" is ours */
     int since, until;   /* opsets this row serves; until 0: and later ones */
     int min_inputs, max_inputs, min_outputs, max_outputs; /* max -1: any number */
+    uint64_t types;  /* TYPE_… and TYPES_… bits: what input typed_input may hold; 0: anything. op_infer refuses the rest */
+    int typed_input; /* the input that the specification's main type (T) belongs to: 0 but for a few, such as Where */
     unsigned flags;     /* enum op_flag */
     /* May be NULL: no params. */
     hob_status (*prepare)(const struct op_prepare *node, void **ret_params);
@@ -97,6 +112,11 @@ const struct op_def *op_find_any_opset(const char *domain, const char *name);
 /* All rows, in ops.def's order. */
 size_t op_count(void);
 const struct op_def *op_at(size_t index);
+
+/* Whether a set of types has this one. Block formats pass: they are another flag's business. */
+bool op_types_have(uint64_t types, enum dtype dtype);
+/* What everyone calls for op->infer: refuses types that the row does not list first. */
+HOB_MUST_CHECK hob_status op_infer(struct op_context *ctx);
 
 /* ---- for infer and run ---- */
 /* NULL when input or output i is not given, at the end of the node or in its middle. */

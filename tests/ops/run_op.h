@@ -75,7 +75,7 @@ static inline hob_status try_op(struct op_bench *bench, const char *domain, cons
                              .scratch = &bench->scratch,
                              .state = bench->state,
                              .error = &bench->error};
-    TRY(op->infer(&ctx));
+    TRY(op_infer(&ctx));
     for (int i = 0; i < n_outputs; i++)
         if (!outputs[i].is_view) outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
     return op->run(&ctx);

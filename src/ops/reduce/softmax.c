@@ -39,8 +39,6 @@ static hob_status mark_folded(struct op_context *ctx, bool ret_is_folded[TENSOR_
 static hob_status softmax_infer(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0];
-    if (!numbers_is_float(x->dtype))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
     bool is_folded[TENSOR_MAX_RANK];
     TRY(mark_folded(ctx, is_folded));
     return op_set_output(ctx, 0, x->dtype, x->rank, x->dims);
@@ -151,6 +149,7 @@ static hob_status softmax_run(struct op_context *ctx)
         .max_inputs = 1,                                                             \
         .min_outputs = 1,                                                            \
         .max_outputs = 1,                                                            \
+        .types = TYPES_FLOAT,                                                        \
         .flags = OP_STRIDED_INPUTS | OP_INPLACE,                                     \
         .prepare = prepare_##id,                                                     \
         .infer = softmax_infer,                                                      \
