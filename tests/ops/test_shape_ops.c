@@ -1,5 +1,5 @@
 /* Operators on shapes and elements' places: which of them are views, that strides of their inputs change nothing, and what they
- * say about bad indices, shapes and ranges. Their results on plain inputs are test_onnx_node_cases' business. */
+ * say about bad indices, shapes and ranges. Their results on plain inputs are test_onnx_cases' business. */
 #include "unit.h"
 
 #include "ops/run_op.h"
