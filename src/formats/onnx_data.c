@@ -5,6 +5,7 @@
 #include "base/output_file.h"
 #include "formats/onnx_proto.h"
 #include "formats/onnx_tensor.h"
+#include "tensor/sub_byte.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -149,6 +150,25 @@ static void put_bytes(struct buffer *text, uint32_t field, const void *bytes, si
     buffer_append(text, bytes, n_bytes);
 }
 
+/* Elements of 2 or 4 bits, a piece that fills whole bytes at a time. */
+static void put_packed(struct buffer *text, enum dtype dtype, const unsigned char *items, size_t n_items)
+{
+    unsigned char packed[64];
+    put_tag(text, TENSOR_RAW_DATA, WIRE_BYTES);
+    put_varint(text, sub_byte_packed_bytes(dtype, n_items));
+    for (size_t begin = 0, n; begin < n_items; begin += n) {
+        n = n_items - begin < sizeof packed ? n_items - begin : sizeof packed;
+        sub_byte_pack(dtype, items + begin, n, packed);
+        buffer_append(text, packed, sub_byte_packed_bytes(dtype, n));
+    }
+}
+
+static void put_strings(struct buffer *text, const struct tensor_string *strings, int64_t n_strings)
+{
+    for (int64_t i = 0; i < n_strings; i++)
+        put_bytes(text, TENSOR_STRING_DATA, strings[i].bytes, strings[i].n_bytes);
+}
+
 static hob_status put_elements(struct buffer *text, const struct tensor *tensor, hob_error *error)
 {
     size_t n_bytes = tensor_n_bytes(tensor);
@@ -159,13 +179,9 @@ static hob_status put_elements(struct buffer *text, const struct tensor *tensor,
         tensor_copy_contiguous(tensor, copy.bytes);
         elements = copy.bytes;
     }
-    if (tensor->dtype == DTYPE_STRING) {
-        const struct tensor_string *strings = elements;
-        for (int64_t i = 0; i < tensor_n_items(tensor); i++)
-            put_bytes(text, TENSOR_STRING_DATA, strings[i].bytes, strings[i].n_bytes);
-    } else {
-        put_bytes(text, TENSOR_RAW_DATA, elements, n_bytes);
-    }
+    if (tensor->dtype == DTYPE_STRING) put_strings(text, elements, tensor_n_items(tensor));
+    else if (sub_byte_bits(tensor->dtype)) put_packed(text, tensor->dtype, elements, n_bytes);
+    else put_bytes(text, TENSOR_RAW_DATA, elements, n_bytes);
     buffer_release(&copy);
     return HOB_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "formats/onnx_proto.h"
+#include "tensor/sub_byte.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -233,10 +234,35 @@ static hob_status store_typed(const struct onnx_memory *memory, struct wire mess
     return HOB_OK;
 }
 
+/* Bytes of the elements in a file. */
+static size_t stored_bytes(const struct tensor *tensor)
+{
+    if (!sub_byte_bits(tensor->dtype)) return tensor_n_bytes(tensor);
+    return sub_byte_packed_bytes(tensor->dtype, (size_t)tensor_n_items(tensor));
+}
+
+static hob_status allocate(const struct onnx_memory *memory, size_t n_bytes, void **ret_bytes, hob_error *error)
+{
+    void *bytes = arena_alloc(memory->arena, n_bytes ? n_bytes : 1, 64);
+    if (!bytes) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes", n_bytes);
+    *ret_bytes = bytes;
+    return HOB_OK;
+}
+
+/* Elements of less than a byte get one each. */
+static hob_status unpack(const struct onnx_memory *memory, const void *packed, struct tensor *tensor, hob_error *error)
+{
+    void *items;
+    TRY(allocate(memory, tensor_n_bytes(tensor), &items, error));
+    sub_byte_unpack(tensor->dtype, packed, (size_t)tensor_n_items(tensor), items);
+    tensor->data = items;
+    return HOB_OK;
+}
+
 static hob_status read_typed(const struct onnx_memory *memory, struct wire message, const struct stored_tensor *stored,
                              struct tensor *tensor, hob_error *error)
 {
-    size_t number_bytes, n_bytes = tensor_n_bytes(tensor);
+    size_t number_bytes, n_bytes = stored_bytes(tensor);
     uint32_t expected_field = typed_field_of(tensor->dtype, &number_bytes);
     size_t n_expected = n_bytes / number_bytes;
     if (stored->typed_field && stored->typed_field != expected_field)
@@ -244,9 +270,12 @@ static hob_status read_typed(const struct onnx_memory *memory, struct wire messa
              dtype_name(tensor->dtype), stored->typed_field, expected_field);
     if (stored->n_typed != n_expected)
         FAIL(error, HOB_BAD_FILE, "found %zu elements, expected %zu", stored->n_typed, n_expected);
-    tensor->data = arena_alloc(memory->arena, n_bytes ? n_bytes : 1, 64);
-    if (!tensor->data) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes", n_bytes);
-    return n_expected ? store_typed(memory, message, expected_field, number_bytes, tensor->data, error) : HOB_OK;
+    void *bytes;
+    TRY(allocate(memory, n_bytes, &bytes, error));
+    if (n_expected) TRY(store_typed(memory, message, expected_field, number_bytes, bytes, error));
+    if (sub_byte_bits(tensor->dtype)) return unpack(memory, bytes, tensor, error);
+    tensor->data = bytes;
+    return HOB_OK;
 }
 
 /* ---- raw bytes, here or elsewhere ---- */
@@ -254,15 +283,16 @@ static hob_status read_typed(const struct onnx_memory *memory, struct wire messa
 static hob_status use_bytes(const struct onnx_memory *memory, struct wire_span raw, struct tensor *tensor,
                             hob_error *error)
 {
-    size_t n_bytes = tensor_n_bytes(tensor);
+    size_t n_bytes = stored_bytes(tensor);
     if (tensor->dtype == DTYPE_STRING) FAIL(error, HOB_BAD_FILE, "found strings as raw data, expected string data");
     if (raw.n_bytes != n_bytes) FAIL(error, HOB_BAD_FILE, "found %zu bytes, expected %zu", raw.n_bytes, n_bytes);
+    if (sub_byte_bits(tensor->dtype)) return unpack(memory, raw.bytes, tensor, error);
     if (n_bytes && !memory->copies_bytes && (uintptr_t)raw.bytes % dtype_alignment(tensor->dtype) == 0) {
         tensor->data = (void *)(uintptr_t)raw.bytes;
         return HOB_OK;
     }
-    void *copy = arena_alloc(memory->arena, n_bytes ? n_bytes : 1, 64);
-    if (!copy) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes", n_bytes);
+    void *copy;
+    TRY(allocate(memory, n_bytes, &copy, error));
     if (n_bytes) memcpy(copy, raw.bytes, n_bytes);
     tensor->data = copy;
     return HOB_OK;
@@ -272,7 +302,7 @@ static hob_status read_external(const struct onnx_memory *memory, const struct e
                                 struct tensor *tensor, hob_error *error)
 {
     char location[LOCATION_MAX_BYTES];
-    size_t n_bytes = tensor_n_bytes(tensor), n_location = range->location.n_bytes;
+    size_t n_bytes = stored_bytes(tensor), n_location = range->location.n_bytes;
     if (!memory->external) FAIL(error, HOB_UNSUPPORTED, "found external data, which only a model may have");
     if (!n_location || n_location >= sizeof location || memchr(range->location.bytes, '\0', n_location))
         FAIL(error, HOB_BAD_FILE, "external data: found a location of %zu bytes, expected a file name", n_location);
@@ -290,7 +320,7 @@ static hob_status make_tensor(const struct onnx_memory *memory, struct wire mess
 {
     struct tensor tensor;
     if (stored->data_type < 1 || stored->data_type >= DTYPE_SEQUENCE || !dtype_is_known((int)stored->data_type))
-        FAIL(error, HOB_BAD_FILE, "found data type %" PRId64 ", expected 1 to %d", stored->data_type, DTYPE_I4);
+        FAIL(error, HOB_BAD_FILE, "found data type %" PRId64 ", expected 1 to %d", stored->data_type, DTYPE_I2);
     TRY(tensor_init(&tensor, (enum dtype)stored->data_type, stored->rank, stored->dims, NULL, error));
     int n_places = stored->is_external + stored->has_raw + (stored->typed_field != 0);
     if (n_places > 1) FAIL(error, HOB_BAD_FILE, "found elements in %d places, expected one", n_places);

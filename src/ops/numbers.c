@@ -2,6 +2,7 @@
 #include "ops/numbers.h"
 
 #include "base/error.h"
+#include "quant/small_float.h"
 
 #include <string.h>
 
@@ -91,6 +92,8 @@ uint16_t number_to_bf16(float number)
     case DTYPE_I16:                      \
         LOAD_RUN(int16_t, wanted, SAME)  \
     case DTYPE_I8:                       \
+    case DTYPE_I4:                       \
+    case DTYPE_I2:                       \
         LOAD_RUN(int8_t, wanted, SAME)   \
     case DTYPE_U64:                      \
         LOAD_RUN(uint64_t, wanted, SAME) \
@@ -99,8 +102,11 @@ uint16_t number_to_bf16(float number)
     case DTYPE_U16:                      \
         LOAD_RUN(uint16_t, wanted, SAME) \
     case DTYPE_U8:                       \
+    case DTYPE_U4:                       \
+    case DTYPE_U2:                       \
     case DTYPE_BOOL:                     \
         LOAD_RUN(uint8_t, wanted, SAME)
+#define DECODE(bits) small_float_decode(tensor->dtype, bits)
 #define LOAD_FLOATS(wanted)                         \
     case DTYPE_F32:                                 \
         LOAD_RUN(float, wanted, SAME)               \
@@ -109,7 +115,14 @@ uint16_t number_to_bf16(float number)
     case DTYPE_F16:                                 \
         LOAD_RUN(uint16_t, wanted, number_from_f16) \
     case DTYPE_BF16:                                \
-        LOAD_RUN(uint16_t, wanted, number_from_bf16)
+        LOAD_RUN(uint16_t, wanted, number_from_bf16) \
+    case DTYPE_F8E4M3FN:                            \
+    case DTYPE_F8E4M3FNUZ:                          \
+    case DTYPE_F8E5M2:                              \
+    case DTYPE_F8E5M2FNUZ:                          \
+    case DTYPE_F8E8M0:                              \
+    case DTYPE_F4E2M1:                              \
+        LOAD_RUN(uint8_t, wanted, DECODE)
 
 void numbers_load_f64(const struct tensor *tensor, int64_t offset, int64_t stride, size_t n_items, double *ret_items)
 {

@@ -1,5 +1,6 @@
 /* Runs of numbers of any type, read and written as f32, f64 or i64: what the readable, not hot, loops of operators are
- * made of. Runs have a stride in elements. f8, block and 4-bit types are not numbers here.
+ * made of. Runs have a stride in elements. Floats of 4 and 8 bits and integers of 2 and 4 bits can be loaded, not stored; block
+ * formats are not numbers here.
  *
  * Storing rounds to nearest, ties to even, for floats; wraps for integers (callers that must saturate do so first).
  * Loading floats as integers, or storing fractions to integers, is a caller's mistake. Thread-safe.

@@ -51,8 +51,12 @@ enum op_flag {
 #define TYPES_NUMBER (TYPES_FLOAT | TYPES_INTEGER)
 #define TYPES_COMPLEX (TYPE(C64) | TYPE(C128))
 #define TYPES_F8 (TYPE(F8E4M3FN) | TYPE(F8E4M3FNUZ) | TYPE(F8E5M2) | TYPE(F8E5M2FNUZ))
+/* What only quantising, Cast and operators that move elements know. */
+#define TYPES_SUB_BYTE (TYPE(U4) | TYPE(I4) | TYPE(U2) | TYPE(I2) | TYPE(F4E2M1))
+#define TYPES_SMALL_FLOAT (TYPES_F8 | TYPE(F8E8M0) | TYPE(F4E2M1))
 /* Whole bytes an element: what operators that only move elements take. */
 #define TYPES_WHOLE (TYPES_NUMBER | TYPES_COMPLEX | TYPES_F8 | TYPE(BOOL) | TYPE(STRING))
+#define TYPES_ALL (TYPES_WHOLE | TYPES_SUB_BYTE | TYPES_SMALL_FLOAT)
 
 struct op_prepare {
     const struct attributes *attributes;

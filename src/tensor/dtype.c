@@ -43,7 +43,7 @@ size_t dtype_alignment(enum dtype dtype)
     default:
         break;
     }
-    if (dtype_block_items(dtype) > 2) return _Alignof(uint16_t); /* a block begins with its half-precision scale */
+    if (dtype_block_items(dtype) > 1) return _Alignof(uint16_t); /* a block begins with its half-precision scale */
     return dtype_block_bytes(dtype) ? dtype_block_bytes(dtype) : 1;
 }
 
@@ -71,6 +71,8 @@ bool dtype_is_float(enum dtype dtype)
     case DTYPE_F8E4M3FNUZ:
     case DTYPE_F8E5M2:
     case DTYPE_F8E5M2FNUZ:
+    case DTYPE_F8E8M0:
+    case DTYPE_F4E2M1:
         return true;
     default:
         return false;
@@ -80,6 +82,8 @@ bool dtype_is_float(enum dtype dtype)
 bool dtype_is_integer(enum dtype dtype)
 {
     switch (dtype) {
+    case DTYPE_I2:
+    case DTYPE_U2:
     case DTYPE_I4:
     case DTYPE_U4:
     case DTYPE_I8:

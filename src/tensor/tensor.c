@@ -37,8 +37,7 @@ hob_status tensor_init(struct tensor *ret_tensor, enum dtype dtype, int rank, co
         FAIL(error, HOB_BAD_SHAPE, "found shape %s of %s: larger than memory can be",
              tensor_shape_text(rank, dims, text), dtype_name(dtype));
     size_t block_items = dtype_block_items(dtype);
-    bool is_row_of_blocks = block_items > 2; /* 4-bit types pack across rows, block formats do not */
-    if (is_row_of_blocks && (!rank || dims[rank - 1] % (int64_t)block_items))
+    if (block_items > 1 && (!rank || dims[rank - 1] % (int64_t)block_items))
         FAIL(error, HOB_BAD_SHAPE, "found shape %s, expected rows of whole %s blocks (%zu items)",
              tensor_shape_text(rank, dims, text), dtype_name(dtype), block_items);
     /* Field by field: dims and strides beyond rank mean nothing, and this runs for every output of every step. */
@@ -106,8 +105,12 @@ int64_t tensor_get_int(const struct tensor *tensor, int64_t index)
     case DTYPE_BOOL:
         return *bytes != 0;
     case DTYPE_U8:
+    case DTYPE_U4:
+    case DTYPE_U2:
         return *bytes;
     case DTYPE_I8:
+    case DTYPE_I4:
+    case DTYPE_I2:
         READ_AS(int8_t, bytes)
     case DTYPE_U16:
         READ_AS(uint16_t, bytes)

@@ -61,7 +61,7 @@ struct dtype_facts {
 };
 extern const struct dtype_facts dtype_facts[DTYPE_END];
 
-/* 1 but for block formats and 4-bit types. */
+/* 1 but for block formats. */
 static inline size_t dtype_block_items(enum dtype dtype)
 {
     size_t block_items = (unsigned)dtype < DTYPE_END ? dtype_facts[dtype].block_items : 1;
@@ -76,8 +76,8 @@ static inline size_t dtype_block_bytes(enum dtype dtype)
 
 enum dtype dtype_from_npy(const char *npy, size_t n_bytes); /* DTYPE_NONE when unknown */
 size_t dtype_alignment(enum dtype dtype);                   /* bytes: what typed loads of an element or block need */
-bool dtype_is_float(enum dtype dtype);                      /* f16 bf16 f32 f64 f8* */
-bool dtype_is_integer(enum dtype dtype);                    /* signed and unsigned, 4 to 64 bits; not bool */
+bool dtype_is_float(enum dtype dtype);                      /* f16 bf16 f32 f64 f8* f4 */
+bool dtype_is_integer(enum dtype dtype);                    /* signed and unsigned, 2 to 64 bits; not bool */
 
 /* ---- shapes ---- */
 /* Contiguous tensor over data (may be NULL). Fails: HOB_BAD_SHAPE on rank > 8, a negative dim or a byte size that overflows. */
@@ -117,7 +117,7 @@ struct tensor tensor_slice(const struct tensor *tensor, int axis, int64_t start,
  * Not for block formats with strides. */
 void tensor_copy_contiguous(const struct tensor *source, void *destination);
 
-/* Reads element `index` (row-major order) of an integer tensor (i8…i64, u8…u32, bool) as int64; any strides. */
+/* Reads element `index` (row-major order) of an integer tensor (i2…i64, u2…u32, bool) as int64; any strides. */
 int64_t tensor_get_int(const struct tensor *tensor, int64_t index);
 
 #endif

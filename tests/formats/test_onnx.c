@@ -157,7 +157,7 @@ static void test_new_types(void **state)
     proto_message(&message, GRAPH_INITIALIZER, &fours);
     struct graph *graph = open_graph(&message, &model);
     assert_memory_equal(constant(graph, "eights")->data, "\x38\xb8", 2);
-    assert_memory_equal(constant(graph, "fours")->data, "\x21\x03", 2);
+    assert_memory_equal(constant(graph, "fours")->data, "\x01\x02\x03", 3);
     graph_free(graph);
     buffer_release(&model);
 }

