@@ -130,6 +130,15 @@ uint32_t builder_op(struct builder *builder, const char *op, const uint32_t *inp
     return output;
 }
 
+void builder_op_into(struct builder *builder, const char *name, const char *op, const uint32_t *inputs, uint32_t n_inputs,
+                     const struct attribute *attributes, size_t n_attributes, const uint32_t *outputs, uint32_t n_outputs)
+{
+    if (builder->status != HOB_OK) return;
+    struct node_spec spec = {.name = name, .inputs = inputs, .n_inputs = n_inputs, .outputs = outputs, .n_outputs = n_outputs,
+                             .state = STATE_NONE};
+    builder->status = add_op(builder, op, &spec, attributes, n_attributes, NULL);
+}
+
 uint32_t builder_cache(struct builder *builder, const char *state_name, uint32_t x, enum dtype dtype, int rank,
                        const int64_t *dims, int axis)
 {

@@ -36,6 +36,9 @@ uint32_t builder_op(struct builder *builder, const char *op, const uint32_t *inp
 /* Several outputs. */
 void builder_op_n(struct builder *builder, const char *op, const uint32_t *inputs, uint32_t n_inputs,
                   const struct attribute *attributes, size_t n_attributes, uint32_t n_outputs, uint32_t *ret_outputs);
+/* Makes existing values that have no producer; VALUE_NONE among outputs: not wanted. */
+void builder_op_into(struct builder *builder, const char *name, const char *op, const uint32_t *inputs, uint32_t n_inputs,
+                     const struct attribute *attributes, size_t n_attributes, const uint32_t *outputs, uint32_t n_outputs);
 /* hob.CacheAppend of x [.., T, ..] to a new state: a view of all positions so far. */
 uint32_t builder_cache(struct builder *builder, const char *state_name, uint32_t x, enum dtype dtype, int rank,
                        const int64_t *dims, int axis);

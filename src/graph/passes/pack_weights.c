@@ -1,9 +1,9 @@
 /* The weights of hob.Linear, whatever the file's type and order, become f32 panels in the order the kernels read
  * (kernels/panel.h). Done once; a weight that several nodes share is packed once. */
 #include "base/error.h"
+#include "graph/packing.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
-#include "kernels/panel.h"
 
 #include <string.h>
 
@@ -15,26 +15,14 @@ struct packing {
     uint32_t n_values;
 };
 
-static bool describe(const struct tensor *weight, struct panel_source *ret_source)
-{
-    if (!weight || weight->rank != 2 || weight->layout != LAYOUT_STRIDED) return false;
-    *ret_source = (struct panel_source){.data = weight->data, .dtype = weight->dtype, .n = weight->dims[0], .k = weight->dims[1],
-                                        .n_stride = weight->strides[0], .k_stride = weight->strides[1]};
-    return panel_can_pack(ret_source);
-}
-
 static hob_status pack(struct packing *packing, uint32_t value, const struct panel_source *source, uint32_t *ret_packed)
 {
     hob_error *error = packing->context->error;
-    size_t n_bytes;
-    if (!panel_bytes(source->n, source->k, &n_bytes)) FAIL(error, HOB_LIMIT, "%s: the weight is too large", packing->graph->values[value].name);
-    float *panels = arena_alloc(&packing->graph->arena, n_bytes, PANEL_ALIGNMENT);
-    if (!panels) FAIL(error, HOB_NO_MEMORY, "%s: no memory for %zu bytes of weights", packing->graph->values[value].name, n_bytes);
-    panel_pack_f32(source, 0, panel_count(source->n), panels);
-    struct tensor tensor;
-    TRY(tensor_init(&tensor, DTYPE_F32, 2, (int64_t[]){source->n, source->k}, panels, error));
-    tensor.layout = LAYOUT_PANELS;
-    return graph_add_constant(packing->graph, "", &tensor, ret_packed, error);
+    struct tensor panels;
+    hob_status status = packing_new(packing->graph, source->n, source->k, &panels, error);
+    if (status != HOB_OK) return error_prefix(error, status, "%s", packing->graph->values[value].name);
+    panel_pack_f32(source, 0, panel_count(source->n), panels.data);
+    return graph_add_constant(packing->graph, "", &panels, ret_packed, error);
 }
 
 static hob_status pack_node(struct packing *packing, uint32_t index)
@@ -42,7 +30,7 @@ static hob_status pack_node(struct packing *packing, uint32_t index)
     struct node *node = &packing->graph->nodes[index];
     uint32_t value = node->inputs[1];
     struct panel_source source;
-    if (!describe(packing->graph->values[value].constant, &source)) return HOB_OK;
+    if (!packing_describe(packing->graph->values[value].constant, &source)) return HOB_OK;
     if (packing->packed[value] == VALUE_NONE) TRY(pack(packing, value, &source, &packing->packed[value]));
     uint32_t *inputs = (uint32_t *)(uintptr_t)node->inputs; /* the graph's own arena memory */
     inputs[1] = packing->packed[value];
