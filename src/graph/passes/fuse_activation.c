@@ -129,27 +129,35 @@ static bool match_quick_gelu(const struct graph *graph, const struct node *root,
     return false;
 }
 
-/* root = (x * sigmoid(x)) * up */
-static bool match_swiglu(const struct graph *graph, const struct node *root, uint32_t *ret_inputs)
+/* root = (x * sigmoid(x)) * up; ret_silu: the value in parentheses. */
+static bool match_swiglu(const struct graph *graph, const struct node *root, uint32_t *ret_inputs, uint32_t *ret_silu)
 {
     for (int side = 0; side < 2; side++) {
         const struct node *silu = pattern_producer(graph, root->inputs[side], "Mul");
         float alpha;
         if (!silu || !match_quick_gelu(graph, silu, &ret_inputs[0], &alpha) || alpha != 1.0f) continue;
         ret_inputs[1] = root->inputs[1 - side];
+        *ret_silu = root->inputs[side];
         return true;
     }
     return false;
 }
 
+/* A SiLU that only this product reads would be fused by itself next, for nobody. */
+static hob_status fuse_swiglu(struct fusion *fusion, uint32_t index, const uint32_t *inputs, uint32_t silu)
+{
+    if (fusion_is_private(fusion, silu)) graph_remove_node(fusion->graph, fusion->graph->values[silu].producer);
+    return fusion_replace(fusion, index, "hob.SwiGLU", inputs, 2, NULL, 0);
+}
+
 static hob_status fuse_node(struct fusion *fusion, uint32_t index)
 {
     const struct node *root = &fusion->graph->nodes[index];
-    uint32_t inputs[2];
+    uint32_t inputs[2], silu;
     bool is_tanh;
     float number;
-    if (match_swiglu(fusion->graph, root, inputs) && fusion_same_f32(fusion, inputs[0], inputs[1]))
-        return fusion_replace(fusion, index, "hob.SwiGLU", inputs, 2, NULL, 0);
+    if (match_swiglu(fusion->graph, root, inputs, &silu) && fusion_same_f32(fusion, inputs[0], inputs[1]))
+        return fuse_swiglu(fusion, index, inputs, silu);
     if (match_gelu(fusion->graph, root, inputs, &is_tanh) && fusion_is_f32(fusion, inputs[0])) {
         struct attribute approximate = attribute_string("approximate", is_tanh ? "tanh" : "none");
         return fusion_replace(fusion, index, "hob.Gelu", inputs, 1, &approximate, 1);

@@ -44,6 +44,18 @@ struct gelu_job {
     float *y;
 };
 
+/* y may be x. A piece at a time, so that the gates stay in the cache. */
+static void quick_gelu(const struct gelu_job *job, int64_t n, const float *x, float *y)
+{
+    float gates[256];
+    for (int64_t done = 0; done < n; done += 256) {
+        int64_t n_piece = n - done < 256 ? n - done : 256;
+        job->kernels->scale_f32(n_piece, job->params->alpha, x + done, gates);
+        job->kernels->sigmoid_f32(n_piece, gates, gates);
+        job->kernels->mul_f32(n_piece, x + done, 1, gates, 1, y + done);
+    }
+}
+
 static void activate(const struct gelu_job *job, int64_t n, const float *x, float *y)
 {
     switch (job->params->kind) {
@@ -54,7 +66,8 @@ static void activate(const struct gelu_job *job, int64_t n, const float *x, floa
         job->kernels->gelu_tanh_f32(n, x, y);
         break;
     case GELU_QUICK:
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] / (1 + expf(-job->params->alpha * x[i]));
+        if (job->params->alpha == 1) job->kernels->silu_f32(n, x, y);
+        else quick_gelu(job, n, x, y);
         break;
     }
 }

@@ -197,10 +197,19 @@ static bool skip_fits(const struct tensor *x, const struct tensor *skip)
                                           skip->rank >= 2 && skip->dims[skip->rank - 2] == x->dims[1]);
 }
 
+/* Either term may be the one that is the same for each of the batch: fused sums of exports come in both orders. */
+static void order_terms(const struct op_context *ctx, const struct tensor **ret_x, const struct tensor **ret_skip)
+{
+    bool is_swapped = ctx->inputs[0]->rank < ctx->inputs[1]->rank || tensor_n_items(ctx->inputs[0]) < tensor_n_items(ctx->inputs[1]);
+    *ret_x = ctx->inputs[is_swapped];
+    *ret_skip = ctx->inputs[!is_swapped];
+}
+
 static hob_status skip_infer(struct op_context *ctx)
 {
     const struct norm_params *params = ctx->params;
-    const struct tensor *x = ctx->inputs[0], *skip = ctx->inputs[1];
+    const struct tensor *x, *skip;
+    order_terms(ctx, &x, &skip);
     if (!as_f32_takes(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected float32, float16 or bfloat16", dtype_name(x->dtype));
     if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
@@ -245,8 +254,10 @@ static hob_status skip_run(struct op_context *ctx)
     const struct tensor *mean = op_output(ctx, 1), *inv_std = op_output(ctx, 2);
     struct sum_job job = {.kernels = ctx->kernels};
     struct norm_f32_args args = {.epsilon = params->epsilon};
-    TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &job.x));
-    TRY(as_f32_rows(ctx, ctx->inputs[1], 1, &job.skip));
+    const struct tensor *x, *skip;
+    order_terms(ctx, &x, &skip);
+    TRY(as_f32_rows(ctx, x, 1, &job.x));
+    TRY(as_f32_rows(ctx, skip, 1, &job.skip));
     TRY(as_f32_vector(ctx, ctx->inputs[2], &args.weight));
     TRY(as_f32_vector(ctx, is_layer ? op_input(ctx, 3) : NULL, &args.bias));
     TRY(as_f32_vector(ctx, op_input(ctx, is_layer ? 4 : 3), &job.bias));

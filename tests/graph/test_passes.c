@@ -1,0 +1,286 @@
+/* Each fusing pass on the pattern it is for: it fires as often as it should, and the graph computes the same with and without. */
+#include "unit.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "graph/builder.h"
+#include "graph/executor.h"
+#include "graph/pass.h"
+#include "kernels/kernels.h"
+#include "providers/providers.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_ITEMS = 4096 };
+
+struct case_run {
+    struct provider provider;
+    struct graph *graph;
+    struct executor *executor;
+    uint32_t n_changes; /* of the pass under test */
+};
+
+typedef void build_function(struct builder *b);
+
+static void fill(float *items, int64_t n_items, uint64_t seed)
+{
+    for (int64_t i = 0; i < n_items; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        items[i] = (float)(seed >> 40) / 0x1p23f - 1;
+    }
+}
+
+static void compile(struct case_run *run, build_function *build, const char *pass, const char *disabled)
+{
+    hob_error error = {0};
+    const struct program *program;
+    struct pass_report report[PASS_MAX];
+    struct builder builder;
+    memset(run, 0, sizeof *run);
+    run->provider.def = provider_find("cpu");
+    assert_int_equal(run->provider.def->open(&(struct provider_options){.n_threads = 1}, &run->provider, NULL), HOB_OK);
+    assert_int_equal(graph_new(NULL, &run->graph, NULL), HOB_OK);
+    assert_int_equal(graph_add_opset(run->graph, "", 17, NULL), HOB_OK);
+    builder_init(&builder, run->graph);
+    build(&builder);
+    struct pass_options options = {.kernels = run->provider.kernels, .disabled = disabled};
+    if (builder_finish(&builder, &error) != HOB_OK || passes_run(run->graph, &options, report, &error) != HOB_OK ||
+        program_new(run->graph, &program, &error) != HOB_OK ||
+        executor_new(program, &run->provider, 0, &run->executor, &error) != HOB_OK)
+        fail_msg("%s", error.message);
+    for (size_t i = 0; *disabled == 0 && i < passes_count(); i++)
+        if (!strcmp(report[i].pass->name, pass)) run->n_changes = report[i].n_changes;
+}
+
+/* Runs with random inputs, symbolic dims as given in order. */
+static void execute(struct case_run *run, const int64_t *symbolic, float *memory)
+{
+    hob_error error = {0};
+    for (uint32_t i = 0; i < run->graph->n_inputs; i++) {
+        const struct value *input = &run->graph->values[run->graph->inputs[i]];
+        struct tensor tensor;
+        int64_t dims[TENSOR_MAX_RANK];
+        for (int d = 0; d < input->rank; d++) dims[d] = input->dims[d] == DIM_UNKNOWN ? *symbolic++ : input->dims[d];
+        assert_int_equal(tensor_init(&tensor, DTYPE_F32, input->rank, dims, memory, NULL), HOB_OK);
+        assert_true(tensor_n_items(&tensor) <= MAX_ITEMS);
+        fill(memory, tensor_n_items(&tensor), i + 1);
+        memory += MAX_ITEMS;
+        executor_bind(run->executor, i, &tensor);
+    }
+    if (executor_run(run->executor, NULL, &error) != HOB_OK) fail_msg("%s", error.message);
+}
+
+static void finish(struct case_run *run)
+{
+    executor_free(run->executor);
+    run->provider.def->release(&run->provider);
+    graph_free(run->graph);
+}
+
+static void compare(const struct case_run *plain, const struct case_run *fused)
+{
+    static float a[MAX_ITEMS], b[MAX_ITEMS];
+    for (uint32_t i = 0; i < plain->graph->n_outputs; i++) {
+        const struct tensor *x = executor_output(plain->executor, i), *y = executor_output(fused->executor, i);
+        assert_true(tensor_same_shape(x, y) && tensor_n_items(x) <= MAX_ITEMS);
+        tensor_copy_contiguous(x, a);
+        tensor_copy_contiguous(y, b);
+        for (int64_t k = 0; k < tensor_n_items(x); k++)
+            if (!(fabsf(a[k] - b[k]) <= 2e-6f + 1e-5f * fabsf(a[k])))
+                fail_msg("output %u item %ld: found %.9g, expected %.9g", i, (long)k, (double)b[k], (double)a[k]);
+    }
+}
+
+/* n_changes: how often the pass must fire. */
+static void check(build_function *build, const char *pass, uint32_t n_changes, const int64_t *symbolic)
+{
+    static float memory[8 * MAX_ITEMS];
+    struct case_run plain, fused;
+    compile(&plain, build, pass, "all");
+    compile(&fused, build, pass, "");
+    execute(&plain, symbolic, memory);
+    execute(&fused, symbolic, memory);
+    assert_int_equal(fused.n_changes, n_changes);
+    compare(&plain, &fused);
+    finish(&plain);
+    finish(&fused);
+}
+
+/* ---- writing graphs ---- */
+
+#define OP1(op, x) builder_op(b, op, (uint32_t[]){x}, 1, NULL, 0)
+#define OP2(op, x, y) builder_op(b, op, (uint32_t[]){x, y}, 2, NULL, 0)
+#define NUMBER(number) builder_float(b, (number))
+static const int64_t rows[] = {1, 5, 1, 5, 1, 5}, batches[] = {3, 5, 3, 5};
+
+static uint32_t input(struct builder *b, const char *name, int64_t width)
+{
+    return builder_input(b, name, DTYPE_F32, 3, (int64_t[]){DIM_UNKNOWN, DIM_UNKNOWN, width}, NULL);
+}
+
+static uint32_t constant(struct builder *b, int rank, const int64_t *dims, uint64_t seed)
+{
+    struct tensor tensor;
+    assert_int_equal(tensor_init(&tensor, DTYPE_F32, rank, dims, NULL, NULL), HOB_OK);
+    tensor.data = arena_alloc(&b->graph->arena, tensor_n_bytes(&tensor), 64);
+    fill(tensor.data, tensor_n_items(&tensor), seed);
+    return builder_constant(b, "", &tensor);
+}
+
+static uint32_t vector(struct builder *b, int64_t n, uint64_t seed)
+{
+    return constant(b, 1, &n, seed);
+}
+
+/* ---- activations ---- */
+
+static void build_gelus(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24);
+    uint32_t gate = OP2("Add", OP1("Erf", OP2("Div", x, NUMBER(1.41421354f))), NUMBER(1));
+    builder_output(b, "torch", OP2("Mul", OP2("Mul", x, gate), NUMBER(0.5f)));
+    builder_output(b, "half first", OP2("Mul", OP2("Mul", NUMBER(0.5f), x), OP2("Add", NUMBER(1), OP1("Erf", OP2("Mul", x, NUMBER(0.70710677f))))));
+    builder_output(b, "gate halved", OP2("Mul", x, OP2("Mul", gate, NUMBER(0.5f))));
+}
+
+static void build_tanh_gelus(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), half = OP2("Mul", x, NUMBER(0.5f));
+    uint32_t cube = OP2("Mul", NUMBER(0.044715f), OP2("Pow", x, NUMBER(3)));
+    uint32_t argument = OP2("Mul", NUMBER(0.797884583f), OP2("Add", x, cube));
+    builder_output(b, "pow", OP2("Mul", half, OP2("Add", OP1("Tanh", argument), NUMBER(1))));
+    cube = OP2("Mul", OP2("Mul", OP2("Mul", x, x), x), NUMBER(0.044715f));
+    argument = OP2("Mul", OP2("Add", x, cube), NUMBER(0.797884583f));
+    builder_output(b, "products", OP2("Mul", half, OP2("Add", NUMBER(1), OP1("Tanh", argument))));
+    uint32_t square = OP2("Mul", OP2("Mul", NUMBER(0.044715f), x), x);
+    argument = OP2("Mul", OP2("Mul", x, NUMBER(0.797884583f)), OP2("Add", NUMBER(1), square));
+    builder_output(b, "square", OP2("Mul", half, OP2("Add", NUMBER(1), OP1("Tanh", argument))));
+}
+
+/* Nearly a Gelu: the constants are those of something else. */
+static void build_no_gelus(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), y = input(b, "y", 24);
+    uint32_t gate = OP2("Add", OP1("Erf", OP2("Div", x, NUMBER(1.5f))), NUMBER(1));
+    builder_output(b, "scale", OP2("Mul", OP2("Mul", x, gate), NUMBER(0.5f)));
+    gate = OP2("Add", OP1("Erf", OP2("Div", x, NUMBER(1.41421354f))), NUMBER(1));
+    builder_output(b, "other", OP2("Mul", OP2("Mul", y, gate), NUMBER(0.5f)));
+    builder_output(b, "double", OP2("Mul", OP2("Mul", x, gate), NUMBER(2)));
+}
+
+static void build_sigmoids(struct builder *b)
+{
+    uint32_t gate = input(b, "gate", 24), up = input(b, "up", 24);
+    builder_output(b, "quick", OP2("Mul", OP1("Sigmoid", OP2("Mul", gate, NUMBER(1.702f))), gate));
+    builder_output(b, "silu", OP2("Mul", up, OP1("Sigmoid", up)));
+    builder_output(b, "swiglu", OP2("Mul", OP2("Mul", gate, OP1("Sigmoid", gate)), up));
+}
+
+static void test_activations(void **state)
+{
+    (void)state;
+    check(build_gelus, "fuse_activation", 3, rows);
+    check(build_tanh_gelus, "fuse_activation", 3, rows);
+    check(build_no_gelus, "fuse_activation", 0, rows);
+    check(build_sigmoids, "fuse_activation", 3, rows);
+}
+
+/* ---- norms of sums ---- */
+
+static void build_skip_norms(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), y = input(b, "y", 24), sum = OP2("Add", x, y);
+    uint32_t normed = builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0);
+    uint32_t next = OP2("Add", sum, normed); /* reads the first sum as well */
+    builder_output(b, "rms", OP2("hob.RMSNorm", next, vector(b, 24, 7)));
+}
+
+static void build_broadcast_norm(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), table = constant(b, 3, (int64_t[]){1, 13, 24}, 5);
+    builder_output(b, "y", builder_op(b, "LayerNormalization", (uint32_t[]){OP2("Add", table, x), vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+}
+
+static void test_skip_norms(void **state)
+{
+    (void)state;
+    check(build_skip_norms, "fuse_skip_norm", 2, rows);
+    check(build_broadcast_norm, "fuse_skip_norm", 1, (int64_t[]){3, 13}); /* the sample's batch of 1 must not mislead it */
+}
+
+/* ---- products of one input ---- */
+
+static uint32_t project(struct builder *b, uint32_t x, int64_t width, uint64_t seed, bool has_bias)
+{
+    uint32_t y = OP2("MatMul", x, constant(b, 2, (int64_t[]){24, width}, seed));
+    return has_bias ? OP2("Add", y, vector(b, width, seed + 1)) : y;
+}
+
+static void build_projections(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24);
+    uint32_t q = project(b, x, 32, 1, true), k = project(b, x, 16, 3, true), v = project(b, x, 20, 5, true);
+    builder_output(b, "product", OP2("Mul", builder_op(b, "Tanh", &k, 1, NULL, 0), builder_op(b, "Neg", &k, 1, NULL, 0)));
+    builder_output(b, "q", OP1("Neg", q));
+    builder_output(b, "v", OP1("Neg", v));
+}
+
+/* Of 20 and 16 columns, with and without a bias: no two of them make whole panels together in that order. */
+static void build_unmergeable(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24);
+    builder_output(b, "first", OP1("Neg", project(b, x, 20, 1, true)));
+    builder_output(b, "second", OP1("Neg", project(b, x, 16, 3, true)));
+    builder_output(b, "third", OP1("Neg", project(b, x, 32, 5, false)));
+}
+
+static void test_merged_products(void **state)
+{
+    (void)state;
+    check(build_projections, "merge_linear", 3, batches);
+    check(build_unmergeable, "merge_linear", 0, batches);
+}
+
+/* ---- rotary embedding ---- */
+
+static uint32_t slice(struct builder *b, uint32_t x, int64_t begin, int64_t end)
+{
+    uint32_t inputs[] = {x, builder_ints(b, &begin, 1), builder_ints(b, &end, 1), builder_ints(b, (int64_t[]){3}, 1), builder_ints(b, (int64_t[]){1}, 1)};
+    return builder_op(b, "Slice", inputs, 5, NULL, 0);
+}
+
+static uint32_t concat(struct builder *b, uint32_t first, uint32_t second)
+{
+    struct attribute axis = attribute_int("axis", -1);
+    return builder_op(b, "Concat", (uint32_t[]){first, second}, 2, &axis, 1);
+}
+
+static void build_rope(struct builder *b)
+{
+    uint32_t x = builder_input(b, "x", DTYPE_F32, 4, (int64_t[]){DIM_UNKNOWN, 4, DIM_UNKNOWN, 16}, NULL);
+    uint32_t cos = builder_input(b, "cos", DTYPE_F32, 4, (int64_t[]){1, 1, DIM_UNKNOWN, 16}, NULL);
+    uint32_t sin = builder_input(b, "sin", DTYPE_F32, 4, (int64_t[]){1, 1, DIM_UNKNOWN, 16}, NULL);
+    uint32_t turned = concat(b, OP1("Neg", slice(b, x, 8, INT64_MAX)), slice(b, x, 0, 8));
+    builder_output(b, "slices", OP2("Add", OP2("Mul", x, cos), OP2("Mul", turned, sin)));
+    struct attribute axis = attribute_int("axis", 3);
+    uint32_t halves[2];
+    builder_op_n(b, "Split", &x, 1, &axis, 1, 2, halves);
+    turned = concat(b, OP1("Neg", halves[1]), halves[0]);
+    builder_output(b, "split", OP2("Add", OP2("Mul", sin, turned), OP2("Mul", cos, x)));
+    turned = concat(b, OP1("Neg", halves[0]), halves[1]);
+    builder_output(b, "the wrong halves", OP2("Add", OP2("Mul", sin, turned), OP2("Mul", cos, x)));
+}
+
+static void test_rope(void **state)
+{
+    (void)state;
+    check(build_rope, "fuse_rope", 2, (int64_t[]){2, 5, 5, 5});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms),
+                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_rope)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
