@@ -77,6 +77,13 @@ void *arena_new(struct arena *arena, size_t n_items, size_t item_bytes, size_t a
     return block ? memset(block, 0, size_bytes) : NULL;
 }
 
+bool arena_has(const struct arena *arena, const void *bytes)
+{
+    for (const struct arena_chunk *chunk = arena->first; chunk; chunk = chunk->next)
+        if ((uintptr_t)bytes - (uintptr_t)chunk->bytes < chunk->size_bytes) return true;
+    return false;
+}
+
 void *arena_copy(struct arena *arena, const void *bytes, size_t n_bytes, size_t alignment)
 {
     void *copy = arena_alloc(arena, n_bytes, alignment);

@@ -11,6 +11,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_chunk;
@@ -31,6 +32,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes, size_t alignment);
 void *arena_new(struct arena *arena, size_t n_items, size_t item_bytes, size_t alignment);
 /* n_bytes of text plus a NUL. */
 char *arena_copy_string(struct arena *arena, const char *text, size_t n_bytes);
+bool arena_has(const struct arena *arena, const void *bytes); /* whether bytes lie in one of its chunks */
 void *arena_copy(struct arena *arena, const void *bytes, size_t n_bytes, size_t alignment);
 
 #define ARENA_NEW(arena, type, n) ((type *)arena_new((arena), (n), sizeof(type), _Alignof(type)))

@@ -6,6 +6,7 @@
 #include "graph/executor.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "graph/body_output.h"
 
 #include <string.h>
 
@@ -182,6 +183,7 @@ static hob_status check_input(const struct graph *graph, uint32_t index, const s
 {
     const struct value *declared = &graph->values[graph->inputs[index]];
     char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
+    if (tensor->dtype == DTYPE_NONE && declared->is_optional) return HOB_OK;
     if (tensor->dtype == DTYPE_NONE)
         FAIL(error, HOB_NOT_FOUND, "input %s: missing, expected %s %s", declared->name, dtype_name(declared->dtype),
              declared_shape_text(declared, expected));
@@ -310,14 +312,8 @@ static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, 
     copy_outer_values(body);
     for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
     TRY(executor_run(body, NULL, ctx->error));
-    for (int i = 0; i < n_outputs; i++) {
-        const struct tensor *output = executor_output(body, (uint32_t)i);
-        ret_outputs[i] = *output;
-        ret_outputs[i].is_view = false;
-        tensor_set_contiguous(&ret_outputs[i]);
-        TRY(ctx->allocate(ctx, tensor_n_bytes(output), &ret_outputs[i].data));
-        tensor_copy_contiguous(output, ret_outputs[i].data);
-    }
+    for (int i = 0; i < n_outputs; i++)
+        TRY(body_output_copy(ctx, executor_output(body, (uint32_t)i), &body->overflow, &ret_outputs[i]));
     return HOB_OK;
 }
 

@@ -285,6 +285,7 @@ bool plan_covers(const struct plan *plan, const struct tensor *inputs, uint32_t 
     for (uint32_t i = 0; i < n_inputs; i++) {
         const struct tensor *bound = &plan->bounds[i];
         if (inputs[i].dtype != bound->dtype || inputs[i].rank != bound->rank) return false;
+        if (inputs[i].dtype == DTYPE_SEQUENCE) continue; /* nothing planned depends on the length; it may grow at every run */
         for (int d = 0; d < inputs[i].rank; d++) {
             if (inputs[i].dims[d] > bound->dims[d]) return false;
             if ((inputs[i].dims[d] <= 1) != (bound->dims[d] <= 1)) return false;

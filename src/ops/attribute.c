@@ -64,3 +64,15 @@ const float *attributes_floats(const struct attributes *attributes, const char *
     *ret_n_items = attribute ? attribute->n_items : 0;
     return attribute ? attribute->numbers : NULL;
 }
+
+int attributes_graph_index(const struct attributes *attributes, const char *name)
+{
+    int index = 0;
+    for (size_t i = 0; i < attributes->n_items; i++) {
+        const struct attribute *attribute = &attributes->items[i];
+        if (attribute->kind != ATTRIBUTE_GRAPH && attribute->kind != ATTRIBUTE_GRAPHS) continue;
+        if (attribute->kind == ATTRIBUTE_GRAPH && !strcmp(attribute->name, name)) return index;
+        index += (int)attribute->n_items;
+    }
+    return -1;
+}

@@ -58,5 +58,7 @@ const char *attributes_string(const struct attributes *attributes, const char *n
 /* NULL and 0 when there is none. */
 const int64_t *attributes_ints(const struct attributes *attributes, const char *name, size_t *ret_n_items);
 const float *attributes_floats(const struct attributes *attributes, const char *name, size_t *ret_n_items);
+/* Which of the node's subgraphs, in the order of its graph attributes, has this name; -1: none. */
+int attributes_graph_index(const struct attributes *attributes, const char *name);
 
 #endif

@@ -50,9 +50,18 @@ bool op_types_have(uint64_t types, enum dtype dtype)
     return (unsigned)dtype > 63 || types >> dtype & 1;
 }
 
+static hob_status check_not_empty(struct op_context *ctx)
+{
+    for (int i = 0; i < ctx->n_inputs; i++)
+        if (ctx->inputs[i] && ctx->inputs[i]->dtype == DTYPE_NONE)
+            OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found an empty optional, expected a value", i);
+    return HOB_OK;
+}
+
 hob_status op_infer(struct op_context *ctx)
 {
     const struct op_def *op = ctx->op;
+    if (!(op->flags & OP_EMPTY_OPTIONALS)) TRY(check_not_empty(ctx));
     const struct tensor *input = op->types ? op_input(ctx, op->typed_input) : NULL;
     if (input && !op_types_have(op->types, input->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, which the operator does not take", op->typed_input,

@@ -38,6 +38,7 @@ enum op_flag {
     OP_ALLOCATES = 1u << 2,        /* run makes its outputs with op_allocate_output */
     OP_NOT_FOLDABLE = 1u << 3,     /* random, stateful or with side effects: never constant-folded nor merged */
     OP_STATEFUL = 1u << 4,         /* has ctx->state: a session buffer (KV cache) */
+    OP_EMPTY_OPTIONALS = 1u << 6,  /* inputs may be empty optionals (DTYPE_NONE), which others never see */
     OP_INPLACE = 1u << 5           /* run may be given outputs[0]->data == inputs[0]->data (same type and shape) */
 };
 

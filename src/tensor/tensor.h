@@ -4,6 +4,9 @@
  * (a mapped file, an arena, a session) keeps it alive. Views (a transpose, a slice, a broadcast) are tensors with other
  * dims and strides on the same memory: they cost nothing. A stride is counted in elements, may be 0 (broadcast) or negative.
  *
+ * A sequence is a tensor of DTYPE_SEQUENCE and rank 1 whose elements are struct tensor. An optional is what it holds; an empty
+ * one is a tensor of DTYPE_NONE, rank 0, no data.
+ *
  * data is NULL while only the shape is known (planning). A tensor of rank 0 is a scalar and has one element.
  *
  *     struct tensor x;

@@ -2,23 +2,9 @@
  * and what becomes of its outputs. Bodies see outer values by themselves, so only declared inputs are passed. */
 #include "ops/op.h"
 
-#include <string.h>
-
-/* Which of the node's graph attributes, in their order, has this name; -1: none. */
-static int find_graph(const struct attributes *attributes, const char *name)
-{
-    int index = 0;
-    for (size_t i = 0; i < attributes->n_items; i++) {
-        if (attributes->items[i].kind != ATTRIBUTE_GRAPH) continue;
-        if (!strcmp(attributes->items[i].name, name)) return index;
-        index++;
-    }
-    return -1;
-}
-
 static hob_status require_graph(const struct op_prepare *node, const char *name, int *ret_index)
 {
-    *ret_index = find_graph(node->attributes, name);
+    *ret_index = attributes_graph_index(node->attributes, name);
     if (*ret_index < 0) FAIL(node->error, HOB_BAD_GRAPH, "%s: graph attribute %s is missing", node->node_name, name);
     return HOB_OK;
 }
@@ -220,7 +206,7 @@ const struct op_def op_loop = {
     .max_inputs = -1,
     .min_outputs = 1,
     .max_outputs = -1,
-    .flags = OP_ALLOCATES | OP_STRIDED_INPUTS | OP_NOT_FOLDABLE,
+    .flags = OP_ALLOCATES | OP_STRIDED_INPUTS | OP_NOT_FOLDABLE | OP_EMPTY_OPTIONALS,
     .prepare = loop_prepare,
     .infer = not_before_run,
     .run = loop_run,

@@ -9,8 +9,8 @@ static hob_status infer_identity(struct op_context *ctx)
 }
 
 const struct op_def op_identity = {.name = "Identity", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
-                                   .infer = infer_identity, .run = moving_run_nothing};
+                                   .min_outputs = 1, .max_outputs = 1,
+                                   .flags = OP_STRIDED_INPUTS | OP_EMPTY_OPTIONALS, .infer = infer_identity, .run = moving_run_nothing};
 
 /* ---- Dropout ---- */
 
