@@ -1,7 +1,7 @@
 #include "ops/attention/attention.h"
 
 #include "kernels/kernels.h"
-#include "ops/as_f32.h"
+#include "ops/attention/attention_rows.h"
 #include "ops/thread_scratch.h"
 
 /* A run of queries with the keys they may see: the unit of parallel work, once for each KV head. */
@@ -65,7 +65,7 @@ static void attend_range(void *context, size_t begin, size_t end)
     thread_scratch_put(&job->scratch, scratch);
 }
 
-/* The blocks of queries begin..end that see keys key..key + n_keys; returns how many. blocks NULL only counts. */
+/* The blocks of one batch row or segment; returns how many. blocks NULL only counts. */
 static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_causal,
                    struct query_block *blocks)
 {
@@ -75,34 +75,63 @@ static int64_t cut(int64_t queries_per_block, const struct query_block *whole, b
         struct query_block block = *whole;
         block.query = whole->query + at;
         block.n_queries = whole->n_queries - at < queries_per_block ? whole->n_queries - at : queries_per_block;
-        block.first_limit = is_causal ? whole->n_keys - whole->n_queries + at + 1 : whole->n_keys;
+        block.first_limit = is_causal ? whole->first_limit + at : whole->n_keys;
         blocks[n_blocks] = block;
     }
     return n_blocks;
+}
+
+/* With a window each query has a first key of its own. */
+static int64_t cut_windows(const struct attention *at, int64_t b, struct query_block *blocks)
+{
+    for (int64_t t = 0; blocks && t < at->q.dims[2]; t++) {
+        struct key_range range = attention_range(at, b, t);
+        int64_t n_keys = range.end - range.begin;
+        blocks[t] = (struct query_block){
+            .batch = b, .query = t, .n_queries = 1, .key = range.begin, .n_keys = n_keys, .first_limit = n_keys};
+    }
+    return at->q.dims[2];
+}
+
+static struct query_block find_whole(const struct attention *at, int64_t i)
+{
+    if (at->segments) {
+        int64_t begin = at->segments[i], n_rows = at->segments[i + 1] - begin;
+        return (struct query_block){
+            .query = begin, .key = begin, .n_queries = n_rows, .n_keys = n_rows, .first_limit = 1};
+    }
+    int64_t n_before = at->n_before ? at->n_before[i] : at->k.dims[2] - at->q.dims[2];
+    return (struct query_block){.batch = i,
+                                .n_queries = at->q.dims[2],
+                                .n_keys = at->n_keys ? at->n_keys[i] : at->k.dims[2],
+                                .first_limit = n_before + 1};
 }
 
 static int64_t cut_all(const struct attention *at, int64_t queries_per_block, struct query_block *blocks)
 {
     int64_t n_blocks = 0;
     int64_t n_wholes = at->segments ? at->n_segments : at->q.dims[0];
+    bool has_windows = at->left_window || at->right_window;
     for (int64_t i = 0; i < n_wholes; i++) {
-        struct query_block whole = {.batch = i, .n_queries = at->q.dims[2], .n_keys = at->k.dims[2]};
-        if (at->segments) {
-            whole.batch = 0;
-            whole.query = whole.key = at->segments[i];
-            whole.n_queries = whole.n_keys = at->segments[i + 1] - at->segments[i];
-        }
-        n_blocks += cut(queries_per_block, &whole, at->is_causal, blocks ? blocks + n_blocks : NULL);
+        struct query_block *next = blocks ? blocks + n_blocks : NULL, whole = find_whole(at, i);
+        n_blocks += has_windows ? cut_windows(at, i, next) : cut(queries_per_block, &whole, at->is_causal, next);
     }
     return n_blocks;
+}
+
+/* What kernels->attention_f32 does not know. */
+static bool needs_rows(const struct attention *at)
+{
+    return at->q.dtype == DTYPE_F64 || at->softcap != 0 || at->sinks || at->scores.data ||
+           (at->softmax_type != DTYPE_NONE && at->softmax_type != DTYPE_F32);
 }
 
 /* Numbers of a row next to each other, as the kernel wants them. */
 static hob_status make_rows(struct op_context *ctx, struct tensor *x)
 {
     if (x->strides[3] == 1 || x->dims[3] <= 1) return HOB_OK;
-    float *items;
-    TRY(scratch_f32(ctx, tensor_n_items(x), &items));
+    void *items = arena_alloc(ctx->scratch, tensor_n_bytes(x) + 1, 64);
+    if (!items) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for a copy of %s", OP_SHAPE(x));
     tensor_copy_contiguous(x, items);
     x->data = items;
     tensor_set_contiguous(x);
@@ -113,11 +142,12 @@ hob_status attention_run(struct op_context *ctx, const struct attention *attenti
 {
     struct attention at = *attention;
     struct attention_job job = {.kernels = ctx->kernels, .attention = &at, .n_kv_heads = at.k.dims[1]};
-    if (tensor_n_items(&at.out) == 0) return HOB_OK;
+    if (tensor_n_items(&at.out) == 0 && !at.scores.data) return HOB_OK;
     job.group = at.q.dims[1] / job.n_kv_heads;
     TRY(make_rows(ctx, &at.q));
     TRY(make_rows(ctx, &at.k));
     TRY(make_rows(ctx, &at.v));
+    if (needs_rows(&at)) return attention_rows_run(ctx, &at);
     int64_t queries_per_block = job.group < ATTENTION_TILE_ROWS ? ATTENTION_TILE_ROWS / job.group : 1;
     int64_t n_blocks = cut_all(&at, queries_per_block, NULL);
     struct query_block *blocks = ARENA_NEW(ctx->scratch, struct query_block, (size_t)n_blocks);
