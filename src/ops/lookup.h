@@ -14,7 +14,7 @@
 #include "tensor/tensor.h"
 
 struct lookup {
-    const uint64_t *numbers;            /* one of the two is set, unless there are no keys */
+    const uint64_t *numbers; /* one of the two is set, unless there are no keys */
     const struct tensor_string *texts;
     size_t n_places;
     int64_t *places; /* sorted by key, each key once */

@@ -40,7 +40,15 @@ static inline void op_bench_release(struct op_bench *bench)
     arena_release(&bench->scratch);
 }
 
-/* The status of prepare, infer or run, whichever fails first. */
+/* Memory for what an op with OP_ALLOCATES makes, from the bench's arena: the bench is found by its scratch. */
+static inline hob_status op_bench_allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
+{
+    struct op_bench *bench = (struct op_bench *)(void *)((char *)ctx->scratch - offsetof(struct op_bench, scratch));
+    *ret_bytes = arena_alloc(&bench->arena, size_bytes + 1, 64);
+    return *ret_bytes ? HOB_OK : HOB_NO_MEMORY;
+}
+
+/* The status of prepare, infer or run, whichever fails first. An op that allocates need not know its shapes before. */
 static inline hob_status try_op(struct op_bench *bench, const char *domain, const char *name, int opset,
                                 const struct attribute *attributes, size_t n_attributes,
                                 const struct tensor *const *inputs, int n_inputs, struct tensor *outputs, int n_outputs)
@@ -74,10 +82,12 @@ static inline hob_status try_op(struct op_bench *bench, const char *domain, cons
                              .pool = bench->pool,
                              .scratch = &bench->scratch,
                              .state = bench->state,
-                             .error = &bench->error};
-    TRY(op_infer(&ctx));
+                             .error = &bench->error,
+                             .allocate = op_bench_allocate};
+    hob_status status = op_infer(&ctx);
+    if (status != HOB_OK && !(status == HOB_UNKNOWN && op->flags & OP_ALLOCATES)) return status;
     for (int i = 0; i < n_outputs; i++)
-        if (!outputs[i].is_view) outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
+        if (!outputs[i].is_view && !(op->flags & OP_ALLOCATES)) outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
     return op->run(&ctx);
 }
 

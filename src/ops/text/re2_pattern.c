@@ -6,15 +6,16 @@
 
 #include <string.h>
 
-enum { MAX_REPEATS = 1000, MAX_CHAR = 0x10ffff };
+enum { MAX_REPEATS = 1000, MAX_DEPTH = 1000, MAX_CHAR = 0x10ffff };
 
 struct translation {
     const char *at, *end;
     struct buffer *out;
-    int depth;        /* of open groups */
-    bool has_item;    /* there is something before `at` that may be repeated */
-    bool is_repeated; /* and it is repeated already */
-    const char *why;  /* NULL: nothing wrong so far */
+    int depth;                        /* of open groups */
+    bool is_multiline[MAX_DEPTH + 1]; /* flag m, by depth: it ends with its group */
+    bool has_item;                    /* there is something before `at` that may be repeated */
+    bool is_repeated;                 /* and it is repeated already */
+    const char *why;                  /* NULL: nothing wrong so far */
 };
 
 static bool refuse(struct translation *t, const char *why)
@@ -90,7 +91,8 @@ static bool take_hex(struct translation *t, uint32_t *ret_code)
         n_digits++;
         if (code > MAX_CHAR) return refuse(t, "a code above 10FFFF");
     }
-    if (is_braced ? !n_digits || !take(t, '}') : n_digits != 2) return refuse(t, "\\x without two digits or digits in braces");
+    if (is_braced ? !n_digits || !take(t, '}') : n_digits != 2)
+        return refuse(t, "\\x without two digits or digits in braces");
     *ret_code = code;
     return true;
 }
@@ -101,7 +103,8 @@ static bool take_octal(struct translation *t, char first, uint32_t *ret_code)
     bool is_octal_next = t->at < t->end && *t->at >= '0' && *t->at <= '7';
     if (first != '0' && !is_octal_next) return refuse(t, "a back-reference");
     uint32_t code = (uint32_t)(first - '0');
-    for (int i = 0; i < 2 && t->at < t->end && *t->at >= '0' && *t->at <= '7'; i++) code = code * 8 + (uint32_t)(*t->at++ - '0');
+    for (int i = 0; i < 2 && t->at < t->end && *t->at >= '0' && *t->at <= '7'; i++)
+        code = code * 8 + (uint32_t)(*t->at++ - '0');
     *ret_code = code;
     return true;
 }
@@ -117,7 +120,8 @@ static bool take_escaped_char(struct translation *t, char c, uint32_t *ret_code)
     }
     if (c == 'x') return take_hex(t, ret_code);
     if (c >= '0' && c <= '7') return take_octal(t, c, ret_code);
-    if (is_letter(c) || is_digit(c) || c == '_' || (unsigned char)c >= 0x80) return refuse(t, "an escape that RE2 does not have");
+    if (is_letter(c) || is_digit(c) || c == '_' || (unsigned char)c >= 0x80)
+        return refuse(t, "an escape that RE2 does not have");
     *ret_code = (unsigned char)c;
     return true;
 }
@@ -134,7 +138,8 @@ static bool put_property(struct translation *t, bool is_negated)
         t->at++;
     }
     int n_bytes = (int)(t->at - name);
-    if (!n_bytes || n_bytes > 64 || (name[-1] != 'p' && name[-1] != 'P' && !take(t, '}'))) return refuse(t, "a property without a name");
+    if (!n_bytes || n_bytes > 64 || (name[-1] != 'p' && name[-1] != 'P' && !take(t, '}')))
+        return refuse(t, "a property without a name");
     bool is_script = n_bytes > 2 && !(n_bytes == 3 && !memcmp(name, "Any", 3));
     buffer_printf(t->out, "\\%c{%s%.*s}", is_negated ? 'P' : 'p', is_script ? "sc:" : "", n_bytes, name);
     return true;
@@ -191,7 +196,8 @@ static bool put_posix_class(struct translation *t)
     if (name < t->end && *name == '^') name++;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t n_bytes = strlen(names[i]);
-        if ((size_t)(t->end - name) < n_bytes + 2 || memcmp(name, names[i], n_bytes) || memcmp(name + n_bytes, ":]", 2)) continue;
+        if ((size_t)(t->end - name) < n_bytes + 2 || memcmp(name, names[i], n_bytes) || memcmp(name + n_bytes, ":]", 2))
+            continue;
         buffer_append(t->out, t->at, (size_t)(name - t->at) + n_bytes + 2);
         t->at = name + n_bytes + 2;
         return true;
@@ -283,7 +289,8 @@ static bool put_brace(struct translation *t)
         item(t);
         return true;
     }
-    if (least > MAX_REPEATS || most > MAX_REPEATS || (most >= 0 && most < least)) return refuse(t, "a repetition of a size that RE2 does not take");
+    if (least > MAX_REPEATS || most > MAX_REPEATS || (most >= 0 && most < least))
+        return refuse(t, "a repetition of a size that RE2 does not take");
     if (most < 0) snprintf(how, sizeof how, "{%d,}", least);
     else snprintf(how, sizeof how, "{%d,%d}", least, most);
     return put_repeat(t, how);
@@ -301,15 +308,25 @@ static bool put_name(struct translation *t)
     return true;
 }
 
+static bool enter_group(struct translation *t)
+{
+    if (t->depth == MAX_DEPTH) return refuse(t, "groups too deep");
+    t->is_multiline[t->depth + 1] = t->is_multiline[t->depth];
+    t->depth++;
+    no_item(t);
+    return true;
+}
+
 /* (?flags) and (?flags:, which the two write alike. */
 static bool put_flags(struct translation *t)
 {
     const char *flags = t->at;
-    bool is_negated = false;
+    bool is_negated = false, is_multiline = t->is_multiline[t->depth];
     int n_flags = 0;
     for (; t->at < t->end && strchr("imsU-", *t->at); t->at++) {
         if (*t->at == '-' && is_negated) return refuse(t, "flags with two minus signs");
         if (*t->at == '-') is_negated = true;
+        if (*t->at == 'm') is_multiline = !is_negated;
         n_flags = *t->at == '-' ? 0 : n_flags + 1;
     }
     bool is_group = is_next(t, ':');
@@ -317,8 +334,9 @@ static bool put_flags(struct translation *t)
         return refuse(t, "a group of a kind that RE2 does not have");
     t->at++;
     buffer_printf(t->out, "(?%.*s", (int)(t->at - flags), flags);
-    t->depth += is_group;
     no_item(t);
+    if (is_group && !enter_group(t)) return false;
+    t->is_multiline[t->depth] = is_multiline;
     return true;
 }
 
@@ -334,9 +352,7 @@ static bool open_group(struct translation *t)
     } else {
         buffer_append_string(t->out, "(?:"); /* nobody asks what it captured */
     }
-    t->depth++;
-    no_item(t);
-    return true;
+    return enter_group(t);
 }
 
 static bool close_group(struct translation *t)
@@ -359,10 +375,14 @@ static bool put_plain(struct translation *t)
     return true;
 }
 
-/* In a group, so that it may be repeated, which RE2 allows. */
+/* In a group, so that it may be repeated, which RE2 allows. $ is the very end, which PCRE2 would only say with an option that
+ * breaks the $ of flag m in its DFA matcher (10.42). */
 static bool put_assertion(struct translation *t)
 {
-    buffer_printf(t->out, "(?:%c)", *t->at++);
+    bool is_very_end = *t->at == '$' && !t->is_multiline[t->depth];
+    if (is_very_end) buffer_append_string(t->out, "(?:\\z)");
+    else buffer_printf(t->out, "(?:%c)", *t->at);
+    t->at++;
     item(t);
     return true;
 }
@@ -370,19 +390,31 @@ static bool put_assertion(struct translation *t)
 static bool put_next(struct translation *t)
 {
     switch (*t->at) {
-    case '(': return open_group(t);
-    case ')': return close_group(t);
-    case '[': return put_class(t);
-    case '{': return put_brace(t);
-    case '\\': return put_escape(t);
+    case '(':
+        return open_group(t);
+    case ')':
+        return close_group(t);
+    case '[':
+        return put_class(t);
+    case '{':
+        return put_brace(t);
+    case '\\':
+        return put_escape(t);
     case '^':
-    case '$': return put_assertion(t);
-    case '*': return t->at++, put_repeat(t, "*");
-    case '+': return t->at++, put_repeat(t, "+");
-    case '?': return t->at++, put_repeat(t, "?");
-    case '.': return t->at++, item(t), buffer_append_byte(t->out, '.'), true;
-    case '|': return t->at++, no_item(t), buffer_append_byte(t->out, '|'), true;
-    default: return put_plain(t);
+    case '$':
+        return put_assertion(t);
+    case '*':
+        return t->at++, put_repeat(t, "*");
+    case '+':
+        return t->at++, put_repeat(t, "+");
+    case '?':
+        return t->at++, put_repeat(t, "?");
+    case '.':
+        return t->at++, item(t), buffer_append_byte(t->out, '.'), true;
+    case '|':
+        return t->at++, no_item(t), buffer_append_byte(t->out, '|'), true;
+    default:
+        return put_plain(t);
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * What RE2 refuses is refused: back-references, lookaround, atomic and possessive forms, recursion. What the two read differently (\v, \s,
  * octal codes, scripts, "{,n}") is spelled out. Greediness is dropped: it chooses among matches, and the reader of the result only asks
- * whether the whole text is one. Compile with PCRE2_UTF, PCRE2_DOLLAR_ENDONLY and PCRE2_ALT_CIRCUMFLEX, newline LF.
+ * whether the whole text is one. Compile with PCRE2_UTF and PCRE2_ALT_CIRCUMFLEX, newline LF.
  *
  *     struct buffer out = {.cap_bytes = 1 << 20};
  *     const char *why = re2_translate("(?i)ab*", 7, &out);           NULL: it is done

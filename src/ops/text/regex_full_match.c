@@ -32,7 +32,7 @@ static void arena_free(void *block, void *arena)
 
 static hob_status compile(const struct op_prepare *node, const struct buffer *translated, const pcre2_code **ret_code)
 {
-    const uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
+    const uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_ALT_CIRCUMFLEX |
                              PCRE2_NO_AUTO_POSSESS | PCRE2_NEVER_BACKSLASH_C;
     pcre2_general_context *general = pcre2_general_context_create(arena_malloc, arena_free, node->arena);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
@@ -54,12 +54,14 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     struct regex_params *params = ARENA_NEW(node->arena, struct regex_params, 1);
     const struct attribute *pattern = attributes_find(node->attributes, "pattern");
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
-    if (!pattern || pattern->kind != ATTRIBUTE_STRING) FAIL(node->error, HOB_BAD_GRAPH, "%s: pattern: missing, expected text", node->node_name);
+    if (!pattern || pattern->kind != ATTRIBUTE_STRING)
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: pattern: missing, expected text", node->node_name);
     if (pattern->string.n_bytes > MAX_PATTERN_BYTES)
-        FAIL(node->error, HOB_LIMIT, "%s: pattern: found %zu bytes, expected at most %d", node->node_name, pattern->string.n_bytes,
-             MAX_PATTERN_BYTES);
+        FAIL(node->error, HOB_LIMIT, "%s: pattern: found %zu bytes, expected at most %d", node->node_name,
+             pattern->string.n_bytes, MAX_PATTERN_BYTES);
     const char *why = re2_translate(pattern->string.bytes, pattern->string.n_bytes, &translated);
-    if (why) FAIL_CLEANUP(node->error, HOB_BAD_GRAPH, "%s: pattern: found %s, expected RE2's syntax", node->node_name, why);
+    if (why)
+        FAIL_CLEANUP(node->error, HOB_BAD_GRAPH, "%s: pattern: found %s, expected RE2's syntax", node->node_name, why);
     if (translated.is_failed) FAIL_CLEANUP(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     TRY_CLEANUP(compile(node, &translated, &params->code));
     *ret_params = params;
@@ -86,7 +88,8 @@ struct matcher {
 static hob_status grow_workspace(struct op_context *ctx, struct matcher *matcher)
 {
     if (matcher->n_workspace == MOST_WORKSPACE_INTS)
-        OP_FAIL(ctx, HOB_LIMIT, "the pattern is too large to match: it is in more than %d places at once", MOST_WORKSPACE_INTS / 6);
+        OP_FAIL(ctx, HOB_LIMIT, "the pattern is too large to match: it is in more than %d places at once",
+                MOST_WORKSPACE_INTS / 6);
     matcher->n_workspace = matcher->n_workspace ? 4 * matcher->n_workspace : LEAST_WORKSPACE_INTS;
     if (matcher->n_workspace > MOST_WORKSPACE_INTS) matcher->n_workspace = MOST_WORKSPACE_INTS;
     matcher->workspace = ARENA_NEW(ctx->scratch, int, matcher->n_workspace);
@@ -104,7 +107,8 @@ static hob_status init_matcher(struct op_context *ctx, struct matcher *ret_match
     return grow_workspace(ctx, ret_matcher);
 }
 
-static hob_status match(struct op_context *ctx, struct matcher *matcher, const struct tensor_string *text, bool *ret_is_match)
+static hob_status match(struct op_context *ctx, struct matcher *matcher, const struct tensor_string *text,
+                        bool *ret_is_match)
 {
     PCRE2_SPTR bytes = (PCRE2_SPTR)(text->n_bytes ? text->bytes : "");
     int found;
@@ -136,6 +140,15 @@ static hob_status run(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_regex_full_match = {.name = "RegexFullMatch", .domain = "", .since = 20, .min_inputs = 1, .max_inputs = 1,
-                                           .min_outputs = 1, .max_outputs = 1, .types = TYPE(STRING), .flags = OP_STRIDED_INPUTS,
-                                           .prepare = prepare, .infer = infer, .run = run};
+const struct op_def op_regex_full_match = {.name = "RegexFullMatch",
+                                           .domain = "",
+                                           .since = 20,
+                                           .min_inputs = 1,
+                                           .max_inputs = 1,
+                                           .min_outputs = 1,
+                                           .max_outputs = 1,
+                                           .types = TYPE(STRING),
+                                           .flags = OP_STRIDED_INPUTS,
+                                           .prepare = prepare,
+                                           .infer = infer,
+                                           .run = run};

@@ -35,6 +35,14 @@ static hob_status run(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_string_concat = {.name = "StringConcat", .domain = "", .since = 20, .min_inputs = 2, .max_inputs = 2,
-                                        .min_outputs = 1, .max_outputs = 1, .types = TYPE(STRING), .flags = OP_STRIDED_INPUTS,
-                                        .infer = elementwise_infer_broadcast, .run = run};
+const struct op_def op_string_concat = {.name = "StringConcat",
+                                        .domain = "",
+                                        .since = 20,
+                                        .min_inputs = 2,
+                                        .max_inputs = 2,
+                                        .min_outputs = 1,
+                                        .max_outputs = 1,
+                                        .types = TYPE(STRING),
+                                        .flags = OP_STRIDED_INPUTS,
+                                        .infer = elementwise_infer_broadcast,
+                                        .run = run};

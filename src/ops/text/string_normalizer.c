@@ -33,7 +33,8 @@ static uint32_t change_char(uint32_t c, enum letter_case to, bool is_turkish)
 enum { CHAR_BYTES = 4 };
 
 /* text in another case, at ret_bytes (room for CHAR_BYTES for each of text's bytes); bytes that are no UTF-8 stay. */
-static struct tensor_string change_case(const struct tensor_string *text, enum letter_case to, bool is_turkish, char *ret_bytes)
+static struct tensor_string change_case(const struct tensor_string *text, enum letter_case to, bool is_turkish,
+                                        char *ret_bytes)
 {
     size_t n_written = 0;
     for (size_t at = 0, n; at < text->n_bytes; at += n) {
@@ -70,7 +71,8 @@ static hob_status read_action(const struct op_prepare *node, enum letter_case *r
         *ret_action = (enum letter_case)i;
         return HOB_OK;
     }
-    FAIL(node->error, HOB_BAD_GRAPH, "%s: case_change_action: found \"%s\", expected LOWER, UPPER or NONE", node->node_name, action);
+    FAIL(node->error, HOB_BAD_GRAPH, "%s: case_change_action: found \"%s\", expected LOWER, UPPER or NONE",
+         node->node_name, action);
 }
 
 static bool prepare_stop_words(const struct op_prepare *node, struct normalizer_params *params)
@@ -123,7 +125,8 @@ static hob_status normalize(struct op_context *ctx, const struct tensor_string *
             !change_case_in(ctx->scratch, &items[i], CASE_LOWER, params->is_turkish, &compared))
             OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
         if (lookup_find_text(&params->stop_words, &compared) >= 0) continue;
-        if (params->action != CASE_AS_IS && !change_case_in(ctx->scratch, &items[i], params->action, params->is_turkish, &changed))
+        if (params->action != CASE_AS_IS &&
+            !change_case_in(ctx->scratch, &items[i], params->action, params->is_turkish, &changed))
             OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
         ret_kept[n_kept++] = changed;
     }
@@ -146,6 +149,15 @@ static hob_status run(struct op_context *ctx)
     return string_items_copy(ctx, kept, n_kept, ctx->outputs[0]->data);
 }
 
-const struct op_def op_string_normalizer = {.name = "StringNormalizer", .domain = "", .since = 10, .min_inputs = 1, .max_inputs = 1,
-                                            .min_outputs = 1, .max_outputs = 1, .types = TYPE(STRING),
-                                            .flags = OP_STRIDED_INPUTS | OP_ALLOCATES, .prepare = prepare, .infer = infer, .run = run};
+const struct op_def op_string_normalizer = {.name = "StringNormalizer",
+                                            .domain = "",
+                                            .since = 10,
+                                            .min_inputs = 1,
+                                            .max_inputs = 1,
+                                            .min_outputs = 1,
+                                            .max_outputs = 1,
+                                            .types = TYPE(STRING),
+                                            .flags = OP_STRIDED_INPUTS | OP_ALLOCATES,
+                                            .prepare = prepare,
+                                            .infer = infer,
+                                            .run = run};

@@ -108,7 +108,8 @@ static hob_status write_counts(struct op_context *ctx, const struct tensor_strin
     *ret_longest = 0;
     for (int64_t i = 0; i < n_items; i++) {
         struct part_walk walk = {.params = ctx->params, .rest = items[i]};
-        while (next_part(&walk, &ignored)) {}
+        while (next_part(&walk, &ignored)) {
+        }
         if (counts) counts[i] = walk.n_parts;
         if (walk.n_parts > *ret_longest) *ret_longest = walk.n_parts;
     }
@@ -140,6 +141,15 @@ static hob_status run(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_string_split = {.name = "StringSplit", .domain = "", .since = 20, .min_inputs = 1, .max_inputs = 1,
-                                       .min_outputs = 1, .max_outputs = 2, .types = TYPE(STRING),
-                                       .flags = OP_STRIDED_INPUTS | OP_ALLOCATES, .prepare = prepare, .infer = infer, .run = run};
+const struct op_def op_string_split = {.name = "StringSplit",
+                                       .domain = "",
+                                       .since = 20,
+                                       .min_inputs = 1,
+                                       .max_inputs = 1,
+                                       .min_outputs = 1,
+                                       .max_outputs = 2,
+                                       .types = TYPE(STRING),
+                                       .flags = OP_STRIDED_INPUTS | OP_ALLOCATES,
+                                       .prepare = prepare,
+                                       .infer = infer,
+                                       .run = run};

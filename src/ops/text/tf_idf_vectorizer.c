@@ -60,8 +60,10 @@ static hob_status read_lengths(const struct op_prepare *node, struct tf_idf_para
     params->max_length = attributes_int(node->attributes, "max_gram_length", 0);
     params->max_skip = attributes_int(node->attributes, "max_skip_count", 0);
     if (params->min_length < 1 || params->max_length < params->min_length || params->max_skip < 0)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: found n-grams of lengths %lld to %lld with %lld skips, expected 1 or more and no less than 0",
-             node->node_name, (long long)params->min_length, (long long)params->max_length, (long long)params->max_skip);
+        FAIL(node->error, HOB_BAD_GRAPH,
+             "%s: found n-grams of lengths %lld to %lld with %lld skips, expected 1 or more and no less than 0",
+             node->node_name, (long long)params->min_length, (long long)params->max_length,
+             (long long)params->max_skip);
     return HOB_OK;
 }
 
@@ -77,8 +79,9 @@ static hob_status read_tokens(const struct op_prepare *node, struct tf_idf_param
     if (pool->n_items > INT32_MAX)
         FAIL(node->error, HOB_LIMIT, "%s: found a pool of %zu tokens, too many", node->node_name, pool->n_items);
     pool->tokens = ARENA_NEW(node->arena, int64_t, pool->n_items);
-    bool is_made = params->is_text ? lookup_init_texts(&params->tokens, node->arena, texts->strings, pool->n_items)
-                                   : lookup_init_numbers(&params->tokens, node->arena, (const uint64_t *)numbers, pool->n_items);
+    bool is_made = params->is_text
+                       ? lookup_init_texts(&params->tokens, node->arena, texts->strings, pool->n_items)
+                       : lookup_init_numbers(&params->tokens, node->arena, (const uint64_t *)numbers, pool->n_items);
     if (!pool->tokens || !is_made) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     for (size_t i = 0; i < pool->n_items; i++)
         pool->tokens[i] = params->is_text ? lookup_find_text(&params->tokens, &texts->strings[i])
@@ -94,9 +97,11 @@ static hob_status cut_pool(const struct op_prepare *node, struct tf_idf_params *
     pool->lengths = ARENA_NEW(node->arena, int64_t, pool->n_items);
     if (!pool->starts || !pool->lengths) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     for (size_t i = 0; i < n_counts; i++) {
-        int64_t begin = counts[i], end = i + 1 < n_counts ? counts[i + 1] : (int64_t)pool->n_items, length = (int64_t)i + 1;
+        int64_t begin = counts[i], end = i + 1 < n_counts ? counts[i + 1] : (int64_t)pool->n_items,
+                length = (int64_t)i + 1;
         if (begin < 0 || end < begin || end > (int64_t)pool->n_items || (end - begin) % length)
-            FAIL(node->error, HOB_BAD_GRAPH, "%s: ngram_counts: found %lld to %lld for the n-grams of %lld tokens in a pool of %zu",
+            FAIL(node->error, HOB_BAD_GRAPH,
+                 "%s: ngram_counts: found %lld to %lld for the n-grams of %lld tokens in a pool of %zu",
                  node->node_name, (long long)begin, (long long)end, (long long)length, pool->n_items);
         for (; begin < end; begin += length) {
             pool->starts[pool->n_grams] = (size_t)begin;
@@ -114,8 +119,9 @@ static hob_status read_outputs(const struct op_prepare *node, struct tf_idf_para
     params->indexes = attributes_ints(node->attributes, "ngram_indexes", &n_indexes);
     params->weights = attributes_floats(node->attributes, "weights", &n_weights);
     if (n_indexes != params->n_grams || (n_weights && n_weights != n_indexes))
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: found %zu ngram_indexes and %zu weights for %zu n-grams, expected as many of each",
-             node->node_name, n_indexes, n_weights, params->n_grams);
+        FAIL(node->error, HOB_BAD_GRAPH,
+             "%s: found %zu ngram_indexes and %zu weights for %zu n-grams, expected as many of each", node->node_name,
+             n_indexes, n_weights, params->n_grams);
     if (!n_weights) params->weights = NULL;
     for (size_t g = 0; g < n_indexes; g++) {
         if (params->indexes[g] < 0 || params->indexes[g] > INT32_MAX)
@@ -127,7 +133,8 @@ static hob_status read_outputs(const struct op_prepare *node, struct tf_idf_para
 }
 
 /* nodes[g]: the node that gram g has reached on the level before. */
-static bool make_level(struct arena *arena, const struct pool *pool, int64_t depth, int64_t *nodes, struct gram_level *ret_level)
+static bool make_level(struct arena *arena, const struct pool *pool, int64_t depth, int64_t *nodes,
+                       struct gram_level *ret_level)
 {
     size_t n_keys = 0, *grams = ARENA_NEW(arena, size_t, pool->n_grams);
     uint64_t *keys = ARENA_NEW(arena, uint64_t, pool->n_grams);
@@ -209,8 +216,8 @@ static hob_status load_tokens(struct op_context *ctx, int64_t **ret_tokens)
 }
 
 /* Counts the n-grams of at least min_length that begin at `at`, their tokens `distance` apart. */
-static void count_from(const struct tf_idf_params *params, const int64_t *row, int64_t n_row, int64_t at, int64_t distance,
-                       int64_t min_length, int64_t *counts)
+static void count_from(const struct tf_idf_params *params, const int64_t *row, int64_t n_row, int64_t at,
+                       int64_t distance, int64_t min_length, int64_t *counts)
 {
     int64_t reached = 0;
     for (size_t l = 0; l < params->n_levels; l++) {
@@ -261,6 +268,14 @@ static hob_status run(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_tf_idf_vectorizer = {.name = "TfIdfVectorizer", .domain = "", .since = 9, .min_inputs = 1, .max_inputs = 1,
-                                            .min_outputs = 1, .max_outputs = 1, .types = TYPE(STRING) | TYPE(I32) | TYPE(I64),
-                                            .prepare = prepare, .infer = infer, .run = run};
+const struct op_def op_tf_idf_vectorizer = {.name = "TfIdfVectorizer",
+                                            .domain = "",
+                                            .since = 9,
+                                            .min_inputs = 1,
+                                            .max_inputs = 1,
+                                            .min_outputs = 1,
+                                            .max_outputs = 1,
+                                            .types = TYPE(STRING) | TYPE(I32) | TYPE(I64),
+                                            .prepare = prepare,
+                                            .infer = infer,
+                                            .run = run};
