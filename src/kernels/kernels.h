@@ -78,6 +78,58 @@ enum { ATTENTION_TILE_ROWS = 24 };
 /* false: they overflow. All sizes >= 0. */
 HOB_MUST_CHECK bool attention_scratch_floats(int64_t n_keys, int64_t width, int64_t value_width, size_t *ret_floats);
 
+/* patches_f32: what the windows of a convolution cover, as panels (panel.h's order, a column for each output pixel), so that
+ * gemm_f32 of the weights [M, n_channels * taps] and these panels is the convolution. Step c * taps + t of a column is the
+ * input of channel c under tap t (row-major), at o * stride + t * dilation + origin on each axis, and 0 where that lies outside. The columns
+ * that the last panel lacks are zeros. */
+enum { PATCHES_MAX_RANK = 6 };
+struct patches_f32_args {
+    const float *x;               /* [n_channels, inputs…]; a channel's items in row-major order without gaps */
+    int64_t channel_stride;
+    int64_t n_channels;
+    int rank;                     /* spatial axes, 1 … PATCHES_MAX_RANK */
+    int64_t inputs[PATCHES_MAX_RANK], outputs[PATCHES_MAX_RANK], taps[PATCHES_MAX_RANK];
+    int64_t strides[PATCHES_MAX_RANK], dilations[PATCHES_MAX_RANK];
+    int64_t origins[PATCHES_MAX_RANK]; /* minus the pad */
+    int64_t pixel_begin, n_pixels; /* a range of the outputs, row-major */
+    float *panels;                /* panel_count(n_pixels) * n_channels * taps * PANEL_COLUMNS; aligned to 64 bytes */
+};
+
+/* depthwise_f32: rows [row_begin,row_end) of one channel's plane: for each output 0, then one fused multiply-add for each tap in
+ * row-major order, inputs outside the plane as 0. Strides, dilations and origins: [0] down, [1] along a row, as in patches_f32. */
+struct depthwise_f32_args {
+    const float *x;               /* [height, width] */
+    int64_t height, width;
+    const float *weights;         /* [taps[0], taps[1]] */
+    int64_t taps[2], strides[2], dilations[2], origins[2];
+    float *y;                     /* [.., out_width]; row 0 whatever row_begin is */
+    int64_t out_width, row_begin, row_end;
+    float *scratch;               /* depthwise_scratch_floats of them, aligned to 64 bytes; one for each thread */
+};
+
+/* What depthwise_f32 needs for args without the pointers and rows. false: it overflows. */
+HOB_MUST_CHECK bool depthwise_scratch_floats(const struct depthwise_f32_args *args, size_t *ret_floats);
+
+/* finish_f32: what a layer does to its sums, in place: y = act(y + bias + before) * scale + shift + after, each step rounded, those
+ * that are not given left out. act(x) of alpha a and beta b:
+ *   RELU max(x, 0); LEAKY_RELU x < 0 ? a x : x; CLIP min(max(x, a), b); SIGMOID, SILU, TANH, GELU as the functions below;
+ *   HARD_SIGMOID min(max(fma(x, a, b), 0), 1); HARD_SWISH x * HARD_SIGMOID(x). A NaN stays one. */
+enum finish_activation {
+    FINISH_NONE, FINISH_RELU, FINISH_LEAKY_RELU, FINISH_CLIP, FINISH_SIGMOID, FINISH_HARD_SIGMOID, FINISH_HARD_SWISH, FINISH_SILU,
+    FINISH_TANH, FINISH_GELU
+};
+struct finish_f32_args {
+    float *y;                     /* [n_rows, n_columns] */
+    int64_t y_stride, n_rows, n_columns;
+    const float *bias;            /* [n_rows] or NULL */
+    const float *before, *after;  /* like y, or NULL */
+    int64_t before_stride, after_stride;
+    enum finish_activation activation;
+    float alpha, beta;
+    float scale, shift;           /* looked at when is_scaled */
+    bool is_scaled;
+};
+
 /* softmax_f32: y = exp(x - max) / sum; log_softmax_f32: y = x - max - log(sum). max is exact, sum is by lanes. In place
  * allowed. A NaN, a +inf or nothing but -inf makes the row NaN. */
 

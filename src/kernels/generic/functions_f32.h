@@ -1,4 +1,4 @@
-/* exp and log of one number, for the functions and the rows that need them. The order of operations is the contract: every
+/* Functions of one number, in the fewest operations that keep the error bounds of kernels.h. The order of operations is the contract: every
  * table repeats it step by step. `a > b ? a : b` keeps a NaN in b, as the x86 instructions do.
  */
 #ifndef KERNELS_GENERIC_FUNCTIONS_F32_H
@@ -7,6 +7,7 @@
 #include "kernels/coefficients.h"
 #include "quant/half.h"
 
+#include <float.h>
 #include <stdbool.h>
 
 static inline float exp_item(float x)
@@ -54,6 +55,69 @@ static inline float log_item(float x)
     if (x == 0) y = -INFINITY;
     if (!(x >= 0)) y = NAN;
     return y;
+}
+
+static inline float tanh_item(float x)
+{
+    float t = fabsf(x), square = t * t;
+    float p = TANH_P4;
+    p = fmaf(p, square, TANH_P3);
+    p = fmaf(p, square, TANH_P2);
+    p = fmaf(p, square, TANH_P1);
+    p = fmaf(p, square, TANH_P0);
+    float near = fmaf(t * square, p, t);
+    float far = 1.0f - 2.0f / (exp_item(t + t) + 1.0f);
+    return copysignf(t < TANH_LIMIT ? near : far, x);
+}
+
+static inline float erf_item(float x)
+{
+    float t = fabsf(x), square = t * t;
+    float p = ERF_P6;
+    p = fmaf(p, square, ERF_P5);
+    p = fmaf(p, square, ERF_P4);
+    p = fmaf(p, square, ERF_P3);
+    p = fmaf(p, square, ERF_P2);
+    p = fmaf(p, square, ERF_P1);
+    p = fmaf(p, square, ERF_P0);
+    float near = fmaf(p, t, t);
+    float s = ERF_GREATEST < t ? ERF_GREATEST : t;
+    float q = ERF_Q5;
+    q = fmaf(q, s, ERF_Q4);
+    q = fmaf(q, s, ERF_Q3);
+    q = fmaf(q, s, ERF_Q2);
+    q = fmaf(q, s, ERF_Q1);
+    q = fmaf(q, s, ERF_Q0);
+    float far = 1.0f - exp_item(fmaf(q, s, -s));
+    return copysignf(t < ERF_LIMIT ? near : far, x);
+}
+
+/* exp of a negative number only: so nothing overflows, and small results keep their digits. */
+static inline float sigmoid_item(float x)
+{
+    float e = exp_item(-fabsf(x));
+    return (x >= 0 ? 1.0f : e) / (e + 1.0f);
+}
+
+/* -inf times 0 would be NaN; the limit is 0. */
+static inline float finite_below(float x)
+{
+    return -FLT_MAX > x ? -FLT_MAX : x;
+}
+
+static inline float silu_item(float x)
+{
+    return finite_below(x) * sigmoid_item(x);
+}
+
+static inline float gelu_item(float x)
+{
+    return finite_below(x) * 0.5f * (erf_item(x * SQRT_HALF) + 1.0f);
+}
+
+static inline float gelu_tanh_item(float x)
+{
+    return finite_below(x) * sigmoid_item(x * fmaf(x * x, GELU_TANH_G3, GELU_TANH_G1));
 }
 
 #endif

@@ -1,0 +1,79 @@
+/* Bias, addends and activation in one pass over the sums, eight at a time; one loop for each activation. */
+#if defined(__x86_64__)
+#include "kernels/x86_avx2/functions_f32.h"
+#include "kernels/x86_avx2/x86_avx2.h"
+
+ALWAYS_INLINE __m256 hard_sigmoid8(__m256 x, float alpha, float beta)
+{
+    __m256 y = _mm256_fmadd_ps(x, all(alpha), all(beta));
+    return _mm256_min_ps(all(1.0f), _mm256_max_ps(_mm256_setzero_ps(), y));
+}
+
+ALWAYS_INLINE __m256 activate8(__m256 x, const enum finish_activation activation, float alpha, float beta)
+{
+    switch (activation) {
+    case FINISH_NONE: return x;
+    case FINISH_RELU: return _mm256_max_ps(_mm256_setzero_ps(), x);
+    case FINISH_LEAKY_RELU:
+        return _mm256_blendv_ps(x, _mm256_mul_ps(all(alpha), x), _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+    case FINISH_CLIP: return _mm256_min_ps(all(beta), _mm256_max_ps(all(alpha), x));
+    case FINISH_SIGMOID: return sigmoid8(x);
+    case FINISH_HARD_SIGMOID: return hard_sigmoid8(x, alpha, beta);
+    case FINISH_HARD_SWISH: return _mm256_mul_ps(x, hard_sigmoid8(x, alpha, beta));
+    case FINISH_SILU: return silu8(x);
+    case FINISH_TANH: return tanh8(x);
+    case FINISH_GELU: return gelu8(x);
+    }
+    return x;
+}
+
+/* n: LANES, or fewer for the last of a row. */
+ALWAYS_INLINE __m256 load_n(const float *x, int64_t n)
+{
+    return n >= LANES ? _mm256_loadu_ps(x) : load_first(x, n);
+}
+
+ALWAYS_INLINE void finish_eight(const struct finish_f32_args *args, const enum finish_activation activation, __m256 bias, float *y,
+                                const float *before, const float *after, int64_t n)
+{
+    __m256 x = load_n(y, n);
+    if (args->bias) x = _mm256_add_ps(x, bias);
+    if (before) x = _mm256_add_ps(x, load_n(before, n));
+    x = activate8(x, activation, args->alpha, args->beta);
+    if (args->is_scaled) x = _mm256_add_ps(_mm256_mul_ps(x, all(args->scale)), all(args->shift));
+    if (after) x = _mm256_add_ps(x, load_n(after, n));
+    if (n >= LANES) _mm256_storeu_ps(y, x);
+    else store_first(y, n, x);
+}
+
+ALWAYS_INLINE void finish_rows(const struct finish_f32_args *args, const enum finish_activation activation)
+{
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        float *y = args->y + row * args->y_stride;
+        const float *before = args->before ? args->before + row * args->before_stride : NULL;
+        const float *after = args->after ? args->after + row * args->after_stride : NULL;
+        __m256 bias = all(args->bias ? args->bias[row] : 0);
+        int64_t i = 0;
+        for (; i + LANES <= args->n_columns; i += LANES)
+            finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL, LANES);
+        if (i < args->n_columns)
+            finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL, args->n_columns - i);
+    }
+}
+
+void x86_avx2_finish_f32(const struct finish_f32_args *args)
+{
+    switch (args->activation) {
+    case FINISH_NONE: finish_rows(args, FINISH_NONE); break;
+    case FINISH_RELU: finish_rows(args, FINISH_RELU); break;
+    case FINISH_LEAKY_RELU: finish_rows(args, FINISH_LEAKY_RELU); break;
+    case FINISH_CLIP: finish_rows(args, FINISH_CLIP); break;
+    case FINISH_SIGMOID: finish_rows(args, FINISH_SIGMOID); break;
+    case FINISH_HARD_SIGMOID: finish_rows(args, FINISH_HARD_SIGMOID); break;
+    case FINISH_HARD_SWISH: finish_rows(args, FINISH_HARD_SWISH); break;
+    case FINISH_SILU: finish_rows(args, FINISH_SILU); break;
+    case FINISH_TANH: finish_rows(args, FINISH_TANH); break;
+    case FINISH_GELU: finish_rows(args, FINISH_GELU); break;
+    }
+}
+#endif
