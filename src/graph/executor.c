@@ -24,6 +24,8 @@ struct executor {
     const struct program *program;
     struct provider *provider;
     struct executor *parent; /* of a subgraph's executor */
+    struct executor *root;   /* the outermost parent; itself when it has none */
+    struct executor_guard guard; /* the root's counts */
     struct arena arena;      /* life of the executor */
     struct arena scratch;    /* life of a step */
     struct arena overflow;   /* life of a run */
@@ -43,11 +45,34 @@ static hob_status no_memory(const struct executor *executor, hob_error *error)
     FAIL(error, HOB_NO_MEMORY, "graph %s: out of memory for a session", executor->program->graph->name);
 }
 
+/* ---- limits ---- */
+
+void executor_set_guard(struct executor *executor, const struct executor_guard *guard)
+{
+    executor->guard = *guard;
+}
+
+static bool is_stopped(const struct executor *executor)
+{
+    const struct executor_guard *guard = &executor->root->guard;
+    return guard->is_stopped && guard->is_stopped(guard->context);
+}
+
+static hob_status check_bytes(const struct executor *executor, size_t n_bytes, size_t n_used_bytes, hob_error *error)
+{
+    size_t max_bytes = executor->root->guard.max_bytes;
+    if (max_bytes && (n_bytes > max_bytes || n_used_bytes > max_bytes - n_bytes))
+        FAIL(error, HOB_LIMIT, "found %zu bytes of activations and %zu in use, expected at most %zu", n_bytes,
+             n_used_bytes, max_bytes);
+    return HOB_OK;
+}
+
 /* ---- memory for outputs ---- */
 
 static hob_status overflow_allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
 {
     struct step_context *context = (struct step_context *)ctx;
+    TRY(check_bytes(context->executor, size_bytes, context->executor->overflow.total_bytes, ctx->error));
     *ret_bytes = arena_alloc(&context->executor->overflow, size_bytes, 64);
     if (!*ret_bytes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory for %zu bytes", size_bytes);
     return HOB_OK;
@@ -165,6 +190,7 @@ hob_status executor_run_steps(struct executor *executor, hob_error *error)
     for (uint32_t s = 0; s < executor->program->n_steps; s++) {
         struct step_context *context = &executor->contexts[s];
         context->op.error = error;
+        if (is_stopped(executor)) FAIL(error, HOB_CANCELLED, "stopped before %s", context->op.node_name);
         arena_clear(&executor->scratch);
         hob_status status = needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context);
         if (__builtin_expect(status != HOB_OK, 0)) return name_failure(context, status);
@@ -218,6 +244,11 @@ static hob_status make_plan(struct executor *executor, const struct executor_bou
 {
     struct plan *plan;
     TRY(plan_new(executor->program, executor->provider->kernels, bounds->inputs, bounds->n_used, &plan, error));
+    hob_status status = check_bytes(executor, plan->n_bytes, 0, error);
+    if (status != HOB_OK) {
+        plan_free(plan);
+        return status;
+    }
     if (plan->n_bytes > executor->block_bytes) {
         unsigned char *block = memory_aligned(plan->n_bytes);
         if (!block) {
@@ -247,6 +278,7 @@ static struct tensor *bound_inputs(struct executor *executor)
 hob_status executor_run(struct executor *executor, const struct executor_bounds *bounds, hob_error *error)
 {
     const struct graph *graph = executor->program->graph;
+    if (is_stopped(executor)) FAIL(error, HOB_CANCELLED, "stopped before graph %s", graph->name);
     for (uint32_t i = 0; i < graph->n_inputs; i++)
         TRY(check_input(graph, i, &executor->values[graph->inputs[i]], error));
     arena_clear(&executor->scratch);
@@ -416,6 +448,7 @@ static hob_status new_executor(const struct program *program, struct provider *p
     executor->program = program;
     executor->provider = provider;
     executor->parent = parent;
+    executor->root = parent ? parent->root : executor;
     executor->state_capacity = state_capacity;
     arena_init(&executor->arena, 64 * 1024);
     arena_init(&executor->scratch, 64 * 1024);

@@ -23,11 +23,22 @@ struct executor_bounds {
     int64_t n_used;
 };
 
+/* For callers that do not trust a model, or may lose interest in it. */
+struct executor_guard {
+    bool (*is_stopped)(void *context); /* asked before each run and step, those of subgraphs too; NULL: nobody stops it */
+    void *context;
+    size_t max_bytes; /* of an executor's activations; 0: what the machine gives */
+};
+
 /* state_capacity: positions each state has room for; its buffers are reserved now (pages are touched as they fill).
  * program and provider must outlive the executor. Fails: HOB_NO_MEMORY, HOB_BAD_SHAPE. */
 HOB_MUST_CHECK hob_status executor_new(const struct program *program, struct provider *provider, int64_t state_capacity,
                                        struct executor **ret_executor, hob_error *error);
 void executor_free(struct executor *executor); /* takes NULL */
+
+/* Holds for all later runs; the struct is copied. A run that is stopped fails with HOB_CANCELLED, one that needs more with
+ * HOB_LIMIT. */
+void executor_set_guard(struct executor *executor, const struct executor_guard *guard);
 
 /* Input i (order of graph->inputs) of the next runs. The tensor struct is copied, its elements are not. */
 void executor_bind(struct executor *executor, uint32_t i, const struct tensor *tensor);

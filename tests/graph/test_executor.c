@@ -281,12 +281,72 @@ static void test_unknown_pass_is_refused(void **state)
     stop(&bench);
 }
 
+/* y = Loop(endless, x): the body only says that it goes on, and adds v to itself when asked to. */
+static uint32_t endless_loop(struct bench *bench, uint32_t x, bool has_node)
+{
+    struct graph *body;
+    uint32_t go, v, w, i;
+    assert_int_equal(graph_new(bench->graph, &body, NULL), HOB_OK);
+    assert_int_equal(graph_add_input(body, "i", DTYPE_I64, 0, NULL, NULL, &i, NULL), HOB_OK);
+    assert_int_equal(graph_add_input(body, "go", DTYPE_BOOL, 0, NULL, NULL, &go, NULL), HOB_OK);
+    assert_int_equal(graph_add_input(body, "v", DTYPE_F32, -1, NULL, NULL, &v, NULL), HOB_OK);
+    struct node_spec add = {.op_type = "Add", .inputs = (uint32_t[]){v, v}, .n_inputs = 2, .n_outputs = 1, .state = STATE_NONE};
+    w = v;
+    if (has_node) assert_int_equal(graph_add_node(body, &add, &w, NULL), HOB_OK);
+    assert_int_equal(graph_add_output(body, go, NULL), HOB_OK);
+    assert_int_equal(graph_add_output(body, w, NULL), HOB_OK);
+    struct graph **graphs = ARENA_NEW(&bench->graph->arena, struct graph *, 1);
+    assert_non_null(graphs);
+    *graphs = body;
+    struct attribute attribute = {.name = "body", .kind = ATTRIBUTE_GRAPH, .n_items = 1, .graphs = graphs};
+    return builder_op(&bench->builder, "Loop", (uint32_t[]){VALUE_NONE, VALUE_NONE, x}, 3, &attribute, 1);
+}
+
+static bool is_third_time(void *context)
+{
+    int *n_asked = context;
+    return ++*n_asked >= 3;
+}
+
+static hob_status run_guarded(bool has_node, const struct executor_guard *guard, hob_error *error)
+{
+    struct bench bench;
+    float data[] = {1, 2, 3};
+    struct tensor bound = floats(1, (int64_t[]){3}, data);
+    start(&bench);
+    uint32_t x = builder_input(&bench.builder, "x", DTYPE_F32, 1, (int64_t[]){3}, NULL);
+    builder_output(&bench.builder, "y", endless_loop(&bench, x, has_node));
+    compile(&bench, "all", 0);
+    executor_bind(bench.executor, 0, &bound);
+    executor_set_guard(bench.executor, guard);
+    hob_status status = executor_run(bench.executor, NULL, error);
+    stop(&bench);
+    return status;
+}
+
+static void test_endless_loops_are_stopped(void **state)
+{
+    (void)state;
+    hob_error error;
+    for (int has_node = 0; has_node < 2; has_node++) {
+        int n_asked = 0;
+        struct executor_guard asks = {.is_stopped = is_third_time, .context = &n_asked};
+        assert_int_equal(run_guarded(has_node, &asks, &error), HOB_CANCELLED);
+        assert_non_null(strstr(error.message, "stopped before"));
+        assert_int_equal(n_asked, 3);
+        struct executor_guard small = {.max_bytes = 1 << 20};
+        assert_int_equal(run_guarded(has_node, &small, &error), HOB_LIMIT);
+        assert_non_null(strstr(error.message, "expected at most 1048576"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_affine_without_passes),        cmocka_unit_test(test_affine_with_passes),
         cmocka_unit_test(test_wrong_inputs_are_refused),     cmocka_unit_test(test_shapes_computed_from_shapes),
         cmocka_unit_test(test_cache_becomes_state),          cmocka_unit_test(test_steady_state_allocates_nothing),
+        cmocka_unit_test(test_endless_loops_are_stopped),
         cmocka_unit_test(test_passes_shrink),                cmocka_unit_test(test_unknown_pass_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
