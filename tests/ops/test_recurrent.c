@@ -1,11 +1,10 @@
 /* RNN, GRU and LSTM against PyTorch's layers (tools/make-recurrent-goldens.py), and every option against plain scalar formulas
  * written here; types, layouts, packed weights, threads and what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+
+#include "unit.h"
 
 #include "kernels/panel.h"
-#include "tests/ops/run_op.h"
+#include "ops/run_op.h"
 
 #include <math.h>
 
@@ -342,7 +341,6 @@ static void test_options(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        print_message("case %zu: %s\n", i, cases[i].op);
         check_formula(&cases[i], DTYPE_F32, 1e-5f);
         check_formula(&cases[i], DTYPE_F64, 1e-6f);
         check_formula(&cases[i], DTYPE_F16, 1.5e-3f);
