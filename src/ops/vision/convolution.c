@@ -14,18 +14,20 @@ struct job {
     const struct convolution *convolution;
     const struct kernels *kernels;
     struct thread_scratch *scratch;
-    int64_t n_taps, n_pixels;              /* of a window; of an output plane */
+    int64_t n_taps, n_steps;               /* of a window, in one channel and in all */
+    int64_t n_pixels;                      /* of an output plane */
     int64_t n_input_items;                 /* of an input plane */
     int64_t block_pixels, blocks_per_plane;
     int64_t block_outputs, blocks_of_outputs;
     int64_t panel_floats;                  /* where the sums of a spread block begin in the scratch */
 };
 
+/* Overflows only for tensors without items, whose sizes nobody checked; so it wraps, and is not looked at then. */
 static int64_t product(int rank, const int64_t *factors)
 {
-    int64_t all = 1;
-    for (int axis = 0; axis < rank; axis++) all *= factors[axis];
-    return all;
+    uint64_t all = 1;
+    for (int axis = 0; axis < rank; axis++) all *= (uint64_t)factors[axis];
+    return (int64_t)all;
 }
 
 static int64_t at_most(int64_t n, int64_t limit)
@@ -75,6 +77,7 @@ static struct block block_at(const struct job *job, int64_t index)
 static void read_patches(const struct job *job, const struct block *block, float *panels)
 {
     const struct convolution *c = job->convolution;
+    if (!c->n_channels) return;
     struct patches_f32_args args = {
         .x = c->x + (block->batch * c->n_groups + block->group) * c->n_channels * job->n_input_items,
         .channel_stride = job->n_input_items, .n_channels = c->n_channels, .rank = c->rank,
@@ -138,7 +141,7 @@ static void spread_block(const struct job *job, const struct block *block, const
 static void run_block(const struct job *job, const struct block *block, float *panels)
 {
     const struct convolution *c = job->convolution;
-    int64_t k = c->n_channels * job->n_taps, output = block->group * c->n_outputs + block->output;
+    int64_t k = job->n_steps, output = block->group * c->n_outputs + block->output;
     int64_t at = (block->batch * c->n_groups * c->n_outputs + output) * job->n_pixels + block->pixel;
     int64_t stride = c->is_spread ? block->n_pixels : job->n_pixels;
     float *y = c->is_spread ? panels + job->panel_floats : c->y + at;
@@ -165,7 +168,7 @@ static void run_blocks(void *context, size_t begin, size_t end)
 static void cut_blocks(struct job *job, int64_t n_threads)
 {
     const struct convolution *c = job->convolution;
-    int64_t k = c->n_channels * job->n_taps, n_wanted = n_threads > 1 ? n_threads * UNITS_PER_THREAD : 1;
+    int64_t k = job->n_steps, n_wanted = n_threads > 1 ? n_threads * UNITS_PER_THREAD : 1;
     int64_t n_planes = c->n_batches * c->n_groups;
     int64_t pixels = at_most(BLOCK_FLOATS / (k + 1), MOST_BLOCK_PIXELS), share = count_blocks(job->n_pixels * n_planes, n_wanted);
     pixels = at_most(at_most(pixels, share), job->n_pixels);
@@ -179,7 +182,7 @@ static void cut_blocks(struct job *job, int64_t n_threads)
 static hob_status run_panels(struct op_context *ctx, struct job *job)
 {
     const struct convolution *c = job->convolution;
-    int64_t k = c->n_channels * job->n_taps, n_sums;
+    int64_t k = job->n_steps, n_sums;
     struct thread_scratch scratch;
     cut_blocks(job, (int64_t)thread_pool_n_threads(ctx->pool));
     n_sums = c->is_spread ? job->block_outputs * job->block_pixels : 0;
@@ -270,6 +273,7 @@ hob_status convolution_run(struct op_context *ctx, const struct convolution *con
                       .n_pixels = product(convolution->rank, convolution->outputs),
                       .n_input_items = product(convolution->rank, convolution->inputs)};
     size_t scratch_floats;
+    job.n_steps = convolution->n_channels ? convolution->n_channels * job.n_taps : 0;
     if (!convolution->n_batches || !convolution->n_groups || !convolution->n_outputs || !job.n_pixels) return HOB_OK;
     if (is_depthwise(convolution, &scratch_floats)) return run_depthwise(ctx, &job, scratch_floats);
     return run_panels(ctx, &job);

@@ -38,7 +38,7 @@ void convolution_set_window(struct convolution *convolution, const struct window
 /* Fails: HOB_NO_MEMORY, HOB_LIMIT. */
 HOB_MUST_CHECK hob_status convolution_run(struct op_context *ctx, const struct convolution *convolution);
 
-/* The same in f64, plainly: y = chain + bias. Spread or finished convolutions are not taken. */
+/* The same in f64, plainly: y = chain + bias; finish is not looked at. */
 struct convolution_f64 {
     struct convolution shape;        /* its pointers are not looked at */
     const double *x, *weights, *bias; /* bias may be NULL */
