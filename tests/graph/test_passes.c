@@ -133,6 +133,52 @@ static uint32_t vector(struct builder *b, int64_t n, uint64_t seed)
     return constant(b, 1, &n, seed);
 }
 
+/* ---- moves ---- */
+
+static uint32_t transpose(struct builder *b, uint32_t x, const int64_t *order, size_t n_axes)
+{
+    struct attribute perm = attribute_ints("perm", order, n_axes);
+    return builder_op(b, "Transpose", &x, 1, &perm, 1);
+}
+
+static uint32_t cast(struct builder *b, uint32_t x, enum dtype to)
+{
+    struct attribute attribute = attribute_int("to", to);
+    return builder_op(b, "Cast", &x, 1, &attribute, 1);
+}
+
+static void build_moves(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), axes = builder_ints(b, (int64_t[]){1, 3}, 2);
+    uint32_t turned = transpose(b, x, (int64_t[]){1, 2, 0}, 3);
+    builder_output(b, "turned twice", OP1("Neg", transpose(b, turned, (int64_t[]){1, 0, 2}, 3)));
+    builder_output(b, "turned back", OP1("Neg", transpose(b, turned, (int64_t[]){2, 0, 1}, 3)));
+    builder_output(b, "not turned", OP1("Neg", transpose(b, x, (int64_t[]){0, 1, 2}, 3)));
+    uint32_t flat = OP2("Reshape", x, builder_ints(b, (int64_t[]){-1}, 1));
+    builder_output(b, "reshaped twice", OP1("Neg", OP2("Reshape", flat, builder_ints(b, (int64_t[]){4, -1, 3}, 3))));
+    builder_output(b, "unsqueezed and back", OP1("Neg", OP2("Squeeze", OP2("Unsqueeze", x, axes), axes)));
+    builder_output(b, "widened and back", OP1("Neg", cast(b, cast(b, x, DTYPE_F64), DTYPE_F32)));
+    struct attribute axis = attribute_int("axis", 0);
+    builder_output(b, "alone", OP1("Neg", builder_op(b, "Concat", &x, 1, &axis, 1)));
+    builder_output(b, "times one", OP1("Neg", OP2("Div", OP2("Mul", NUMBER(1), x), NUMBER(1))));
+}
+
+/* A 0 in the shape copies the dim of what is reshaped; a narrower type loses; a number may be the numerator. */
+static void build_kept_moves(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), flat = OP2("Reshape", x, builder_ints(b, (int64_t[]){-1, 12}, 2));
+    builder_output(b, "copied dim", OP1("Neg", OP2("Reshape", flat, builder_ints(b, (int64_t[]){0, 3, 4}, 3))));
+    builder_output(b, "narrowed", OP1("Neg", cast(b, cast(b, x, DTYPE_F16), DTYPE_F32)));
+    builder_output(b, "inverse", OP2("Div", NUMBER(1), x));
+}
+
+static void test_moves(void **state)
+{
+    (void)state;
+    check(build_moves, "simplify_moves", 9, batches);
+    check(build_kept_moves, "simplify_moves", 0, batches);
+}
+
 /* ---- activations ---- */
 
 static void build_gelus(struct builder *b)
@@ -287,12 +333,6 @@ static uint32_t heads_input(struct builder *b, const char *name, int64_t n_heads
     return builder_input(b, name, DTYPE_F32, 4, (int64_t[]){DIM_UNKNOWN, n_heads, DIM_UNKNOWN, WIDTH}, NULL);
 }
 
-static uint32_t transpose(struct builder *b, uint32_t x, const int64_t *order, size_t n_axes)
-{
-    struct attribute perm = attribute_ints("perm", order, n_axes);
-    return builder_op(b, "Transpose", &x, 1, &perm, 1);
-}
-
 static uint32_t softmax(struct builder *b, uint32_t x)
 {
     struct attribute axis = attribute_int("axis", -1);
@@ -391,7 +431,7 @@ static void test_attention(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms),
                                        cmocka_unit_test(test_merged_products), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
