@@ -48,6 +48,21 @@ struct gemm_strided_f32_args {
     bool is_accumulating;                     /* the chain goes on from what c holds, instead of starting at 0 */
 };
 
+/* gemm_i8: C[M,N] = A[M,K] x (B[K,N] - b_zero) in integers, modulo 2^32: exact, whatever the order, as long as the result fits.
+ * A is widened and its zero point is gone already; B is bytes as they are stored. Split work over rows (move a and c) or
+ * columns (move b, b_zero and c). */
+struct gemm_i8_args {
+    const int16_t *a;       /* [m,k], each -255 … 255, next to each other; where k is odd, item k is there and 0 */
+    int64_t a_stride;       /* from row to row, even */
+    const uint8_t *b;       /* [k,n] of uint8, or of int8 where is_b_signed; items of a row next to each other */
+    int64_t b_stride;       /* from row to row */
+    const int16_t *b_zero;  /* [n] */
+    int32_t *c;             /* [m,n]; items of a row next to each other */
+    int64_t c_stride;
+    int64_t m, n, k;
+    bool is_b_signed;
+};
+
 /* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head.
  * Score, softmax and weighted sum are each what gemm_strided_f32, scale_f32, add_f32 and softmax_f32 give, with the keys
  * beyond a query's limit left out: so the bytes of a row depend neither on the other rows nor on those keys.

@@ -150,6 +150,64 @@ static void test_strided_odd_strides(void **state)
     memory_free(a), memory_free(b);
 }
 
+/* Full ranges of both operands, both kinds of bytes, sums that wrap: the same integers from every table. */
+static void check_bytes(int64_t m, int64_t n, int64_t k, bool is_signed)
+{
+    int64_t a_stride = k + (k & 1) + 2, b_stride = n + 3, c_stride = n + 1;
+    int16_t *a = memory_new((size_t)(m * a_stride + 1), sizeof *a), *zeros = memory_new((size_t)n + 1, sizeof *zeros);
+    uint8_t *b = memory_new((size_t)(k * b_stride + 1), 1);
+    int32_t *c = memory_new((size_t)(m * c_stride + 1), sizeof *c);
+    uint32_t random = 77;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < k; j++) a[i * a_stride + j] = (int16_t)((int)(next_random(&random) % 511) - 255);
+    for (int64_t i = 0; i < k * b_stride; i++) b[i] = (uint8_t)next_random(&random);
+    for (int64_t j = 0; j < n; j++) zeros[j] = (int16_t)(is_signed ? (int)(next_random(&random) % 256) - 128 : (int)(next_random(&random) % 256));
+    FOR_EACH_TABLE(table)
+    {
+        table->gemm_i8(&(struct gemm_i8_args){.a = a, .a_stride = a_stride, .b = b, .b_stride = b_stride, .b_zero = zeros, .c = c,
+                                              .c_stride = c_stride, .m = m, .n = n, .k = k, .is_b_signed = is_signed});
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) {
+                int64_t sum = 0;
+                for (int64_t s = 0; s < k; s++) {
+                    uint8_t byte = b[s * b_stride + j];
+                    sum += a[i * a_stride + s] * ((is_signed ? (int8_t)byte : byte) - zeros[j]);
+                }
+                assert_int_equal(c[i * c_stride + j], sum);
+            }
+    }
+    memory_free(a), memory_free(zeros), memory_free(b), memory_free(c);
+}
+
+static void test_products_of_bytes(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 16, 2}, {4, 16, 64}, {5, 17, 33}, {7, 40, 3}, {3, 15, 200}, {64, 50, 9}, {2, 33, 0}};
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++)
+        for (int is_signed = 0; is_signed < 2; is_signed++) check_bytes(shapes[i][0], shapes[i][1], shapes[i][2], is_signed);
+}
+
+/* Where 16-bit sums of pairs would stop at 65534 or 32767. */
+static void test_products_of_largest_bytes(void **state)
+{
+    (void)state;
+    enum { K = 64, N = 16 };
+    static const int16_t zeros[N];
+    int16_t a[K];
+    uint8_t b[K * N];
+    int32_t c[N];
+    for (int i = 0; i < K; i++) a[i] = 255;
+    memset(b, 127, sizeof b);
+    FOR_EACH_TABLE(table)
+    {
+        for (int is_signed = 0; is_signed < 2; is_signed++) {
+            table->gemm_i8(&(struct gemm_i8_args){.a = a, .a_stride = K, .b = b, .b_stride = N, .b_zero = zeros, .c = c, .c_stride = N,
+                                                  .m = 1, .n = N, .k = K, .is_b_signed = is_signed});
+            for (int j = 0; j < N; j++) assert_int_equal(c[j], K * 255 * 127);
+        }
+    }
+}
+
 static void test_panel_layout(void **state)
 {
     (void)state;
@@ -208,6 +266,8 @@ int main(void)
         cmocka_unit_test(test_gemm_splits),
         cmocka_unit_test(test_strided_is_one_chain),
         cmocka_unit_test(test_strided_odd_strides),
+        cmocka_unit_test(test_products_of_bytes),
+        cmocka_unit_test(test_products_of_largest_bytes),
         cmocka_unit_test(test_panel_layout),
         cmocka_unit_test(test_panels_of_quantised_rows),
         cmocka_unit_test(test_panel_limits),
