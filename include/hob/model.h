@@ -65,6 +65,12 @@ HOB_API size_t hob_model_n_outputs(const hob_model *model);
 HOB_API const char *hob_model_input_name(const hob_model *model, size_t index);
 HOB_API const char *hob_model_output_name(const hob_model *model, size_t index);
 
+/* Reads a tensor file (.npy or .pb) as the model declares that input: a .pb file does not say whether it holds a tensor, a
+ * sequence or an optional, and ONNX's data sets hold bfloat16 as uint16 of the same bits.
+ * Fails: HOB_NOT_FOUND (no such input or file), whatever hob_tensor_read says. */
+HOB_API HOB_MUST_CHECK hob_status hob_model_read_input(const hob_model *model, const char *name, const char *path,
+                                                       hob_tensor **ret_tensor, hob_error *error);
+
 /* Where the default model is: what $HOB_MODEL names ($HOB_EMBED_MODEL for HOB_MODEL_ENCODER), else the first in the person's
  * data folder, beside the program and in the system's data folders of default.hob, default.gguf or a folder default (embed.hob,
  * …). NULL when there is none. Free with hob_free. */

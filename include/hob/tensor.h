@@ -31,7 +31,15 @@ typedef enum hob_type {
     HOB_FLOAT64 = 11,
     HOB_UINT32 = 12,
     HOB_UINT64 = 13,
-    HOB_BFLOAT16 = 16
+    HOB_COMPLEX64 = 14,
+    HOB_COMPLEX128 = 15,
+    HOB_BFLOAT16 = 16,
+    HOB_FLOAT8E4M3FN = 17,
+    HOB_FLOAT8E4M3FNUZ = 18,
+    HOB_FLOAT8E5M2 = 19,
+    HOB_FLOAT8E5M2FNUZ = 20,
+    HOB_UINT4 = 21, /* a byte each here; packed in files */
+    HOB_INT4 = 22
 } hob_type;
 
 #define HOB_MAX_RANK 8
@@ -41,7 +49,8 @@ HOB_API HOB_MUST_CHECK hob_status hob_tensor_new(hob_type type, int rank, const 
                                                  hob_tensor **ret_tensor, hob_error *error);
 HOB_API void hob_tensor_free(hob_tensor *tensor); /* takes NULL */
 
-/* path ends in .npy (NumPy) or .pb (ONNX TensorProto). */
+/* path ends in .npy (NumPy) or .pb (ONNX TensorProto or SequenceProto; hob_model_read_input knows more). NumPy has no type for
+ * strings of any length, bfloat16, 8-bit floats, 4-bit integers and sequences: writing those to .npy fails with HOB_BAD_TYPE. */
 HOB_API HOB_MUST_CHECK hob_status hob_tensor_read(const char *path, hob_tensor **ret_tensor, hob_error *error);
 HOB_API HOB_MUST_CHECK hob_status hob_tensor_write(const hob_tensor *tensor, const char *path, hob_error *error);
 

@@ -1,13 +1,21 @@
 #include "cli/cases.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "cli/input.h"
 #include "cli/paths.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_graph.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,30 +91,66 @@ static void answer_fill(struct answer *answer, hob_status status, const char *wh
     snprintf(answer->why, sizeof answer->why, "%s", why);
 }
 
-static void child_main(const struct conformance_case *one, size_t n_threads, int answer_fd)
+/* No more memory than the machine has beyond what the program holds now: a case that asks for more is told so, instead of the
+ * system killing whatever it likes. */
+static void limit_memory(void)
+{
+    unsigned long long n_pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    bool is_read = file && fscanf(file, "%llu", &n_pages) == 1;
+    if (file) fclose(file);
+    if (!is_read) return;
+    rlim_t page_bytes = (rlim_t)sysconf(_SC_PAGESIZE), machine_pages = (rlim_t)sysconf(_SC_PHYS_PAGES);
+    rlim_t most_bytes = (n_pages + machine_pages) * page_bytes;
+    setrlimit(RLIMIT_AS, &(struct rlimit){most_bytes, most_bytes});
+}
+
+static void child_main(const struct conformance_case *one, const struct cases_options *options, int answer_fd)
 {
     hob_error error = {0};
-    struct answer answer = {.status = run_case(one, n_threads, &error)};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would wait for the answer */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    limit_memory();
+    struct answer answer = {.status = run_case(one, options->n_threads, &error)};
     answer_fill(&answer, answer.status, error.message);
     bool is_sent = write(answer_fd, &answer, sizeof answer) == (ssize_t)sizeof answer;
     _exit(is_sent ? 0 : 1); /* without exit handlers: the buffers of standard output are the parent's */
 }
 
-/* A child that ends without an answer has crashed or was killed. */
-static void collect(pid_t child, int answer_fd, struct answer *ret_answer)
+/* Waits until there is something to read or the other end is closed. false: it took too long. */
+static bool wait_for_answer(int answer_fd, double timeout_s)
 {
-    ssize_t n_read;
-    do n_read = read(answer_fd, ret_answer, sizeof *ret_answer);
-    while (n_read < 0 && errno == EINTR);
+    uint64_t start_ns = clock_now_ns();
+    for (;;) {
+        double left_ms = timeout_s * 1e3 - (double)(clock_now_ns() - start_ns) * 1e-6;
+        struct pollfd waiting = {.fd = answer_fd, .events = POLLIN};
+        int n_ready = poll(&waiting, 1, left_ms < 0 ? 0 : left_ms > INT_MAX / 2 ? INT_MAX / 2 : (int)left_ms + 1);
+        if (n_ready > 0 || (n_ready < 0 && errno != EINTR)) return true;
+        if (left_ms <= 0) return false;
+    }
+}
+
+/* A child that ends without an answer has crashed or was killed. */
+static void collect(pid_t child, int answer_fd, double timeout_s, struct answer *ret_answer)
+{
+    ssize_t n_read = -1;
+    bool is_late = !wait_for_answer(answer_fd, timeout_s);
+    if (is_late) kill(child, SIGKILL);
+    else do
+            n_read = read(answer_fd, ret_answer, sizeof *ret_answer);
+        while (n_read < 0 && errno == EINTR);
     int how = 0;
     while (waitpid(child, &how, 0) < 0 && errno == EINTR) continue;
     if (n_read == (ssize_t)sizeof *ret_answer) return;
     char why[80] = "the run ended without an answer";
-    if (WIFSIGNALED(how)) snprintf(why, sizeof why, "the run crashed: %s", strsignal(WTERMSIG(how)));
+    if (is_late) snprintf(why, sizeof why, "still running after %g s", timeout_s);
+    else if (WIFSIGNALED(how))
+        snprintf(why, sizeof why, "crashed by signal %d (%s)", WTERMSIG(how), strsignal(WTERMSIG(how)));
     answer_fill(ret_answer, HOB_INTERNAL, why);
 }
 
-static void run_case_apart(const struct conformance_case *one, size_t n_threads, struct answer *ret_answer)
+static void run_case_apart(const struct conformance_case *one, const struct cases_options *options,
+                           struct answer *ret_answer)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
@@ -114,9 +158,9 @@ static void run_case_apart(const struct conformance_case *one, size_t n_threads,
         return;
     }
     pid_t child = fork();
-    if (child == 0) child_main(one, n_threads, fds[1]);
+    if (child == 0) child_main(one, options, fds[1]);
     close(fds[1]);
-    if (child > 0) collect(child, fds[0], ret_answer);
+    if (child > 0) collect(child, fds[0], options->timeout_s, ret_answer);
     else answer_fill(ret_answer, HOB_IO, strerror(errno));
     close(fds[0]);
 }
@@ -131,28 +175,41 @@ static bool print_answer(struct output *output, struct answer *answer)
 }
 
 /* Answers one line. false: nobody reads any more. */
-static bool answer_line(char *line, size_t n_threads, struct output *output)
+static bool answer_line(char *line, const struct cases_options *options, struct output *output)
 {
     struct conformance_case one;
     struct answer answer;
     hob_error error;
-    if (split(line, &one, &error) == HOB_OK) run_case_apart(&one, n_threads, &answer);
+    if (split(line, &one, &error) == HOB_OK) run_case_apart(&one, options, &answer);
     else answer_fill(&answer, error.code, error.message);
     return print_answer(output, &answer);
 }
 
-static hob_status answer_all(struct line_reader *reader, size_t n_threads, struct output *output, hob_error *error)
+/* list_bytes: 0 where it is not known, as of a pipe. */
+static hob_status answer_all(struct line_reader *reader, off_t list_bytes, const struct cases_options *options,
+                             struct output *output, hob_error *error)
 {
-    for (;;) {
+    double n_done_bytes = 0;
+    struct progress progress;
+    progress_init(&progress);
+    for (bool is_read = true; is_read;) {
         char *line;
         size_t n_bytes;
-        TRY(line_reader_next(reader, &line, &n_bytes, error));
-        if (!line) return HOB_OK;
-        if (n_bytes > 0 && !answer_line(line, n_threads, output)) return HOB_OK;
+        hob_status status = line_reader_next(reader, &line, &n_bytes, error);
+        if (status != HOB_OK || !line) {
+            progress_clear(&progress);
+            return status;
+        }
+        n_done_bytes += (double)n_bytes + 1;
+        if (n_bytes > 0) is_read = answer_line(line, options, output);
+        if (list_bytes > 0 && !isatty(STDOUT_FILENO))
+            progress_show(&progress, "cases", n_done_bytes / (double)list_bytes);
     }
+    progress_clear(&progress);
+    return HOB_OK;
 }
 
-int cases_run(const char *path, size_t n_threads, struct output *output)
+int cases_run(const char *path, const struct cases_options *options, struct output *output)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     struct line_reader reader = {.fd = STDIN_FILENO, .name = is_stdin ? "standard input" : path};
@@ -162,7 +219,9 @@ int cases_run(const char *path, size_t n_threads, struct output *output)
         return STATUS_FAILED;
     }
     hob_error error;
-    hob_status status = answer_all(&reader, n_threads, output, &error);
+    struct stat info;
+    off_t list_bytes = fstat(reader.fd, &info) == 0 && S_ISREG(info.st_mode) ? info.st_size : 0;
+    hob_status status = answer_all(&reader, list_bytes, options, output, &error);
     line_reader_release(&reader);
     if (!is_stdin) close(reader.fd);
     return status == HOB_OK ? STATUS_DONE : report_error(&error);

@@ -12,6 +12,7 @@ struct settings {
     struct text_list inputs;
     const char *output_path, *cases_path;
     size_t n_threads;
+    float timeout_s;
     bool is_json;
 };
 
@@ -33,6 +34,13 @@ static const struct option_def options[] = {
      .kind = OPTION_TEXT,
      .offset = offsetof(struct settings, cases_path),
      .help = "run each case of a list"},
+    {.name = "timeout",
+     .argument = "SECONDS",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct settings, timeout_s),
+     .least = 0.001,
+     .most = 1e6,
+     .help = "how long one case may take (60)"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, is_json),
@@ -78,8 +86,12 @@ static hob_status write_output(struct file_run *file_run, const char *folder, si
 {
     const struct run *run = &file_run->run;
     const char *name = file_run->output_names[index];
-    TRY(join_path(folder, file_run->file_names[index], ".npy", &file_run->path, error));
-    hob_status status = hob_tensor_write(run->outputs[index], buffer_text(&file_run->path), error);
+    static const char *const endings[] = {".npy", ".pb"}; /* NumPy lacks some of ONNX's types */
+    hob_status status = HOB_BAD_TYPE;
+    for (size_t i = 0; i < 2 && status == HOB_BAD_TYPE; i++) {
+        TRY(join_path(folder, file_run->file_names[index], endings[i], &file_run->path, error));
+        status = hob_tensor_write(run->outputs[index], buffer_text(&file_run->path), error);
+    }
     if (status != HOB_OK) return error_prefix(error, status, "output %s", name);
     if (!file_run->files) return HOB_OK;
     json_t *entry = json_of_output(name, buffer_text(&file_run->path), run->outputs[index]);
@@ -156,8 +168,9 @@ static int run(const struct command_line *line)
     const struct settings *settings = line->settings;
     if (settings->cases_path) {
         if (line->n_words || settings->inputs.n_items || settings->output_path || settings->is_json)
-            return report_usage(line->command, "--cases goes with --threads only: the list names models and folders");
-        return cases_run(settings->cases_path, settings->n_threads, line->output);
+            return report_usage(line->command, "--cases goes with --threads and --timeout only: the list names models and folders");
+        struct cases_options cases = {.n_threads = settings->n_threads, .timeout_s = (double)settings->timeout_s};
+        return cases_run(settings->cases_path, &cases, line->output);
     }
     if (line->n_words != 1) return report_usage(line->command, "found %zu words, expected one MODEL", line->n_words);
     if (!settings->output_path) return report_usage(line->command, "expected --output DIR for the results");
@@ -168,16 +181,18 @@ static int run(const struct command_line *line)
 const struct command_def command_run = {
     .name = "run",
     .synopsis = "MODEL -i NAME=FILE.npy|FILE.pb … -o DIR [--threads N] [--json]\n"
-                "       hob run --cases FILE|- [--threads N]",
+                "       hob run --cases FILE|- [--threads N] [--timeout SECONDS]",
     .summary = "Run any graph on tensors from files",
     .details =
-        "A character of an output's name that cannot stand in a file name becomes '_'.\n"
+        "A character of an output's name that cannot stand in a file name becomes '_'. What NumPy has no type for\n"
+        "(strings, sequences, bfloat16 and smaller numbers) is written to DIR/NAME.pb.\n"
         "\n"
         "A list of cases has lines of model, folder with input_0.pb …, and output folder, with tabs between;\n"
         "output_0.pb … are written there and each case is answered by one line: \"ok\", \"unsupported<TAB>WHY\" or\n"
-        "\"error<TAB>WHY\". A case that fails, even one that crashes, does not stop the others.\n",
+        "\"error<TAB>WHY\". A case that fails, crashes or takes too long does not stop the others.\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),
+    .defaults = &(const struct settings){.timeout_s = 60},
     .run = run,
 };

@@ -16,7 +16,7 @@ hob_status run_open(struct run *run, const char *model_path, size_t n_threads, s
 hob_status run_add_input(struct run *run, const char *name, const char *path, hob_error *error)
 {
     hob_tensor *tensor;
-    TRY(hob_tensor_read(path, &tensor, error));
+    TRY(hob_model_read_input(run->loaded.model, name, path, &tensor, error));
     run->inputs[run->n_inputs++] = (hob_named_tensor){.name = name, .tensor = tensor};
     return HOB_OK;
 }

@@ -22,7 +22,7 @@ struct run {
 /* Opens the model; most_inputs is how many run_add_input may add. On failure the run is empty. */
 HOB_MUST_CHECK hob_status run_open(struct run *run, const char *model_path, size_t n_threads, size_t most_inputs,
                                    hob_error *error);
-/* Reads a tensor file. name must outlive the run. */
+/* Reads a tensor file as the model declares that input. name must outlive the run. */
 HOB_MUST_CHECK hob_status run_add_input(struct run *run, const char *name, const char *path, hob_error *error);
 HOB_MUST_CHECK hob_status run_graph(struct run *run, hob_error *error);
 void run_release(struct run *run); /* takes a zeroed run */

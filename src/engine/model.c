@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "engine/neighbours.h"
 #include "engine/roles.h"
+#include "engine/tensor.h"
 #include "formats/formats.h"
 #include "formats/tensor_file.h"
 #include "kernels/kernels.h"
@@ -81,6 +82,16 @@ static void find_tokenizer(struct hob_model *model, const char *path, const hob_
     model->tokenizer_error = memory_copy_string(error.message);
 }
 
+static hob_status note_optional_outputs(struct hob_model *model, hob_error *error)
+{
+    const struct graph *graph = model->graph;
+    bool *are_optional = ARENA_NEW(&model->graph->arena, bool, graph->n_outputs);
+    if (!are_optional) FAIL(error, HOB_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < graph->n_outputs; i++) are_optional[i] = graph->values[graph->outputs[i]].is_optional;
+    model->are_optional_outputs = are_optional;
+    return HOB_OK;
+}
+
 static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)
 {
     struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
@@ -103,6 +114,7 @@ static hob_status set_up(struct hob_model *model, const char *path, struct forma
     }
     model->folder = content->folder;
     content->folder = NULL;
+    TRY(note_optional_outputs(model, error));
     TRY(compile(model, options, error));
     TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));
     if (is_graph_file) classify_graph(model);
@@ -197,6 +209,35 @@ const char *hob_model_input_name(const hob_model *model, size_t index)
 const char *hob_model_output_name(const hob_model *model, size_t index)
 {
     return index < model->graph->n_outputs ? model->graph->output_names[index] : NULL;
+}
+
+hob_status model_find_input(const struct hob_model *model, const char *name, uint32_t *ret_index, hob_error *error)
+{
+    const struct graph *graph = model->graph;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) {
+        if (strcmp(graph->values[graph->inputs[i]].name, name)) continue;
+        *ret_index = i;
+        return HOB_OK;
+    }
+    FAIL(error, HOB_NOT_FOUND, "the model has no input called %s; its first is %s", name,
+         graph->n_inputs ? graph->values[graph->inputs[0]].name : "missing: it takes none");
+}
+
+hob_status hob_model_read_input(const hob_model *model, const char *name, const char *path, hob_tensor **ret_tensor, hob_error *error)
+{
+    uint32_t index;
+    TRY(model_find_input(model, name, &index, error));
+    const struct value *declared = &model->graph->values[model->graph->inputs[index]];
+    enum onnx_proto proto = declared->is_optional               ? ONNX_PROTO_OPTIONAL
+                            : declared->dtype == DTYPE_SEQUENCE ? ONNX_PROTO_SEQUENCE
+                            : declared->dtype == DTYPE_NONE     ? ONNX_PROTO_ANY
+                                                                : ONNX_PROTO_TENSOR;
+    hob_tensor *tensor;
+    TRY(tensor_read_as(path, proto, &tensor, error));
+    if (declared->dtype == DTYPE_BF16 && tensor->tensor.dtype == DTYPE_U16) tensor->tensor.dtype = DTYPE_BF16;
+    tensor->is_optional = declared->is_optional;
+    *ret_tensor = tensor;
+    return HOB_OK;
 }
 
 bool model_is_end(const struct hob_model *model, int32_t id)

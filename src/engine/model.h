@@ -15,6 +15,7 @@ struct hob_model {
     atomic_uint n_refs;
     struct graph *graph;
     const struct program *program;
+    const bool *are_optional_outputs; /* as the file declares them: passes may put other values in their place */
     struct graph_roles roles;
     hob_model_info info;
     struct model_pooling pooling;
@@ -25,6 +26,9 @@ struct hob_model {
     int64_t eos_ids[MODEL_MAX_EOS_IDS];
     size_t n_eos_ids;
 };
+
+/* Place of the input of that name in graph->inputs. Fails: HOB_NOT_FOUND. */
+HOB_MUST_CHECK hob_status model_find_input(const struct hob_model *model, const char *name, uint32_t *ret_index, hob_error *error);
 
 /* Whether generation ends after this token: by the configuration or by the tokenizer. */
 bool model_is_end(const struct hob_model *model, int32_t id);

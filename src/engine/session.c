@@ -67,17 +67,6 @@ void hob_session_free(hob_session *session)
 
 /* ---- running any graph ---- */
 
-static hob_status find_input(const struct graph *graph, const char *name, uint32_t *ret_index, hob_error *error)
-{
-    for (uint32_t i = 0; i < graph->n_inputs; i++) {
-        if (strcmp(graph->values[graph->inputs[i]].name, name)) continue;
-        *ret_index = i;
-        return HOB_OK;
-    }
-    FAIL(error, HOB_NOT_FOUND, "the model has no input called %s; its first is %s", name,
-         graph->n_inputs ? graph->values[graph->inputs[0]].name : "missing: it takes none");
-}
-
 static hob_status bind_inputs(hob_session *session, const hob_named_tensor *inputs, size_t n_inputs, hob_error *error)
 {
     const struct graph *graph = session->model->graph;
@@ -85,7 +74,7 @@ static hob_status bind_inputs(hob_session *session, const hob_named_tensor *inpu
     for (uint32_t i = 0; i < graph->n_inputs; i++) executor_bind(session->executor, i, &missing);
     for (size_t i = 0; i < n_inputs; i++) {
         uint32_t index;
-        TRY(find_input(graph, inputs[i].name, &index, error));
+        TRY(model_find_input(session->model, inputs[i].name, &index, error));
         executor_bind(session->executor, index, &inputs[i].tensor->tensor);
     }
     return HOB_OK;
@@ -101,8 +90,10 @@ hob_status hob_session_run(hob_session *session, const hob_named_tensor *inputs,
     if (!outputs) FAIL(error, HOB_NO_MEMORY, "outputs: out of memory");
     TRY_CLEANUP(bind_inputs(session, inputs, n_inputs, error));
     TRY_CLEANUP(executor_run(session->executor, NULL, error));
-    for (size_t i = 0; i < n_outputs; i++)
+    for (size_t i = 0; i < n_outputs; i++) {
         TRY_CLEANUP(hob_tensor_from(executor_output(session->executor, (uint32_t)i), &outputs[i], error));
+        outputs[i]->is_optional = session->model->are_optional_outputs[i];
+    }
     memcpy(ret_outputs, outputs, n_outputs * sizeof *outputs);
     memset(outputs, 0, n_outputs * sizeof *outputs);
 cleanup:

@@ -43,50 +43,44 @@ cleanup:
     return status;
 }
 
-/* Strings point into the source's memory: their bytes move over too. */
-static hob_status copy_strings(hob_tensor *tensor, hob_error *error)
+static hob_status copy_strings(struct arena *arena, struct tensor *copy, hob_error *error)
 {
-    struct tensor_string *strings = tensor->tensor.data;
-    for (int64_t i = 0; i < tensor_n_items(&tensor->tensor); i++) {
-        strings[i].bytes = arena_copy_string(&tensor->arena, strings[i].bytes, strings[i].n_bytes);
+    struct tensor_string *strings = copy->data;
+    for (int64_t i = 0; i < tensor_n_items(copy); i++) {
+        strings[i].bytes = arena_copy_string(arena, strings[i].bytes, strings[i].n_bytes);
         if (!strings[i].bytes) FAIL(error, HOB_NO_MEMORY, "a tensor of strings: out of memory");
     }
     return HOB_OK;
 }
 
-static hob_status copy_sequence(hob_tensor *tensor, hob_error *error)
+/* Strings and members point into the source's memory: what they point to comes along. */
+static hob_status copy_deep(struct arena *arena, const struct tensor *source, struct tensor *ret_copy, hob_error *error)
 {
-    struct tensor *items = tensor->tensor.data;
-    for (int64_t i = 0; i < tensor_n_items(&tensor->tensor); i++) {
-        struct tensor source = items[i];
-        size_t n_bytes = tensor_n_bytes(&source);
-        if (source.dtype == DTYPE_SEQUENCE || source.dtype == DTYPE_STRING)
-            FAIL(error, HOB_UNSUPPORTED, "a sequence of %s cannot be handed out", dtype_name(source.dtype));
-        items[i].data = arena_alloc(&tensor->arena, n_bytes ? n_bytes : 1, 64);
-        if (!items[i].data) FAIL(error, HOB_NO_MEMORY, "a sequence: out of memory");
-        tensor_set_contiguous(&items[i]);
-        tensor_copy_contiguous(&source, items[i].data);
+    if (source->layout != LAYOUT_STRIDED) FAIL(error, HOB_BAD_TYPE, "packed weights cannot be handed out");
+    struct tensor copy = *source;
+    size_t n_bytes = tensor_n_bytes(source);
+    copy.is_view = false;
+    tensor_set_contiguous(&copy);
+    copy.data = arena_alloc(arena, n_bytes ? n_bytes : 1, 64);
+    if (!copy.data) FAIL(error, HOB_NO_MEMORY, "a tensor of %zu bytes: out of memory", n_bytes);
+    if (n_bytes) tensor_copy_contiguous(source, copy.data);
+    if (copy.dtype == DTYPE_STRING) TRY(copy_strings(arena, &copy, error));
+    struct tensor *members = copy.data;
+    for (int64_t i = 0; copy.dtype == DTYPE_SEQUENCE && i < tensor_n_items(&copy); i++) {
+        struct tensor member = members[i];
+        TRY(copy_deep(arena, &member, &members[i], error));
     }
+    *ret_copy = copy;
     return HOB_OK;
 }
 
 hob_status hob_tensor_from(const struct tensor *source, hob_tensor **ret_tensor, hob_error *error)
 {
-    hob_status status = HOB_OK;
     hob_tensor *tensor = NULL;
-    if (source->layout != LAYOUT_STRIDED) FAIL(error, HOB_BAD_TYPE, "packed weights cannot be handed out");
     TRY(new_handle(&tensor, error));
-    tensor->tensor = *source;
-    tensor->tensor.is_view = false;
-    tensor_set_contiguous(&tensor->tensor);
-    TRY_CLEANUP(allocate(tensor, error));
-    tensor_copy_contiguous(source, tensor->tensor.data);
-    if (source->dtype == DTYPE_STRING) TRY_CLEANUP(copy_strings(tensor, error));
-    if (source->dtype == DTYPE_SEQUENCE) TRY_CLEANUP(copy_sequence(tensor, error));
-    *ret_tensor = tensor;
-    tensor = NULL;
-cleanup:
-    hob_tensor_free(tensor);
+    hob_status status = copy_deep(&tensor->arena, source, &tensor->tensor, error);
+    if (status == HOB_OK) *ret_tensor = tensor;
+    else hob_tensor_free(tensor);
     return status;
 }
 
@@ -112,23 +106,29 @@ static hob_status read_npy(const char *path, struct arena *arena, struct tensor 
     return status;
 }
 
-hob_status hob_tensor_read(const char *path, hob_tensor **ret_tensor, hob_error *error)
+hob_status tensor_read_as(const char *path, enum onnx_proto proto, hob_tensor **ret_tensor, hob_error *error)
 {
     struct arena arena;
     struct tensor read;
     bool is_npy = has_ending(path, ".npy");
     if (!is_npy && !has_ending(path, ".pb")) FAIL(error, HOB_BAD_ARGUMENT, "%s: expected a name ending in .npy or .pb", path);
     arena_init(&arena, 0);
-    hob_status status = is_npy ? read_npy(path, &arena, &read, error) : onnx_tensor_read(path, ONNX_PROTO_ANY, &arena, &read, error);
+    hob_status status = is_npy ? read_npy(path, &arena, &read, error) : onnx_tensor_read(path, proto, &arena, &read, error);
     if (status == HOB_OK) status = hob_tensor_from(&read, ret_tensor, error);
     arena_release(&arena);
     return status;
 }
 
+hob_status hob_tensor_read(const char *path, hob_tensor **ret_tensor, hob_error *error)
+{
+    return tensor_read_as(path, ONNX_PROTO_ANY, ret_tensor, error);
+}
+
 hob_status hob_tensor_write(const hob_tensor *tensor, const char *path, hob_error *error)
 {
     if (has_ending(path, ".npy")) return npy_write(path, &tensor->tensor, error);
-    if (has_ending(path, ".pb")) return onnx_tensor_write(path, NULL, ONNX_PROTO_ANY, &tensor->tensor, error);
+    enum onnx_proto proto = tensor->is_optional ? ONNX_PROTO_OPTIONAL : ONNX_PROTO_ANY;
+    if (has_ending(path, ".pb")) return onnx_tensor_write(path, NULL, proto, &tensor->tensor, error);
     FAIL(error, HOB_BAD_ARGUMENT, "%s: expected a name ending in .npy or .pb", path);
 }
 

@@ -30,6 +30,7 @@ struct executor {
     struct arena scratch;    /* life of a step */
     struct arena overflow;   /* life of a run */
     struct tensor *values;   /* one a value */
+    bool *has_free_shape;    /* one an input: nothing depends on its shape */
     struct op_state *states;
     struct step_context *contexts;
     unsigned char *block; /* the plan's memory */
@@ -205,8 +206,10 @@ static const char *declared_shape_text(const struct value *declared, char text[T
     return declared->rank < 0 ? "of any shape" : tensor_shape_text(declared->rank, declared->dims, text);
 }
 
-static hob_status check_input(const struct graph *graph, uint32_t index, const struct tensor *tensor, hob_error *error)
+static hob_status check_input(const struct executor *executor, uint32_t index, const struct tensor *tensor,
+                              hob_error *error)
 {
+    const struct graph *graph = executor->program->graph;
     const struct value *declared = &graph->values[graph->inputs[index]];
     char found[TENSOR_SHAPE_TEXT_BYTES], expected[TENSOR_SHAPE_TEXT_BYTES];
     if (tensor->dtype == DTYPE_NONE && declared->is_optional) return HOB_OK;
@@ -216,7 +219,7 @@ static hob_status check_input(const struct graph *graph, uint32_t index, const s
     if (declared->dtype != DTYPE_NONE && tensor->dtype != declared->dtype)
         FAIL(error, HOB_BAD_TYPE, "input %s: found %s, expected %s", declared->name, dtype_name(tensor->dtype),
              dtype_name(declared->dtype));
-    if (declared->rank < 0) return HOB_OK;
+    if (declared->rank < 0 || executor->has_free_shape[index]) return HOB_OK;
     bool fits = tensor->rank == declared->rank;
     for (int d = 0; fits && d < declared->rank; d++)
         fits = declared->dims[d] == DIM_UNKNOWN || declared->dims[d] == tensor->dims[d];
@@ -280,7 +283,7 @@ hob_status executor_run(struct executor *executor, const struct executor_bounds 
     const struct graph *graph = executor->program->graph;
     if (is_stopped(executor)) FAIL(error, HOB_CANCELLED, "stopped before graph %s", graph->name);
     for (uint32_t i = 0; i < graph->n_inputs; i++)
-        TRY(check_input(graph, i, &executor->values[graph->inputs[i]], error));
+        TRY(check_input(executor, i, &executor->values[graph->inputs[i]], error));
     arena_clear(&executor->scratch);
     arena_clear(&executor->overflow);
     struct tensor *inputs = bound_inputs(executor);
@@ -421,6 +424,33 @@ static hob_status make_state(struct executor *executor, uint32_t index, hob_erro
     return HOB_OK;
 }
 
+/* Which values' shapes a step depends on, through its bodies too. */
+static void mark_shapes(const struct step *step, bool *is_read)
+{
+    for (uint32_t i = 0; i < step->n_inputs; i++)
+        if (step->inputs[i] != VALUE_NONE && !(i == 1 && step->op->flags & OP_TYPE_INPUT_1)) is_read[step->inputs[i]] = true;
+    for (uint32_t b = 0; b < step->n_bodies; b++) {
+        const struct graph *body = step->bodies[b]->graph;
+        for (uint32_t v = 0; v < body->n_values; v++)
+            if (body->values[v].outer != VALUE_NONE) is_read[body->values[v].outer] = true;
+    }
+}
+
+/* Inputs that nobody reads, or only for their type, may have another shape than the model declares: some of ONNX's own
+ * conformance cases feed CastLike such ones. */
+static hob_status find_free_shapes(struct executor *executor, hob_error *error)
+{
+    const struct program *program = executor->program;
+    const struct graph *graph = program->graph;
+    bool *is_read = ARENA_NEW(&executor->scratch, bool, graph->n_values);
+    executor->has_free_shape = ARENA_NEW(&executor->arena, bool, graph->n_inputs);
+    if (!is_read || !executor->has_free_shape) return no_memory(executor, error);
+    for (uint32_t s = 0; s < program->n_steps; s++) mark_shapes(&program->steps[s], is_read);
+    for (uint32_t i = 0; i < graph->n_outputs; i++) is_read[graph->outputs[i]] = true;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) executor->has_free_shape[i] = !is_read[graph->inputs[i]];
+    return HOB_OK;
+}
+
 static hob_status set_up(struct executor *executor, hob_error *error)
 {
     const struct program *program = executor->program;
@@ -434,6 +464,7 @@ static hob_status set_up(struct executor *executor, hob_error *error)
         return no_memory(executor, error);
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].constant) executor->values[i] = *graph->values[i].constant;
+    TRY(find_free_shapes(executor, error));
     for (uint32_t i = 0; i < graph->n_states; i++) TRY(make_state(executor, i, error));
     for (uint32_t s = 0; s < program->n_steps; s++)
         TRY(make_context(executor, &program->steps[s], &executor->contexts[s], error));

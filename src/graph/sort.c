@@ -179,10 +179,9 @@ static hob_status resolve_node(const struct graph *graph, struct node *node, hob
         if (node->opset < 0) node->opset = 1;
     }
     node->op = op_find(node->domain, node->op_type, node->opset);
-    if (!node->op && op_find_any_opset(node->domain, node->op_type))
-        FAIL(error, HOB_UNSUPPORTED, "%s: operator %s of %s is not supported in opset %d", node->name, node->op_type, domain, node->opset);
     if (!node->op)
-        FAIL(error, HOB_UNSUPPORTED, "%s: unknown operator %s of %s opset %d", node->name, node->op_type, domain, node->opset);
+        FAIL(error, HOB_UNSUPPORTED, "%s: operator %s of domain %s, opset %d: %s", node->name, node->op_type, domain, node->opset,
+             op_find_any_opset(node->domain, node->op_type) ? "known in other opsets only" : "unknown");
     if (!count_fits(node->n_inputs, node->op->min_inputs, node->op->max_inputs))
         FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u inputs, expected %s", node->name, node->op_type, node->n_inputs,
              count_text(node->op->min_inputs, node->op->max_inputs, expected));

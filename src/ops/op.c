@@ -1,6 +1,7 @@
 /* The table of operators, and the small services every operator uses. */
 #include "ops/op.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OP(name) extern const struct op_def op_##name;
@@ -58,14 +59,32 @@ static hob_status check_not_empty(struct op_context *ctx)
     return HOB_OK;
 }
 
+enum { TYPES_TEXT_BYTES = 320 }; /* leaves room for the rest of the message */
+
+/* "float32, float64"; cut where it gets too long. */
+static const char *types_text(uint64_t types, char text[TYPES_TEXT_BYTES])
+{
+    size_t n_bytes = 0;
+    text[0] = '\0';
+    for (int id = 1; id < 63; id++) {
+        if (!(types >> id & 1) || !dtype_is_known(id)) continue;
+        int n_more = snprintf(text + n_bytes, TYPES_TEXT_BYTES - n_bytes, "%s%s", n_bytes ? ", " : "", dtype_name((enum dtype)id));
+        if (n_more < 0 || (size_t)n_more >= TYPES_TEXT_BYTES - n_bytes) break;
+        n_bytes += (size_t)n_more;
+    }
+    return text;
+}
+
 hob_status op_infer(struct op_context *ctx)
 {
     const struct op_def *op = ctx->op;
     if (!(op->flags & OP_EMPTY_OPTIONALS)) TRY(check_not_empty(ctx));
     const struct tensor *input = op->types ? op_input(ctx, op->typed_input) : NULL;
-    if (input && !op_types_have(op->types, input->dtype))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, which the operator does not take", op->typed_input,
-                dtype_name(input->dtype));
+    if (input && !op_types_have(op->types, input->dtype)) {
+        char text[TYPES_TEXT_BYTES];
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected %s", op->typed_input, dtype_name(input->dtype),
+                types_text(op->types, text));
+    }
     return op->infer(ctx);
 }
 

@@ -278,11 +278,8 @@ PYTHON
     [ -e out6/output_0.pb ]
 }
 
-# A loop of many steps holds its case up until it is killed.
-@test "cases: one that is killed is an answer, and the next one runs" {
-    need_onnx
-    cd "$BATS_TEST_TMPDIR"
-    identity_model good.onnx y
+# endless.onnx: a loop of more steps than anybody waits for, and data/input_0.pb.
+endless_model() {
     mkdir data
     "$python" - <<'PYTHON'
 import numpy
@@ -298,6 +295,13 @@ graph = helper.make_graph([helper.make_node("Loop", ["many", "on", "x"], ["y"], 
                           [value("y")], [many, on])
 save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "endless.onnx")
 PYTHON
+}
+
+@test "cases: one that is killed is an answer, and the next one runs" {
+    need_onnx
+    cd "$BATS_TEST_TMPDIR"
+    identity_model good.onnx y
+    endless_model
     printf 'endless.onnx\tdata\tout1\ngood.onnx\tdata\tout2\n' >list
     "$HOB" run --cases list >answers 2>errors &
     pid=$!
@@ -309,8 +313,103 @@ PYTHON
     kill -KILL $child
     wait "$pid"
     cat answers errors
-    [ "$(cat answers)" = $'error\tthe run crashed: Killed\nok' ]
+    [ "$(cat answers)" = $'error\tcrashed by signal 9 (Killed)\nok' ]
     [ ! -s errors ]
+}
+
+@test "cases: one that takes too long is an answer, and the next one runs" {
+    need_onnx
+    cd "$BATS_TEST_TMPDIR"
+    identity_model good.onnx y
+    endless_model
+    printf 'endless.onnx\tdata\tout1\ngood.onnx\tdata\tout2\n' >list
+    hob run --cases list --timeout 0.5
+    echo "$output $errors"
+    [ "$output" = $'error\tstill running after 0.5 s\nok' ]
+    [ -z "$errors" ]
+    hob run --cases list --timeout 0
+    is_usage_error "timeout"
+}
+
+# What a .pb file holds, the model's declaration says: outputs are read back as that and are what went in.
+@test "cases: sequences, optionals, strings and small types keep their form" {
+    need_onnx
+    cd "$BATS_TEST_TMPDIR"
+    "$python" - <<'PYTHON'
+import os, numpy, onnx
+from onnx import TensorProto, helper, numpy_helper, save, SequenceProto, OptionalProto
+tensor = lambda a, name=None: numpy_helper.from_array(numpy.asarray(a), name)
+floats = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+texts = helper.make_tensor_type_proto(TensorProto.STRING, None)
+raw = lambda type, dims, data: TensorProto(dims=dims, data_type=type, raw_data=data)
+sequence = numpy_helper.from_list([numpy.float32([1, 2]), numpy.float32([[3]])])
+strings = SequenceProto(elem_type=1, tensor_values=[tensor(numpy.array(["a", "\u00e4"], object))])
+full, empty = OptionalProto(elem_type=1, tensor_value=tensor(numpy.float32([5]))), OptionalProto(elem_type=0)
+cases = {
+    "sequence": (helper.make_sequence_type_proto(floats), sequence, sequence),
+    "none": (helper.make_sequence_type_proto(floats), SequenceProto(elem_type=1), SequenceProto(elem_type=1)),
+    "strings": (helper.make_sequence_type_proto(texts), strings, strings),
+    "optional": (helper.make_optional_type_proto(floats), full, full),
+    "absent": (helper.make_optional_type_proto(floats), empty, empty),
+    "maybe": (helper.make_optional_type_proto(helper.make_sequence_type_proto(floats)),
+              OptionalProto(elem_type=2, sequence_value=sequence), OptionalProto(elem_type=2, sequence_value=sequence)),
+    "bfloat16": (helper.make_tensor_type_proto(TensorProto.BFLOAT16, None), raw(16, [2], b"\x80?\x00@"), raw(16, [2], b"\x80?\x00@")),
+    "quirk": (helper.make_tensor_type_proto(TensorProto.BFLOAT16, None), tensor(numpy.uint16([0x3f80])), raw(16, [1], b"\x80?")),
+    "float8": (helper.make_tensor_type_proto(17, None), raw(17, [3], b"\x01\x80\x7f"), raw(17, [3], b"\x01\x80\x7f")),
+    "int4": (helper.make_tensor_type_proto(22, None), raw(22, [3], b"\x21\x08"), raw(22, [3], b"\x21\x08")),
+}
+cases["complex"] = (helper.make_tensor_type_proto(TensorProto.COMPLEX64, None),) + (tensor(numpy.complex64([1 + 2j])),) * 2
+with open("list", "w") as list_file:
+    for name, (type, given, expected) in cases.items():
+        value = lambda name: helper.make_value_info(name, type)
+        graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value("x")], [value("y")])
+        save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8), name + ".onnx")
+        os.mkdir(name)
+        open(f"{name}/input_0.pb", "wb").write(given.SerializeToString())
+        open(f"{name}/expected.pb", "wb").write(expected.SerializeToString())
+        list_file.write(f"{name}.onnx\t{name}\t{name}/out\n")
+PYTHON
+    hob run --cases list
+    echo "$output"
+    [ -z "$(grep -v '^ok$' <<<"$output")" ]
+    "$python" - <<'PYTHON'
+import onnx
+from onnx import TensorProto, SequenceProto, OptionalProto, numpy_helper
+def plain(proto):
+    if isinstance(proto, TensorProto):
+        if proto.string_data: return tuple(proto.dims), proto.data_type, tuple(proto.string_data)
+        return tuple(proto.dims), proto.data_type, proto.raw_data
+    members = [m for field in ("tensor_values", "sequence_values") for m in getattr(proto, field, [])]
+    members += [getattr(proto, field) for field in ("tensor_value", "sequence_value") if isinstance(proto, OptionalProto) and proto.HasField(field)]
+    return [plain(m) for m in members]
+for line in open("list"):
+    name = line.split("\t")[1]
+    type = onnx.load(name + ".onnx").graph.output[0].type.WhichOneof("value")
+    kind = {"tensor_type": TensorProto, "sequence_type": SequenceProto, "optional_type": OptionalProto}[type]
+    found, expected = kind(), kind()
+    found.ParseFromString(open(f"{name}/out/output_0.pb", "rb").read())
+    expected.ParseFromString(open(f"{name}/expected.pb", "rb").read())
+    assert plain(found) == plain(expected), (name, plain(found), plain(expected))
+PYTHON
+}
+
+@test "outputs that NumPy has no type for are written as .pb" {
+    need_onnx
+    cd "$BATS_TEST_TMPDIR"
+    "$python" - <<'PYTHON'
+from onnx import TensorProto, helper, save
+value = lambda name, type: helper.make_tensor_value_info(name, type, [2])
+graph = helper.make_graph([helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING)], "g",
+                          [value("x", TensorProto.FLOAT)], [value("y", TensorProto.STRING)])
+save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "text.onnx")
+PYTHON
+    write_npy x.npy "array([1, 2], float32)"
+    hob run text.onnx -i x=x.npy -o out --json
+    echo "$errors"
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.outputs[0].file' <<<"$output")" = out/y.pb ]
+    [ -e out/y.pb ]
+    [ ! -e out/y.npy ]
 }
 
 @test "cases: a list that is not there, a full disk, a closed pipe" {

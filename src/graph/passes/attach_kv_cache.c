@@ -72,7 +72,7 @@ static hob_status add_cache_node(struct graph *graph, const char *op_type, uint3
     if (!axis) FAIL(error, HOB_NO_MEMORY, "attaching a KV cache: out of memory");
     *axis = attribute_int("axis", pair->axis);
     struct node_spec spec = {.domain = "hob", .op_type = op_type, .inputs = &input, .n_inputs = input != VALUE_NONE, .n_outputs = 1,
-                             .attributes = {axis, 1}, .state = state};
+                             .attributes = {.items = axis, .n_items = 1}, .state = state};
     return graph_add_node(graph, &spec, ret_view, error);
 }
 
