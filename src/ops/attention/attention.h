@@ -17,6 +17,7 @@ enum attention_stage {
     ATTENTION_PRODUCT,      /* q kT * scale, of unseen keys too */
     ATTENTION_CAPPED,       /* the same after the soft cap */
     ATTENTION_MASKED,       /* plus the mask; unseen keys are -inf */
+    ATTENTION_SEEN,         /* the same, but that unseen keys are 0 */
     ATTENTION_PROBABILITIES /* after the softmax; unseen keys are 0 */
 };
 

@@ -37,7 +37,7 @@ static int64_t offset_of(const struct tensor *x, int64_t b, int64_t head, int64_
 
 /* ---- f32 ---- */
 
-/* Writes what the scores are at this stage; keys that are not seen get `unseen` from the mask on. */
+/* Writes what the scores are at this stage; from the mask on, keys that are not seen get another number. */
 static void write_scores(const struct attention *at, const struct row *row, enum attention_stage stage,
                          const float *scores)
 {
@@ -83,6 +83,7 @@ static void make_scores(const struct rows_job *job, const struct row *row, float
     write_scores(at, row, ATTENTION_CAPPED, scores);
     add_mask(at, row, scores);
     write_scores(at, row, ATTENTION_MASKED, scores);
+    write_scores(at, row, ATTENTION_SEEN, scores);
 }
 
 static void round_to(enum dtype dtype, int64_t n, float *items)
@@ -181,6 +182,7 @@ static void make_scores_f64(const struct attention *at, const struct row *row, d
     for (int64_t key = row->seen.begin; mask && key < row->seen.end; key++)
         scores[key - row->all.begin] += mask[key * at->mask.strides[3]];
     write_scores_f64(at, row, ATTENTION_MASKED, scores);
+    write_scores_f64(at, row, ATTENTION_SEEN, scores);
 }
 
 /* Probabilities in place; all 0 when nothing is seen. */
