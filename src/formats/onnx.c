@@ -63,7 +63,7 @@ static hob_status read_part(const struct onnx_reader *reader, struct wire messag
     case MODEL_METADATA_PROPS:
         return read_metadata(reader, message);
     default:
-        FAIL(reader->error, HOB_UNSUPPORTED, "models that define functions of their own are not supported");
+        return onnx_functions_add(reader->functions, message, reader->error);
     }
 }
 
@@ -154,17 +154,21 @@ hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struc
     struct graph *graph;
     struct onnx_external *external;
     struct arena scratch;
-    arena_init(&scratch, SCRATCH_CHUNK_BYTES);
+    struct onnx_functions functions;
     TRY(graph_new(NULL, &graph, error));
+    arena_init(&scratch, SCRATCH_CHUNK_BYTES);
+    onnx_functions_init(&functions, n_bytes);
     TRY_CLEANUP(own_external(graph, path, &external, error));
     struct onnx_reader reader = {.memory = {.arena = &graph->arena, .external = external},
                                  .graph = graph,
+                                 .functions = &functions,
                                  .scratch = &scratch,
                                  .error = error,
                                  .read_graph = onnx_read_graph};
     TRY_CLEANUP(read_model(&reader, wire_over(bytes, n_bytes)));
     *ret_graph = graph;
 cleanup:
+    onnx_functions_release(&functions);
     arena_release(&scratch);
     if (status != HOB_OK) graph_free(graph);
     return status;

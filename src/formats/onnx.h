@@ -1,7 +1,7 @@
 /* ONNX models: a .onnx file becomes a graph, every tensor encoding included, in place where alignment allows.
  *
  * The graph owns the map of the file and of its external data. Operators are not looked at: a model with operators hob lacks
- * opens, so that it can be inspected. Models that define functions of their own are refused.
+ * opens, so that it can be inspected. Functions that the model defines for itself are expanded where they are called.
  *
  *     struct graph *graph;
  *     TRY(onnx_open("model.onnx", &graph, error));

@@ -10,7 +10,7 @@ enum { SHOWN_NAME_BYTES = 80 };
 struct counted_attribute {
     struct wire_span name;
     int64_t type; /* 0: not stated, as files before IR version 2 left it */
-    bool is_reference;
+    struct wire_span reference; /* in a function: the name of its attribute that holds the value */
     size_t n_floats, n_ints, n_strings, n_tensors, n_graphs; /* of the list fields */
     uint32_t single_field;                                   /* the last of F, I, S, T, G, SPARSE_TENSOR met */
 };
@@ -34,14 +34,6 @@ static hob_status count_message(const struct wire_field *field, size_t *n_items,
     return HOB_OK;
 }
 
-static hob_status read_reference(const struct wire_field *field, bool *is_reference, hob_error *error)
-{
-    struct wire_span span;
-    TRY(wire_as_span(field, &span, error));
-    *is_reference = span.n_bytes > 0;
-    return HOB_OK;
-}
-
 static hob_status count_field(const struct wire_field *field, struct counted_attribute *counted, hob_error *error)
 {
     switch (field->number) {
@@ -50,7 +42,7 @@ static hob_status count_field(const struct wire_field *field, struct counted_att
     case ATTRIBUTE_TYPE:
         return wire_as_int(field, &counted->type, error);
     case ATTRIBUTE_REFERENCE:
-        return read_reference(field, &counted->is_reference, error);
+        return wire_as_span(field, &counted->reference, error);
     case ATTRIBUTE_FLOATS_FIELD:
         return count_list(field, WIRE_FIXED32, &counted->n_floats, error);
     case ATTRIBUTE_INTS_FIELD:
@@ -207,7 +199,8 @@ static hob_status fill_graph(const struct onnx_reader *reader, struct wire messa
 {
     struct onnx_reader inner = *reader;
     inner.depth++;
-    if (inner.depth > GRAPH_MAX_DEPTH) FAIL(reader->error, HOB_LIMIT, "graphs nested deeper than %d", GRAPH_MAX_DEPTH);
+    if (inner.depth > GRAPH_MAX_DEPTH)
+        FAIL(reader->error, HOB_LIMIT, "graphs and functions nested deeper than %d", GRAPH_MAX_DEPTH);
     TRY(graph_new(reader->graph, &inner.graph, reader->error));
     TRY(reader->read_graph(&inner, message));
     *ret_graph = inner.graph;
@@ -317,8 +310,6 @@ static hob_status read_named(const struct onnx_reader *reader, struct wire messa
                              const struct counted_attribute *counted, struct attribute *ret_attribute)
 {
     int64_t type = counted->type ? counted->type : guess_type(counted);
-    if (counted->is_reference)
-        FAIL(reader->error, HOB_BAD_FILE, "refers to a function's attribute outside of a function");
     if (type == 11) type = ATTRIBUTE_TENSOR;  /* SPARSE_TENSOR: made dense */
     if (type == 12) type = ATTRIBUTE_TENSORS; /* SPARSE_TENSORS */
     if (type < ATTRIBUTE_FLOAT || type > ATTRIBUTE_GRAPHS)
@@ -332,14 +323,38 @@ static hob_status read_named(const struct onnx_reader *reader, struct wire messa
 
 enum { TYPE_PROTO = 13, TYPE_PROTOS = 14 }; /* only say what an empty Optional would hold: left out */
 
+/* Follows references from function to caller until an attribute with a value is met; it keeps the name of the first. */
+static hob_status follow_references(struct onnx_reader *reader, struct wire *message, struct counted_attribute *counted,
+                                    bool *ret_is_found)
+{
+    *ret_is_found = true;
+    while (*ret_is_found && counted->reference.n_bytes) {
+        struct counted_attribute found = {0};
+        if (!reader->scope) FAIL(reader->error, HOB_BAD_FILE, "refers to a function's attribute outside of a function");
+        TRY(onnx_scope_attribute(reader->scope, counted->reference, message, &reader->scope, ret_is_found, reader->error));
+        if (!*ret_is_found) break;
+        TRY(count_attribute(*message, &found, reader->error));
+        found.name = counted->name;
+        *counted = found;
+    }
+    return HOB_OK;
+}
+
+static hob_status read_counted(const struct onnx_reader *reader, struct wire message, struct counted_attribute *counted,
+                               struct attribute *ret_attribute, bool *ret_is_kept)
+{
+    struct onnx_reader origin = *reader; /* whose scope the value's names belong to */
+    TRY(follow_references(&origin, &message, counted, ret_is_kept));
+    *ret_is_kept &= counted->type != TYPE_PROTO && counted->type != TYPE_PROTOS;
+    return *ret_is_kept ? read_named(&origin, message, counted, ret_attribute) : HOB_OK;
+}
+
 static hob_status read_attribute(const struct onnx_reader *reader, struct wire message, struct attribute *ret_attribute,
                                  bool *ret_is_kept)
 {
     struct counted_attribute counted = {0};
     TRY(count_attribute(message, &counted, reader->error));
-    *ret_is_kept = counted.type != TYPE_PROTO && counted.type != TYPE_PROTOS;
-    if (!*ret_is_kept) return HOB_OK;
-    hob_status status = read_named(reader, message, &counted, ret_attribute);
+    hob_status status = read_counted(reader, message, &counted, ret_attribute, ret_is_kept);
     if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         size_t n_shown = counted.name.n_bytes < SHOWN_NAME_BYTES ? counted.name.n_bytes : SHOWN_NAME_BYTES;
         error_prefix(reader->error, status, "attribute %.*s", (int)n_shown, (const char *)counted.name.bytes);

@@ -1,8 +1,9 @@
 /* GraphProto to struct graph. Fields may stand in any order, so the message is walked once for each kind of thing, in the order
- * in which the graph must learn of them: constants, inputs, nodes, outputs, declarations. Names a subgraph does not define
- * itself are looked for in the graphs around it once everything is read. */
+ * in which the graph must learn of them: constants, inputs, nodes, outputs, declarations. Calls of the model's own functions are
+ * expanded on the way. Names a subgraph does not define itself are looked for in the graphs around it once everything is read. */
 #include "base/error.h"
 #include "formats/onnx_proto.h"
+#include "ops/op.h"
 
 #include <string.h>
 
@@ -11,9 +12,19 @@ enum { SHOWN_NAME_BYTES = 80 };
 #define SHOWN(span) \
     (int)((span).n_bytes < SHOWN_NAME_BYTES ? (span).n_bytes : SHOWN_NAME_BYTES), (const char *)(span).bytes
 
+/* What the graph that is being built calls it: in a function, names are not the file's. */
+static hob_status scoped(const struct onnx_reader *reader, struct wire_span name, struct wire_span *ret_name)
+{
+    return onnx_scope_name(reader->scope, name, reader->scratch, ret_name, reader->error);
+}
+
+/* VALUE_NONE for a name that stands for nothing: an input not given, an output not wanted. */
 static hob_status find_value(const struct onnx_reader *reader, struct wire_span name, uint32_t *ret_value)
 {
-    if (name.n_bytes && memchr(name.bytes, '\0', name.n_bytes))
+    TRY(scoped(reader, name, &name));
+    *ret_value = VALUE_NONE;
+    if (!name.n_bytes) return HOB_OK;
+    if (memchr(name.bytes, '\0', name.n_bytes))
         FAIL(reader->error, HOB_BAD_FILE, "name %.*s: found a NUL in it", SHOWN(name));
     return graph_value(reader->graph, (const char *)name.bytes, name.n_bytes, ret_value, reader->error);
 }
@@ -41,6 +52,7 @@ static hob_status add_constant(const struct onnx_reader *reader, struct wire_spa
     uint32_t value;
     if (!name.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found an initialiser without a name");
     TRY(find_value(reader, name, &value));
+    if (value == VALUE_NONE) FAIL(reader->error, HOB_BAD_GRAPH, "initialiser %.*s is an input of the function", SHOWN(name));
     if (reader->graph->values[value].constant)
         FAIL(reader->error, HOB_BAD_GRAPH, "initialiser %.*s stands twice", SHOWN(name));
     return graph_set_constant(reader->graph, value, tensor, reader->error);
@@ -154,7 +166,7 @@ static hob_status read_type(const struct onnx_reader *reader, struct wire messag
         struct wire_field field;
         struct wire_span span;
         TRY(wire_next(&message, &field, reader->error));
-        if (field.number == TYPE_SEQUENCE) declaration->dtype = DTYPE_SEQUENCE;
+        if (field.number == TYPE_SEQUENCE_FIELD) declaration->dtype = DTYPE_SEQUENCE;
         bool is_tensor = field.number == TYPE_TENSOR || field.number == TYPE_SPARSE_TENSOR;
         if (!is_tensor && field.number != TYPE_OPTIONAL) continue;
         TRY(wire_as_span(&field, &span, reader->error));
@@ -189,6 +201,7 @@ static hob_status read_input(const struct onnx_reader *reader, struct wire messa
     const char *name;
     uint32_t value;
     TRY(read_declaration(reader, message, &declaration));
+    TRY(scoped(reader, declaration.name, &declaration.name));
     if (!declaration.name.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found an input without a name");
     TRY(onnx_copy_name(reader, reader->scratch, declaration.name, &name));
     uint32_t known = graph_find_value(reader->graph, name);
@@ -218,6 +231,8 @@ static hob_status read_output(const struct onnx_reader *reader, struct wire mess
     TRY(read_declaration(reader, message, &declaration));
     if (!declaration.name.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found an output without a name");
     TRY(find_value(reader, declaration.name, &value));
+    if (value == VALUE_NONE)
+        FAIL(reader->error, HOB_BAD_GRAPH, "output %.*s is an input that the call does not give", SHOWN(declaration.name));
     if (!reader->graph->values[value].is_declared) TRY(declare(reader, value, &declaration));
     return graph_add_output(reader->graph, value, reader->error);
 }
@@ -228,6 +243,7 @@ static hob_status read_value_info(const struct onnx_reader *reader, struct wire 
     struct declaration declaration;
     const char *name;
     TRY(read_declaration(reader, message, &declaration));
+    TRY(scoped(reader, declaration.name, &declaration.name));
     if (!declaration.name.n_bytes) return HOB_OK;
     TRY(onnx_copy_name(reader, reader->scratch, declaration.name, &name));
     uint32_t value = graph_find_value(reader->graph, name);
@@ -238,88 +254,142 @@ static hob_status read_value_info(const struct onnx_reader *reader, struct wire 
 /* ---- nodes ---- */
 
 struct stored_node {
-    struct wire_span name, op_type, domain;
+    struct wire_span name, op_type, domain, overload;
     uint32_t *inputs, *outputs;
     uint32_t n_inputs, n_outputs;
 };
 
-static hob_status count_values(const struct onnx_reader *reader, struct wire message, struct stored_node *node)
+/* What kind of node it is, and how many values it has. */
+static hob_status read_head(const struct onnx_reader *reader, struct wire message, struct stored_node *node)
 {
-    uint32_t n_inputs = 0, n_outputs = 0; /* each takes two bytes of a file below 2^33: they fit */
     while (!wire_at_end(&message)) {
         struct wire_field field;
         TRY(wire_next(&message, &field, reader->error));
-        n_inputs += field.number == NODE_INPUT;
-        n_outputs += field.number == NODE_OUTPUT;
+        node->n_inputs += field.number == NODE_INPUT; /* each takes two bytes of a file below 2^33: they fit */
+        node->n_outputs += field.number == NODE_OUTPUT;
+        struct wire_span *text = field.number == NODE_NAME       ? &node->name
+                                 : field.number == NODE_OP_TYPE  ? &node->op_type
+                                 : field.number == NODE_DOMAIN   ? &node->domain
+                                 : field.number == NODE_OVERLOAD ? &node->overload
+                                                                 : NULL;
+        if (text) TRY(wire_as_span(&field, text, reader->error));
     }
-    node->inputs = ARENA_NEW(reader->scratch, uint32_t, n_inputs);
-    node->outputs = ARENA_NEW(reader->scratch, uint32_t, n_outputs);
-    if (!node->inputs || !node->outputs) FAIL(reader->error, HOB_NO_MEMORY, "out of memory");
+    if (!node->op_type.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found a node without an operator");
     return HOB_OK;
 }
 
 /* An empty name is an optional input not given, or an output not wanted. */
-static hob_status add_value(const struct onnx_reader *reader, const struct wire_field *field, uint32_t *values,
-                            uint32_t *n_values)
+static hob_status read_values(const struct onnx_reader *reader, struct wire message, struct stored_node *node)
 {
-    struct wire_span name;
-    TRY(wire_as_span(field, &name, reader->error));
-    values[*n_values] = VALUE_NONE;
-    if (name.n_bytes) TRY(find_value(reader, name, &values[*n_values]));
-    (*n_values)++;
-    return HOB_OK;
-}
-
-static hob_status read_node_fields(const struct onnx_reader *reader, struct wire message, struct stored_node *node)
-{
+    uint32_t n_inputs = 0, n_outputs = 0;
+    node->inputs = ARENA_NEW(reader->scratch, uint32_t, node->n_inputs);
+    node->outputs = ARENA_NEW(reader->scratch, uint32_t, node->n_outputs);
+    if (!node->inputs || !node->outputs) FAIL(reader->error, HOB_NO_MEMORY, "out of memory");
     while (!wire_at_end(&message)) {
         struct wire_field field;
+        struct wire_span name;
         TRY(wire_next(&message, &field, reader->error));
-        switch (field.number) {
-        case NODE_INPUT:
-            TRY(add_value(reader, &field, node->inputs, &node->n_inputs));
-            break;
-        case NODE_OUTPUT:
-            TRY(add_value(reader, &field, node->outputs, &node->n_outputs));
-            break;
-        case NODE_NAME:
-            TRY(wire_as_span(&field, &node->name, reader->error));
-            break;
-        case NODE_OP_TYPE:
-            TRY(wire_as_span(&field, &node->op_type, reader->error));
-            break;
-        case NODE_DOMAIN:
-            TRY(wire_as_span(&field, &node->domain, reader->error));
-            break;
-        default:
-            break;
-        }
+        if (field.number != NODE_INPUT && field.number != NODE_OUTPUT) continue;
+        TRY(wire_as_span(&field, &name, reader->error));
+        TRY(find_value(reader, name, field.number == NODE_INPUT ? &node->inputs[n_inputs++] : &node->outputs[n_outputs++]));
     }
     return HOB_OK;
 }
 
-static hob_status add_node(const struct onnx_reader *reader, struct wire message, struct stored_node *stored)
+/* The opset of a domain here: a function has imports of its own. 1 when nobody imports it, as graph_resolve_ops has it. */
+static hob_status find_opset(const struct onnx_reader *reader, const char *domain, int *ret_opset)
 {
-    struct node_spec spec = {.inputs = stored->inputs,
-                             .n_inputs = stored->n_inputs,
-                             .outputs = stored->outputs,
-                             .n_outputs = stored->n_outputs,
-                             .state = STATE_NONE};
-    if (!stored->op_type.n_bytes) FAIL(reader->error, HOB_BAD_FILE, "found a node without an operator");
-    TRY(onnx_copy_name(reader, reader->scratch, stored->name, &spec.name));
-    TRY(onnx_copy_name(reader, reader->scratch, stored->op_type, &spec.op_type));
-    TRY(onnx_copy_name(reader, reader->scratch, stored->domain, &spec.domain));
-    TRY(onnx_read_attributes(reader, message, &spec.attributes));
+    int opset = -1;
+    if (reader->scope) TRY(onnx_scope_opset(reader->scope, domain, &opset, reader->error));
+    if (opset < 0) opset = graph_opset(reader->graph, domain);
+    *ret_opset = opset < 0 ? 1 : opset;
+    return HOB_OK;
+}
+
+static hob_status add_node(const struct onnx_reader *reader, struct wire message, const struct stored_node *stored,
+                           struct node_spec *spec)
+{
+    struct wire_span name;
+    TRY(scoped(reader, stored->name, &name));
+    TRY(onnx_copy_name(reader, reader->scratch, name, &spec->name));
+    TRY(onnx_read_attributes(reader, message, &spec->attributes));
+    TRY(graph_add_node(reader->graph, spec, NULL, reader->error));
+    return reader->scope ? find_opset(reader, spec->domain, &reader->graph->nodes[reader->graph->n_nodes - 1].opset) : HOB_OK;
+}
+
+/* ---- calls of functions ---- */
+
+static hob_status read_node(const struct onnx_reader *reader, struct wire message);
+
+/* The model's function that a node calls; NULL: an operator. Hob's own operator goes before a function of the same name, which
+ * exporters write for runtimes that lack it. */
+static hob_status find_function(const struct onnx_reader *reader, const struct stored_node *node, const struct node_spec *spec,
+                                const struct onnx_function **ret_function)
+{
+    const char *overload;
+    int opset;
+    TRY(onnx_copy_name(reader, reader->scratch, node->overload, &overload));
+    *ret_function = onnx_functions_find(reader->functions, spec->domain, spec->op_type, overload);
+    if (!*ret_function || *overload || !strcmp(spec->domain, "hob")) return HOB_OK;
+    TRY(find_opset(reader, spec->domain, &opset));
+    if (op_find(spec->domain, spec->op_type, opset)) *ret_function = NULL;
+    return HOB_OK;
+}
+
+/* An output of the function that is one of its inputs, or another output. */
+static hob_status pass_through(const struct onnx_reader *reader, const struct onnx_scope *scope, uint32_t output)
+{
+    struct wire_span name = scope->outputs[output], source;
+    if (!name.n_bytes) return HOB_OK;
+    TRY(onnx_scope_name(scope, scope->function->outputs[output], reader->scratch, &source, reader->error));
+    if (source.n_bytes == name.n_bytes && !memcmp(source.bytes, name.bytes, name.n_bytes)) return HOB_OK;
+    struct onnx_reader outside = *reader;
+    outside.scope = NULL; /* both are names of the graph already */
+    uint32_t from, to;
+    TRY(find_value(&outside, source, &from));
+    TRY(find_value(&outside, name, &to));
+    struct node_spec spec = {
+        .op_type = "Identity", .inputs = &from, .n_inputs = 1, .outputs = &to, .n_outputs = 1, .state = STATE_NONE};
     return graph_add_node(reader->graph, &spec, NULL, reader->error);
+}
+
+static hob_status expand(const struct onnx_reader *reader, struct wire call, const struct onnx_function *function)
+{
+    struct onnx_reader inner = *reader;
+    struct onnx_scope scope;
+    inner.scope = &scope;
+    inner.depth++;
+    if (inner.depth > GRAPH_MAX_DEPTH)
+        FAIL(reader->error, HOB_LIMIT, "graphs and functions nested deeper than %d", GRAPH_MAX_DEPTH);
+    TRY(onnx_scope_open(reader->functions, function, reader->scope, call, reader->scratch, &scope, reader->error));
+    TRY(visit_each(&inner, function->message, FUNCTION_NODE, read_node));
+    for (uint32_t i = 0; i < function->n_outputs; i++) TRY(pass_through(reader, &scope, i));
+    return HOB_OK;
+}
+
+static hob_status read_call_or_node(const struct onnx_reader *reader, struct wire message, struct stored_node *node)
+{
+    struct node_spec spec = {.state = STATE_NONE};
+    const struct onnx_function *function;
+    TRY(onnx_copy_name(reader, reader->scratch, node->op_type, &spec.op_type));
+    TRY(onnx_copy_name(reader, reader->scratch, node->domain, &spec.domain));
+    TRY(find_function(reader, node, &spec, &function));
+    if (function) return expand(reader, message, function);
+    TRY(read_values(reader, message, node));
+    spec.inputs = node->inputs;
+    spec.n_inputs = node->n_inputs;
+    spec.outputs = node->outputs;
+    spec.n_outputs = node->n_outputs;
+    return add_node(reader, message, node, &spec);
 }
 
 static hob_status read_node(const struct onnx_reader *reader, struct wire message)
 {
     struct stored_node node = {0};
     if (!reader->depth) arena_clear(reader->scratch);
-    hob_status status = count_values(reader, message, &node);
-    if (status == HOB_OK) status = read_node_fields(reader, message, &node);
-    if (status == HOB_OK) status = add_node(reader, message, &node);
+    if (reader->scope) TRY(onnx_functions_spend(reader->functions, message, reader->error));
+    hob_status status = read_head(reader, message, &node);
+    if (status == HOB_OK) status = read_call_or_node(reader, message, &node);
     if (status != HOB_OK && reader->depth < NAMED_DEPTH) {
         struct wire_span shown = node.name.n_bytes ? node.name : node.op_type;
         error_prefix(reader->error, status, "node %.*s", SHOWN(shown));

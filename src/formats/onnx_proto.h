@@ -4,6 +4,7 @@
 #define FORMATS_ONNX_PROTO_H
 
 #include "formats/onnx_external.h"
+#include "formats/onnx_function.h"
 #include "formats/protobuf_wire.h"
 #include "graph/graph.h"
 
@@ -32,6 +33,15 @@ enum {
     NODE_OP_TYPE = 4,
     NODE_ATTRIBUTE = 5,
     NODE_DOMAIN = 7,
+    NODE_OVERLOAD = 8,
+    FUNCTION_NAME = 1,
+    FUNCTION_INPUT = 4,
+    FUNCTION_OUTPUT = 5,
+    FUNCTION_NODE = 7,
+    FUNCTION_OPSET_IMPORT = 9,
+    FUNCTION_DOMAIN = 10,
+    FUNCTION_ATTRIBUTE_PROTO = 11,
+    FUNCTION_OVERLOAD = 13,
     ATTRIBUTE_NAME_FIELD = 1,
     ATTRIBUTE_F = 2,
     ATTRIBUTE_I = 3,
@@ -73,7 +83,7 @@ enum {
     VALUE_NAME = 1,
     VALUE_TYPE = 2,
     TYPE_TENSOR = 1,
-    TYPE_SEQUENCE = 4,
+    TYPE_SEQUENCE_FIELD = 4,
     TYPE_SPARSE_TENSOR = 8,
     TYPE_OPTIONAL = 9,
     TYPE_ELEM = 1,
@@ -107,7 +117,9 @@ HOB_MUST_CHECK hob_status onnx_read_sparse(const struct onnx_memory *memory, str
 struct onnx_reader {
     struct onnx_memory memory; /* of the top graph's arena */
     struct graph *graph;       /* the one being read: the model's or a subgraph */
-    int depth;                 /* of graph: 0 for the model's */
+    int depth;                 /* of graphs and calls of functions around this: 0 for the model's graph */
+    struct onnx_functions *functions;
+    const struct onnx_scope *scope; /* the call being expanded; NULL: none */
     struct arena *scratch;     /* of one top-level node */
     hob_error *error;
     /* Nodes have attributes, attributes hold graphs, graphs hold nodes: the circle is closed here. onnx_read_graph. */

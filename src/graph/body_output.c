@@ -24,25 +24,29 @@ static hob_status keep_strings(struct op_context *ctx, const struct arena *overf
     return HOB_OK;
 }
 
+typedef hob_status allocator(struct op_context *ctx, size_t size_bytes, void **ret_bytes);
+
 static hob_status copy_value(struct op_context *ctx, const struct tensor *output, const struct arena *overflow, int depth,
-                             struct tensor *ret_copy)
+                             allocator *allocate, struct tensor *ret_copy)
 {
     struct tensor copy = *output;
     if (depth > MAX_NESTING) OP_FAIL(ctx, HOB_LIMIT, "sequences nested deeper than %d", MAX_NESTING);
     copy.is_view = false;
     tensor_set_contiguous(&copy);
-    TRY(ctx->allocate(ctx, tensor_n_bytes(output), &copy.data));
+    TRY(allocate(ctx, tensor_n_bytes(output), &copy.data));
     tensor_copy_contiguous(output, copy.data);
     if (copy.dtype == DTYPE_STRING) TRY(keep_strings(ctx, overflow, &copy));
     struct tensor *elements = copy.data;
     for (int64_t i = 0; copy.dtype == DTYPE_SEQUENCE && i < copy.dims[0]; i++)
-        if (arena_has(overflow, elements[i].data)) TRY(copy_value(ctx, &elements[i], overflow, depth + 1, &elements[i]));
+        if (arena_has(overflow, elements[i].data))
+            TRY(copy_value(ctx, &elements[i], overflow, depth + 1, ctx->allocate, &elements[i]));
     *ret_copy = copy;
     return HOB_OK;
 }
 
 hob_status body_output_copy(struct op_context *ctx, const struct tensor *output, const struct arena *overflow,
+                            hob_status (*allocate)(struct op_context *ctx, size_t size_bytes, void **ret_bytes),
                             struct tensor *ret_copy)
 {
-    return copy_value(ctx, output, overflow, 0, ret_copy);
+    return copy_value(ctx, output, overflow, 0, allocate, ret_copy);
 }

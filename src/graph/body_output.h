@@ -8,9 +8,11 @@
 
 #include "ops/op.h"
 
-/* output: any strides. overflow: the body's arena, all of whose bytes are about to go. ret_copy takes memory of ctx->allocate.
+/* output: any strides. overflow: the body's arena, all of whose bytes are about to go. ret_copy's own memory comes from allocate,
+ * that of elements and strings from ctx->allocate: they are shared by later copies, so they must last as long as the run.
  * Fails: HOB_NO_MEMORY, HOB_LIMIT (sequences in sequences, too deep). */
 HOB_MUST_CHECK hob_status body_output_copy(struct op_context *ctx, const struct tensor *output, const struct arena *overflow,
+                                           hob_status (*allocate)(struct op_context *ctx, size_t size_bytes, void **ret_bytes),
                                            struct tensor *ret_copy);
 
 #endif

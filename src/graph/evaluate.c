@@ -22,6 +22,13 @@ static hob_status run_no_subgraph(struct op_context *ctx, int index, int n_input
     OP_FAIL(ctx, HOB_UNKNOWN, "control flow is not followed here");
 }
 
+static hob_status run_no_iteration(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs, int n_outputs,
+                                   int n_carried, struct tensor *ret_outputs)
+{
+    (void)n_carried;
+    return run_no_subgraph(ctx, index, n_inputs, inputs, n_outputs, ret_outputs);
+}
+
 static hob_status make_context(const struct evaluation *evaluation, const struct step *step, const struct tensor *const *inputs,
                                struct tensor *outputs, struct evaluation_context *ret_context)
 {
@@ -35,7 +42,8 @@ static hob_status make_context(const struct evaluation *evaluation, const struct
     ret_context->op = (struct op_context){
         .op = step->op, .params = step->params, .n_inputs = (int)step->n_inputs, .n_outputs = (int)step->n_outputs,
         .inputs = inputs, .outputs = wanted, .node_name = step->name, .kernels = evaluation->kernels,
-        .scratch = evaluation->scratch, .error = evaluation->error, .allocate = allocate, .run_subgraph = run_no_subgraph};
+        .scratch = evaluation->scratch, .error = evaluation->error, .allocate = allocate, .run_subgraph = run_no_subgraph,
+        .run_iteration = run_no_iteration};
     return HOB_OK;
 }
 

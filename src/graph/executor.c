@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { MAX_PLANS = 4 };
+enum { MAX_PLANS = 4, ARENA_CHUNK_BYTES = 64 * 1024 };
 
 /* One step's context, ready to run; op first, so that callbacks find the rest. */
 struct step_context {
@@ -18,6 +18,8 @@ struct step_context {
     struct executor *executor;
     const struct step *step;
     struct executor **bodies; /* a node's subgraphs */
+    struct arena carried[2];  /* what a loop carries: this iteration's and the one's before */
+    int turn;
 };
 
 struct executor {
@@ -70,11 +72,19 @@ static hob_status check_bytes(const struct executor *executor, size_t n_bytes, s
 
 /* ---- memory for outputs ---- */
 
+/* A value that grows a little at every iteration would find each chunk of a cleared arena a little too small, and leave them all
+ * behind. Untouched pages cost nothing. */
+static size_t roomy(size_t size_bytes)
+{
+    if (size_bytes <= ARENA_CHUNK_BYTES || size_bytes > SIZE_MAX / 4) return size_bytes;
+    return (size_t)1 << (64 - __builtin_clzll(size_bytes - 1));
+}
+
 static hob_status overflow_allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
 {
     struct step_context *context = (struct step_context *)ctx;
     TRY(check_bytes(context->executor, size_bytes, context->executor->overflow.total_bytes, ctx->error));
-    *ret_bytes = arena_alloc(&context->executor->overflow, size_bytes, 64);
+    *ret_bytes = arena_alloc(&context->executor->overflow, roomy(size_bytes), 64);
     if (!*ret_bytes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory for %zu bytes", size_bytes);
     return HOB_OK;
 }
@@ -335,8 +345,17 @@ static void copy_outer_values(struct executor *body)
     }
 }
 
-static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
-                               int n_outputs, struct tensor *ret_outputs)
+static hob_status carried_allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
+{
+    struct step_context *context = (struct step_context *)ctx;
+    TRY(check_bytes(context->executor, size_bytes, context->carried[context->turn].total_bytes, ctx->error));
+    *ret_bytes = arena_alloc(&context->carried[context->turn], roomy(size_bytes), 64);
+    if (!*ret_bytes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory for %zu bytes", size_bytes);
+    return HOB_OK;
+}
+
+static hob_status run_iteration(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                int n_outputs, int n_carried, struct tensor *ret_outputs)
 {
     struct step_context *context = (struct step_context *)ctx;
     struct executor *body = context->bodies[index];
@@ -347,9 +366,18 @@ static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, 
     copy_outer_values(body);
     for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
     TRY(executor_run(body, NULL, ctx->error));
+    context->turn ^= 1;
+    arena_clear(&context->carried[context->turn]);
     for (int i = 0; i < n_outputs; i++)
-        TRY(body_output_copy(ctx, executor_output(body, (uint32_t)i), &body->overflow, &ret_outputs[i]));
+        TRY(body_output_copy(ctx, executor_output(body, (uint32_t)i), &body->overflow,
+                             i < n_carried ? carried_allocate : overflow_allocate, &ret_outputs[i]));
     return HOB_OK;
+}
+
+static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                               int n_outputs, struct tensor *ret_outputs)
+{
+    return run_iteration(ctx, index, n_inputs, inputs, n_outputs, 0, ret_outputs);
 }
 
 /* ---- life ---- */
@@ -381,8 +409,10 @@ static hob_status make_context(struct executor *executor, const struct step *ste
                                       .scratch = &executor->scratch,
                                       .allocate = overflow_allocate,
                                       .run_subgraph = run_subgraph,
+                                      .run_iteration = run_iteration,
                                       .state = step->state == STATE_NONE ? NULL : &executor->states[step->state]};
     if (!step->n_bodies) return HOB_OK;
+    for (int i = 0; i < 2; i++) arena_init(&context->carried[i], ARENA_CHUNK_BYTES);
     context->bodies = ARENA_NEW(arena, struct executor *, step->n_bodies);
     if (!context->bodies) return no_memory(executor, error);
     for (uint32_t i = 0; i < step->n_bodies; i++)
@@ -481,9 +511,9 @@ static hob_status new_executor(const struct program *program, struct provider *p
     executor->parent = parent;
     executor->root = parent ? parent->root : executor;
     executor->state_capacity = state_capacity;
-    arena_init(&executor->arena, 64 * 1024);
-    arena_init(&executor->scratch, 64 * 1024);
-    arena_init(&executor->overflow, 64 * 1024);
+    arena_init(&executor->arena, ARENA_CHUNK_BYTES);
+    arena_init(&executor->scratch, ARENA_CHUNK_BYTES);
+    arena_init(&executor->overflow, ARENA_CHUNK_BYTES);
     hob_status status = set_up(executor, error);
     if (status == HOB_OK) *ret_executor = executor;
     else executor_free(executor);
@@ -508,6 +538,7 @@ void executor_free(struct executor *executor)
     for (uint32_t s = 0; executor->contexts && s < executor->program->n_steps; s++) {
         struct step_context *context = &executor->contexts[s];
         for (uint32_t i = 0; context->bodies && i < context->step->n_bodies; i++) executor_free(context->bodies[i]);
+        for (int i = 0; i < 2; i++) arena_release(&context->carried[i]);
     }
     for (uint32_t i = 0; executor->state_blocks && i < executor->program->graph->n_states; i++)
         memory_free(executor->state_blocks[i]);

@@ -95,6 +95,10 @@ struct op_context {
      * outputs die. Set by the executor. */
     hob_status (*run_subgraph)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
                                int n_outputs, struct tensor *ret_outputs);
+    /* The same, but the first n_carried outputs live only until the call after the next one, or as long as the node's outputs when
+     * there is none: what a loop carries needs the memory of two iterations, not of all. */
+    hob_status (*run_iteration)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                int n_outputs, int n_carried, struct tensor *ret_outputs);
 };
 
 struct op_def {

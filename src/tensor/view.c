@@ -134,7 +134,7 @@ static void copy_row(unsigned char *destination, const unsigned char *source, in
 void tensor_copy_contiguous(const struct tensor *source, void *destination)
 {
     int64_t n_items = tensor_n_items(source);
-    if (!n_items) return;
+    if (!n_items || source->dtype == DTYPE_NONE) return;
     if (tensor_is_contiguous(source)) {
         memcpy(destination, source->data, tensor_n_bytes(source));
         return;

@@ -136,7 +136,8 @@ static hob_status start(struct op_context *ctx, struct loop *loop)
 static hob_status iterate(struct op_context *ctx, struct loop *loop)
 {
     const struct loop_params *params = ctx->params;
-    TRY(ctx->run_subgraph(ctx, params->body, loop->n_carried + 2, loop->inputs, ctx->n_outputs + 1, loop->results));
+    TRY(ctx->run_iteration(ctx, params->body, loop->n_carried + 2, loop->inputs, ctx->n_outputs + 1, loop->n_carried + 1,
+                           loop->results));
     TRY(read_condition(ctx, &loop->results[0], &loop->is_going_on));
     for (int i = 0; i < loop->n_carried; i++) loop->carried[i] = loop->results[i + 1];
     if (!loop->n_scanned) return HOB_OK;
