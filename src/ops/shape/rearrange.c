@@ -14,7 +14,10 @@ static hob_status prepare_block(const struct op_prepare *node, void **ret_params
     struct block_params *params = ARENA_NEW(node->arena, struct block_params, 1);
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     params->block_size = attributes_int(node->attributes, "blocksize", 0);
-    params->is_column_row_depth = !strcmp(attributes_string(node->attributes, "mode", "DCR"), "CRD");
+    const char *mode = attributes_string(node->attributes, "mode", "DCR");
+    params->is_column_row_depth = !strcmp(mode, "CRD");
+    if (!params->is_column_row_depth && strcmp(mode, "DCR") != 0)
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: mode: found \"%s\", expected DCR or CRD", node->node_name, mode);
     if (params->block_size < 1 || params->block_size > INT32_MAX)
         FAIL(node->error, HOB_BAD_GRAPH, "%s: blocksize: found %lld, expected 1 or more", node->node_name,
              (long long)params->block_size);
@@ -91,10 +94,10 @@ static hob_status run_space_to_depth(struct op_context *ctx)
 }
 
 const struct op_def op_depth_to_space = {.name = "DepthToSpace", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                         .min_outputs = 1, .max_outputs = 1, .prepare = prepare_block,
+                                         .min_outputs = 1, .max_outputs = 1, .types = TYPES_WHOLE, .prepare = prepare_block,
                                          .infer = infer_depth_to_space, .run = run_depth_to_space};
 const struct op_def op_space_to_depth = {.name = "SpaceToDepth", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                         .min_outputs = 1, .max_outputs = 1, .prepare = prepare_block,
+                                         .min_outputs = 1, .max_outputs = 1, .types = TYPES_WHOLE, .prepare = prepare_block,
                                          .infer = infer_space_to_depth, .run = run_space_to_depth};
 
 /* ---- ReverseSequence: the first length[b] steps of sequence b, turned round ---- */
