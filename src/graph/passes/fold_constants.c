@@ -75,8 +75,22 @@ static hob_status fold_node(struct graph *graph, uint32_t index, struct pass_con
     return keep_results(graph, &step, index, outputs, context->error);
 }
 
+/* Constants of the graph around a subgraph are the subgraph's own: what a body makes of them is folded too. */
+static hob_status adopt_constants(struct graph *graph, hob_error *error)
+{
+    for (uint32_t i = 0; graph->parent && i < graph->n_values; i++) {
+        if (graph->values[i].outer == VALUE_NONE) continue;
+        const struct tensor *constant = graph->parent->values[graph->values[i].outer].constant;
+        if (!constant) continue;
+        graph->values[i].outer = VALUE_NONE;
+        TRY(graph_set_constant(graph, i, constant, error));
+    }
+    return HOB_OK;
+}
+
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
+    TRY(adopt_constants(graph, context->error));
     uint32_t *order, n_nodes;
     TRY(graph_sort(graph, context->scratch, &order, &n_nodes, context->error));
     struct arena scratch;

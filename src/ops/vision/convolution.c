@@ -8,7 +8,7 @@
 /* A block's panels fit the second-level cache next to the weights that run over them; the fewest pixels keep the product busy. */
 enum { BLOCK_FLOATS = 64 * 1024, MOST_BLOCK_PIXELS = 256, UNITS_PER_THREAD = 4, DEPTHWISE_UNIT_ITEMS = 16 * 1024 };
 /* Scratch a depthwise plane may take before the general way is the better one. */
-enum { MOST_DEPTHWISE_FLOATS = 1 << 20 };
+enum { MOST_DEPTHWISE_FLOATS = 1 << 20, MOST_DEPTHWISE_OUTPUTS = 4 };
 
 struct job {
     const struct convolution *convolution;
@@ -213,9 +213,10 @@ static struct depthwise_f32_args describe_plane(const struct convolution *c)
     return args;
 }
 
+/* Many outputs of one channel (a Fourier transform's basis, say) are a matrix product rather. */
 static bool is_depthwise(const struct convolution *c, size_t *ret_scratch_floats)
 {
-    if (c->n_channels != 1 || c->rank > 2 || c->is_spread) return false;
+    if (c->n_channels != 1 || c->n_outputs > MOST_DEPTHWISE_OUTPUTS || c->rank > 2 || c->is_spread) return false;
     struct depthwise_f32_args args = describe_plane(c);
     return depthwise_scratch_floats(&args, ret_scratch_floats) && *ret_scratch_floats <= MOST_DEPTHWISE_FLOATS;
 }
