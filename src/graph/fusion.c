@@ -6,8 +6,9 @@
 
 hob_status fusion_init(struct fusion *ret_fusion, struct graph *graph, struct pass_context *context)
 {
-    uint32_t *n_readers;
+    uint32_t *n_readers, n_removed;
     struct fusion fusion = {.graph = graph, .context = context};
+    TRY(graph_remove_dead(graph, context->scratch, &n_removed, context->error));
     TRY(sample_shapes(graph, context->options->kernels, context->scratch, &fusion.shapes, context->error));
     TRY(graph_count_readers(graph, context->scratch, &n_readers, context->error));
     fusion.n_readers = n_readers;

@@ -7,7 +7,7 @@
  *         if (match(&fusion, i, &found))
  *             TRY(fusion_replace(&fusion, i, "hob.Gelu", &found.x, 1, NULL, 0));
  *
- * Lives as long as the pass's scratch. Values and nodes that the pass itself adds lie beyond n_values and n_nodes, and have no
+ * What earlier fusions left behind is dropped first, or its reading would count. Lives as long as the pass's scratch. Values and nodes that the pass itself adds lie beyond n_values and n_nodes, and have no
  * sampled shape. */
 #ifndef GRAPH_FUSION_H
 #define GRAPH_FUSION_H

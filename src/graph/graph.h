@@ -163,6 +163,8 @@ void graph_remove_node(struct graph *graph, uint32_t node);
 /* n_readers[value]: nodes that read it (each once per use) + 1 per output entry. Array of n_values in arena scratch. */
 HOB_MUST_CHECK hob_status graph_count_readers(const struct graph *graph, struct arena *scratch, uint32_t **ret_n_readers,
                                               hob_error *error);
+/* Removes the nodes that nothing reads, in subgraphs too. */
+HOB_MUST_CHECK hob_status graph_remove_dead(struct graph *graph, struct arena *scratch, uint32_t *ret_n_removed, hob_error *error);
 /* Nodes in an order in which each stands behind its producers; stable with respect to the file. Fails: HOB_BAD_GRAPH on a
  * cycle (names the nodes in it) and on a value that is read but neither made, fed nor constant. */
 HOB_MUST_CHECK hob_status graph_sort(const struct graph *graph, struct arena *scratch, uint32_t **ret_order,

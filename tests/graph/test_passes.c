@@ -53,7 +53,7 @@ static void compile(struct case_run *run, build_function *build, const char *pas
         if (!strcmp(report[i].pass->name, pass)) run->n_changes = report[i].n_changes;
 }
 
-/* Runs with random inputs, symbolic dims as given in order. */
+/* Runs with random inputs (integers: 0 and 1), symbolic dims as given in order. */
 static void execute(struct case_run *run, const int64_t *symbolic, float *memory)
 {
     hob_error error = {0};
@@ -62,9 +62,10 @@ static void execute(struct case_run *run, const int64_t *symbolic, float *memory
         struct tensor tensor;
         int64_t dims[TENSOR_MAX_RANK];
         for (int d = 0; d < input->rank; d++) dims[d] = input->dims[d] == DIM_UNKNOWN ? *symbolic++ : input->dims[d];
-        assert_int_equal(tensor_init(&tensor, DTYPE_F32, input->rank, dims, memory, NULL), HOB_OK);
-        assert_true(tensor_n_items(&tensor) <= MAX_ITEMS);
-        fill(memory, tensor_n_items(&tensor), i + 1);
+        assert_int_equal(tensor_init(&tensor, input->dtype, input->rank, dims, memory, NULL), HOB_OK);
+        assert_true(tensor_n_bytes(&tensor) <= MAX_ITEMS * sizeof *memory);
+        if (input->dtype == DTYPE_F32) fill(memory, tensor_n_items(&tensor), i + 1);
+        else for (int64_t k = 0; k < tensor_n_items(&tensor); k++) ((int64_t *)tensor.data)[k] = k % 2;
         memory += MAX_ITEMS;
         executor_bind(run->executor, i, &tensor);
     }
@@ -95,7 +96,7 @@ static void compare(const struct case_run *plain, const struct case_run *fused)
 /* n_changes: how often the pass must fire. */
 static void check(build_function *build, const char *pass, uint32_t n_changes, const int64_t *symbolic)
 {
-    static float memory[8 * MAX_ITEMS];
+    static _Alignas(64) float memory[8 * MAX_ITEMS];
     struct case_run plain, fused;
     compile(&plain, build, pass, "all");
     compile(&fused, build, pass, "");
@@ -246,6 +247,35 @@ static void build_broadcast_norm(struct builder *b)
 {
     uint32_t x = input(b, "x", 24), table = constant(b, 3, (int64_t[]){1, 13, 24}, 5);
     builder_output(b, "y", builder_op(b, "LayerNormalization", (uint32_t[]){OP2("Add", table, x), vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+}
+
+static uint32_t ids_input(struct builder *b, const char *name)
+{
+    return builder_input(b, name, DTYPE_I64, 2, (int64_t[]){DIM_UNKNOWN, DIM_UNKNOWN}, NULL);
+}
+
+static uint32_t embed(struct builder *b, int64_t n_rows, uint32_t ids, uint64_t seed)
+{
+    return OP2("Gather", constant(b, 2, (int64_t[]){n_rows, 24}, seed), ids);
+}
+
+static void build_embeddings(struct builder *b)
+{
+    uint32_t ids = ids_input(b, "ids"), segments = ids_input(b, "segments"), table = builder_ints(b, (int64_t[]){0, 1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1, 0}, 14);
+    uint32_t counted = OP2("Reshape", table, builder_ints(b, (int64_t[]){1, 14}, 2));
+    uint32_t ends = builder_op(b, "Slice", (uint32_t[]){OP1("Shape", ids), builder_ints(b, (int64_t[]){1}, 1), builder_ints(b, (int64_t[]){2}, 1)}, 3, NULL, 0);
+    uint32_t cut[] = {counted, builder_ints(b, (int64_t[]){0}, 1), ends, builder_ints(b, (int64_t[]){1}, 1)};
+    uint32_t positions = embed(b, 7, builder_op(b, "Slice", cut, 4, NULL, 0), 1);
+    uint32_t sum = OP2("Add", OP2("Add", embed(b, 9, ids, 2), embed(b, 2, segments, 3)), positions);
+    builder_output(b, "y", builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+    sum = OP2("Add", embed(b, 9, ids, 4), embed(b, 7, OP2("Add", ids, segments), 5));
+    builder_output(b, "with the sum", OP2("Add", sum, builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0)));
+}
+
+static void test_embeddings(void **state)
+{
+    (void)state;
+    check(build_embeddings, "fuse_embed_norm", 2, (int64_t[]){3, 5, 3, 5});
 }
 
 static void test_skip_norms(void **state)
@@ -431,7 +461,7 @@ static void test_attention(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms), cmocka_unit_test(test_embeddings),
                                        cmocka_unit_test(test_merged_products), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
