@@ -318,6 +318,41 @@ static void test_merged_products(void **state)
     check(build_unmergeable, "merge_linear", 0, batches);
 }
 
+/* ---- dynamic quantisation ---- */
+
+static uint32_t bytes_constant(struct builder *b, int rank, const int64_t *dims, uint64_t seed)
+{
+    struct tensor tensor;
+    assert_int_equal(tensor_init(&tensor, DTYPE_I8, rank, dims, NULL, NULL), HOB_OK);
+    tensor.data = arena_alloc(&b->graph->arena, tensor_n_bytes(&tensor), 64);
+    for (int64_t i = 0; i < tensor_n_items(&tensor); i++) ((int8_t *)tensor.data)[i] = (int8_t)(seed = seed * 75 + 74);
+    return builder_constant(b, "", &tensor);
+}
+
+static uint32_t multiply_quantised(struct builder *b, const uint32_t *x, int64_t width, uint64_t seed, bool has_bias)
+{
+    uint32_t inputs[] = {x[0], bytes_constant(b, 2, (int64_t[]){24, width}, seed), x[2], bytes_constant(b, 1, &width, seed + 1)};
+    uint32_t sums = cast(b, builder_op(b, "MatMulInteger", inputs, 4, NULL, 0), DTYPE_F32);
+    uint32_t y = OP2("Mul", sums, OP2("Mul", x[1], vector(b, width, seed)));
+    return has_bias ? OP2("Add", vector(b, width, seed + 2), y) : y;
+}
+
+static void build_quantised(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), z = input(b, "z", 24), quantised[3];
+    builder_op_n(b, "DynamicQuantizeLinear", &x, 1, NULL, 0, 3, quantised);
+    builder_output(b, "one", multiply_quantised(b, quantised, 20, 1, true));
+    builder_output(b, "another", multiply_quantised(b, quantised, 16, 5, false));
+    builder_op_n(b, "DynamicQuantizeLinear", &z, 1, NULL, 0, 3, quantised);
+    builder_output(b, "alone", multiply_quantised(b, quantised, 8, 9, true));
+}
+
+static void test_dynamic_quantisation(void **state)
+{
+    (void)state;
+    check(build_quantised, "fuse_dynamic_quant", 3, batches);
+}
+
 /* ---- rotary embedding ---- */
 
 static uint32_t slice(struct builder *b, uint32_t x, int64_t begin, int64_t end)
@@ -462,6 +497,6 @@ static void test_attention(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms), cmocka_unit_test(test_embeddings),
-                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention)};
+                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
