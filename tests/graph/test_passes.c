@@ -494,9 +494,106 @@ static void test_attention(void **state)
     check(build_shown_attention, "fuse_attention", 0, (int64_t[]){2, 3, 2, 5, 2, 5});
 }
 
+/* ---- convolutions ---- */
+
+enum { CHANNELS = 6, SIDE = 7 };
+
+static uint32_t image(struct builder *b, const char *name, int64_t n_channels)
+{
+    return builder_input(b, name, DTYPE_F32, 4, (int64_t[]){2, n_channels, SIDE, SIDE}, NULL);
+}
+
+/* Positive, as variances are. */
+static uint32_t positive(struct builder *b, int64_t n, uint64_t seed)
+{
+    uint32_t value = vector(b, n, seed);
+    float *items = b->graph->values[value].constant->data;
+    for (int64_t i = 0; i < n; i++) items[i] = fabsf(items[i]) + 0.5f;
+    return value;
+}
+
+/* 3x3, as large as its input. */
+static uint32_t conv(struct builder *b, uint32_t x, int64_t n_channels, int64_t n_groups, bool has_bias)
+{
+    struct attribute attributes[] = {attribute_ints("pads", (int64_t[]){1, 1, 1, 1}, 4), attribute_int("group", n_groups)};
+    uint32_t inputs[] = {x, constant(b, 4, (int64_t[]){CHANNELS, n_channels / n_groups, 3, 3}, 11), VALUE_NONE};
+    if (has_bias) inputs[2] = vector(b, CHANNELS, 12);
+    return builder_op(b, "Conv", inputs, has_bias ? 3 : 2, attributes, 2);
+}
+
+static uint32_t norm(struct builder *b, uint32_t x)
+{
+    uint32_t inputs[] = {x, vector(b, CHANNELS, 13), vector(b, CHANNELS, 14), vector(b, CHANNELS, 15), positive(b, CHANNELS, 16)};
+    return builder_op(b, "BatchNormalization", inputs, 5, NULL, 0);
+}
+
+static uint32_t hard_swish(struct builder *b, uint32_t x, bool divides_first)
+{
+    uint32_t gate = builder_op(b, "Clip", (uint32_t[]){OP2("Add", x, NUMBER(3)), NUMBER(0), NUMBER(6)}, 3, NULL, 0);
+    return divides_first ? OP2("Mul", OP2("Div", gate, NUMBER(6)), x) : OP2("Div", OP2("Mul", x, gate), NUMBER(6));
+}
+
+static void build_conv_norm_activation(struct builder *b)
+{
+    builder_output(b, "relu", OP1("Relu", norm(b, conv(b, image(b, "x", 4), 4, 1, true))));
+    uint32_t silu = norm(b, conv(b, image(b, "x2", CHANNELS), CHANNELS, CHANNELS, false));
+    builder_output(b, "silu", OP2("Mul", OP1("Sigmoid", silu), silu));
+    builder_output(b, "swish", hard_swish(b, norm(b, conv(b, image(b, "x3", CHANNELS), CHANNELS, 2, false)), false));
+    builder_output(b, "gated", hard_swish(b, conv(b, image(b, "x4", 4), 4, 1, true), true));
+}
+
+/* A constant a channel and numbers, on either side; then numbers behind the activation. */
+static void build_conv_arithmetic(struct builder *b)
+{
+    static const int64_t per_channel[] = {CHANNELS, 1, 1};
+    uint32_t y = OP2("Mul", constant(b, 3, per_channel, 21), conv(b, image(b, "x", 4), 4, 1, true));
+    y = OP2("Sub", OP2("Add", y, constant(b, 3, per_channel, 22)), NUMBER(0.5f));
+    y = OP2("Sub", NUMBER(0.25f), OP2("Div", y, NUMBER(-0.75f)));
+    builder_output(b, "y", OP2("Add", OP2("Mul", OP1("Tanh", y), NUMBER(1.5f)), NUMBER(-0.125f)));
+}
+
+static void build_conv_residuals(struct builder *b)
+{
+    uint32_t x = image(b, "x", CHANNELS), y = OP1("Relu", OP2("Add", conv(b, x, CHANNELS, 1, true), x));
+    uint32_t z = norm(b, conv(b, y, CHANNELS, CHANNELS, false));
+    builder_output(b, "z", OP2("Add", y, OP2("Mul", z, OP1("Sigmoid", z))));
+}
+
+/* What must stay: an intermediate that is an output, a row of another shape, a value that something else reads. */
+static void build_conv_left_alone(struct builder *b)
+{
+    uint32_t x = image(b, "x", CHANNELS), shown = conv(b, x, CHANNELS, 1, true);
+    builder_output(b, "shown", shown);
+    builder_output(b, "relu", OP1("Relu", shown));
+    builder_output(b, "row", OP2("Add", conv(b, x, CHANNELS, 2, true), builder_input(b, "row", DTYPE_F32, 1, (int64_t[]){SIDE}, NULL)));
+    builder_output(b, "columns", OP2("Mul", conv(b, x, CHANNELS, 3, true), constant(b, 1, (int64_t[]){SIDE}, 23)));
+    uint32_t twice = conv(b, x, CHANNELS, 6, true);
+    builder_output(b, "twice", OP2("Add", OP1("Tanh", twice), OP1("Abs", twice)));
+}
+
+static void build_conv_transpose(struct builder *b)
+{
+    struct attribute attributes[] = {attribute_ints("strides", (int64_t[]){2, 2}, 2), attribute_int("group", 2)};
+    uint32_t inputs[] = {image(b, "x", 4), constant(b, 4, (int64_t[]){4, CHANNELS / 2, 3, 2}, 24)};
+    uint32_t y = builder_op(b, "ConvTranspose", inputs, 2, attributes, 2);
+    y = norm(b, OP2("Add", y, constant(b, 4, (int64_t[]){1, CHANNELS, 1, 1}, 25)));
+    builder_output(b, "y", OP2("Mul", OP1("Relu", y), NUMBER(2)));
+}
+
+static void test_convolutions(void **state)
+{
+    (void)state;
+    check(build_conv_norm_activation, "fuse_conv", 4, NULL);
+    check(build_conv_arithmetic, "fuse_conv", 1, NULL);
+    check(build_conv_residuals, "fuse_conv", 2, NULL);
+    check(build_conv_left_alone, "fuse_conv", 0, NULL);
+    check(build_conv_transpose, "fuse_conv", 1, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms), cmocka_unit_test(test_embeddings),
-                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention)};
+                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention),
+                                       cmocka_unit_test(test_convolutions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

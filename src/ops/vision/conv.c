@@ -9,6 +9,8 @@
 #include "ops/vision/activation.h"
 #include "ops/vision/convolution.h"
 
+#include <string.h>
+
 enum { INPUT_X, INPUT_WEIGHTS, INPUT_BIAS, INPUT_BEFORE, INPUT_AFTER };
 
 struct conv_params {
@@ -55,6 +57,14 @@ static hob_status check_weights(struct op_context *ctx, const struct tensor *x, 
     return HOB_OK;
 }
 
+static bool broadcasts_to(const struct tensor *x, int rank, const int64_t *dims)
+{
+    int64_t both[TENSOR_MAX_RANK];
+    int both_rank;
+    return shape_broadcast(x->rank, x->dims, rank, dims, &both_rank, both) && both_rank == rank &&
+           !memcmp(both, dims, (size_t)rank * sizeof *dims);
+}
+
 static hob_status infer(struct op_context *ctx)
 {
     const struct conv_params *params = ctx->params;
@@ -68,7 +78,7 @@ static hob_status infer(struct op_context *ctx)
     dims[1] = w->dims[0];
     for (int axis = 0; axis < window.rank; axis++) dims[axis + 2] = window.outputs[axis];
     for (int i = INPUT_BEFORE; i <= INPUT_AFTER; i++)
-        if (op_input(ctx, i) && !tensor_has_shape(op_input(ctx, i), x->rank, dims))
+        if (op_input(ctx, i) && !broadcasts_to(op_input(ctx, i), x->rank, dims))
             OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected the output's shape", i, OP_SHAPE(op_input(ctx, i)));
     return op_set_output(ctx, 0, x->dtype, x->rank, dims);
 }
@@ -87,6 +97,19 @@ static hob_status describe(struct op_context *ctx, struct convolution *ret_convo
     return HOB_OK;
 }
 
+/* Something added to every output; NULL when absent. What is smaller than the output is spread out first. */
+static hob_status read_addend(struct op_context *ctx, int i, const float **ret_items)
+{
+    const struct tensor *x = op_input(ctx, i), *y = ctx->outputs[0];
+    if (!x || tensor_same_shape(x, y)) return as_f32_vector(ctx, x, ret_items);
+    struct tensor view = tensor_broadcast(x, y->rank, y->dims);
+    float *items;
+    TRY(scratch_f32(ctx, tensor_n_items(y), &items));
+    tensor_copy_contiguous(&view, items);
+    *ret_items = items;
+    return HOB_OK;
+}
+
 static hob_status run_f32(struct op_context *ctx, struct convolution *c)
 {
     const struct conv_params *params = ctx->params;
@@ -100,8 +123,8 @@ static hob_status run_f32(struct op_context *ctx, struct convolution *c)
     TRY(as_f32_vector(ctx, ctx->inputs[INPUT_X], &c->x));
     TRY(as_f32_vector(ctx, ctx->inputs[INPUT_WEIGHTS], &c->weights));
     TRY(as_f32_vector(ctx, op_input(ctx, INPUT_BIAS), &c->finish.bias));
-    TRY(as_f32_vector(ctx, op_input(ctx, INPUT_BEFORE), &c->finish.before));
-    TRY(as_f32_vector(ctx, op_input(ctx, INPUT_AFTER), &c->finish.after));
+    TRY(read_addend(ctx, INPUT_BEFORE, &c->finish.before));
+    TRY(read_addend(ctx, INPUT_AFTER, &c->finish.after));
     TRY(as_f32_output(ctx, ctx->outputs[0], &y));
     c->y = y;
     TRY(convolution_run(ctx, c));

@@ -16,6 +16,7 @@ struct transpose_params {
     struct window_params window;
     struct activation activation;
     int64_t n_groups;
+    float scale, shift;
 };
 
 static hob_status prepare(const struct op_prepare *node, void **ret_params)
@@ -26,6 +27,7 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     params->n_groups = attributes_int(node->attributes, "group", 1);
     if (params->n_groups < 1)
         FAIL(node->error, HOB_BAD_GRAPH, "%s: group: found %lld, expected at least 1", node->node_name, (long long)params->n_groups);
+    params->scale = 1;
     *ret_params = params;
     return HOB_OK;
 }
@@ -34,6 +36,8 @@ static hob_status prepare_fused(const struct op_prepare *node, void **ret_params
 {
     TRY(prepare(node, ret_params));
     struct transpose_params *params = *ret_params;
+    params->scale = attributes_float(node->attributes, "scale", 1);
+    params->shift = attributes_float(node->attributes, "shift", 0);
     return activation_parse(node, &params->activation);
 }
 
@@ -204,7 +208,10 @@ static hob_status describe(struct op_context *ctx, struct transpose *t)
                                           .n_outputs = w->dims[1],
                                           .finish = {.activation = params->activation.kind,
                                                      .alpha = params->activation.alpha,
-                                                     .beta = params->activation.beta}};
+                                                     .beta = params->activation.beta,
+                                                     .scale = params->scale,
+                                                     .shift = params->shift,
+                                                     .is_scaled = params->scale != 1 || params->shift != 0}};
     if (!t->convolution.n_channels) /* nothing to sum; the kernel's dims, which no weight bears out, may be any */
         for (int axis = 0; axis < t->window.rank; axis++) t->window.kernel[axis] = 1;
     size_t n_bytes = (size_t)tensor_n_items(w) * t->item_bytes;

@@ -7,8 +7,8 @@
 
 /* A block's panels fit the second-level cache next to the weights that run over them; the fewest pixels keep the product busy. */
 enum { BLOCK_FLOATS = 64 * 1024, MOST_BLOCK_PIXELS = 256, UNITS_PER_THREAD = 4, DEPTHWISE_UNIT_ITEMS = 16 * 1024 };
-/* Scratch a depthwise plane may take before the general way is the better one. */
-enum { MOST_DEPTHWISE_FLOATS = 1 << 20, MOST_DEPTHWISE_OUTPUTS = 4 };
+/* Outputs that may share a channel, and scratch a plane may take, before the general way is the better one. */
+enum { MOST_DEPTHWISE_OUTPUTS = 4, MOST_DEPTHWISE_FLOATS = 1 << 20 };
 
 struct job {
     const struct convolution *convolution;
