@@ -63,6 +63,20 @@ struct gemm_i8_args {
     bool is_b_signed;
 };
 
+/* panel_from_nbits: sixteen rows of small integers, as com.microsoft's MatMulNBits holds them, become one panel (panel.h):
+ *   panel[k * 16 + j] = (q[j][k] - zeros[j][k / block]) * scales[j][k / block]     j < n_rows; 0 for the rows that lack.
+ * Row j begins row_bytes * j behind rows; item k is in byte k * bits / 8, low bits first; rows hold whole blocks, the last of
+ * which may have items beyond k that are not used. */
+struct nbits_args {
+    const uint8_t *rows;
+    int64_t row_bytes;           /* a multiple of 4, below 2^28 */
+    const float *scales, *zeros; /* [n_rows, n_blocks] */
+    int64_t n_blocks;
+    int64_t k, block;           /* block: items, a multiple of 16 */
+    int n_rows, bits;           /* 1 … 16; 2, 4 or 8 */
+    float *panel;               /* [k, 16] */
+};
+
 /* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head.
  * Score, softmax and weighted sum are each what gemm_strided_f32, scale_f32, add_f32 and softmax_f32 give, with the keys
  * beyond a query's limit left out: so the bytes of a row depend neither on the other rows nor on those keys.

@@ -208,6 +208,46 @@ static void test_products_of_largest_bytes(void **state)
     }
 }
 
+static void check_nbits(int bits, int n_rows, int64_t k, int64_t block)
+{
+    int64_t n_blocks = (k + block - 1) / block, row_bytes = n_blocks * (block * bits / 8);
+    uint8_t *rows = memory_new((size_t)(row_bytes * n_rows), 1);
+    float *scales = new_random_floats(n_rows * n_blocks, 20), *zeros = new_random_floats(n_rows * n_blocks, 21);
+    float *panel = new_floats(k * PANEL_COLUMNS), *expected = new_floats(k * PANEL_COLUMNS);
+    uint32_t random = 99;
+    for (int64_t i = 0; i < row_bytes * n_rows; i++) rows[i] = (uint8_t)next_random(&random);
+    for (int64_t i = 0; i < k; i++)
+        for (int j = 0; j < PANEL_COLUMNS; j++) {
+            float number = 0;
+            if (j < n_rows) {
+                int shift = (int)(i * bits % 8), q = rows[j * row_bytes + i * bits / 8] >> shift & ((1 << bits) - 1);
+                number = ((float)q - zeros[j * n_blocks + i / block]) * scales[j * n_blocks + i / block];
+            }
+            expected[i * PANEL_COLUMNS + j] = number;
+        }
+    FOR_EACH_TABLE(table)
+    {
+        fill(panel, k * PANEL_COLUMNS, 7);
+        table->panel_from_nbits(&(struct nbits_args){.rows = rows, .row_bytes = row_bytes, .scales = scales, .zeros = zeros,
+                                                     .n_blocks = n_blocks, .k = k, .block = block, .n_rows = n_rows,
+                                                     .bits = bits, .panel = panel});
+        assert_same_bits(table->name, panel, expected, k * PANEL_COLUMNS);
+    }
+    memory_free(rows), memory_free(scales), memory_free(zeros), memory_free(panel), memory_free(expected);
+}
+
+static void test_panels_of_small_integers(void **state)
+{
+    (void)state;
+    for (int bits = 2; bits <= 8; bits *= 2)
+        for (int n_rows = 1; n_rows <= PANEL_COLUMNS; n_rows += 5) {
+            check_nbits(bits, n_rows, 64, 16);
+            check_nbits(bits, n_rows, 80, 32);
+            check_nbits(bits, n_rows, 37, 32);
+            check_nbits(bits, n_rows, 5, 128);
+        }
+}
+
 static void test_panel_layout(void **state)
 {
     (void)state;
@@ -268,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_strided_odd_strides),
         cmocka_unit_test(test_products_of_bytes),
         cmocka_unit_test(test_products_of_largest_bytes),
+        cmocka_unit_test(test_panels_of_small_integers),
         cmocka_unit_test(test_panel_layout),
         cmocka_unit_test(test_panels_of_quantised_rows),
         cmocka_unit_test(test_panel_limits),

@@ -1,12 +1,15 @@
-/* Gemm: alpha * A' x B' + beta * C, where ' may transpose and C broadcasts to [M,N]. */
+/* Gemm: alpha * A' x B' + beta * C, where ' may transpose and C broadcasts to [M,N].
+ * com.microsoft's FusedGemm: an activation follows. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 #include "ops/numbers.h"
 #include "ops/matrix/product.h"
+#include "ops/vision/activation.h"
 
 struct gemm_params {
     float alpha, beta;
     bool transposes_a, transposes_b;
+    struct activation activation; /* FusedGemm */
 };
 
 static hob_status prepare(const struct op_prepare *node, void **ret_params)
@@ -161,4 +164,54 @@ const struct op_def op_gemm = {
     .prepare = prepare,
     .infer = infer,
     .run = run,
+};
+
+/* ---- FusedGemm ---- */
+
+static hob_status prepare_fused(const struct op_prepare *node, void **ret_params)
+{
+    void *made;
+    TRY(prepare(node, &made));
+    struct gemm_params *params = made;
+    TRY(activation_parse(node, &params->activation));
+    params->activation.alpha = attributes_float(node->attributes, "activation_alpha", params->activation.alpha);
+    params->activation.beta = attributes_float(node->attributes, "activation_beta", params->activation.beta);
+    *ret_params = params;
+    return HOB_OK;
+}
+
+static hob_status infer_fused(struct op_context *ctx)
+{
+    TRY(op_check_dtype(ctx, 0, DTYPE_F32));
+    return infer(ctx);
+}
+
+static hob_status run_fused(struct op_context *ctx)
+{
+    const struct gemm_params *params = ctx->params;
+    const struct tensor *y = ctx->outputs[0];
+    TRY(run(ctx));
+    ctx->kernels->finish_f32(&(struct finish_f32_args){.y = y->data,
+                                                       .y_stride = y->dims[1],
+                                                       .n_rows = y->dims[0],
+                                                       .n_columns = y->dims[1],
+                                                       .activation = params->activation.kind,
+                                                       .alpha = params->activation.alpha,
+                                                       .beta = params->activation.beta});
+    return HOB_OK;
+}
+
+const struct op_def op_fused_gemm = {
+    .name = "FusedGemm",
+    .domain = "com.microsoft",
+    .since = 1,
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .min_outputs = 1,
+    .max_outputs = 1,
+    .types = TYPE(F32),
+    .flags = OP_STRIDED_INPUTS,
+    .prepare = prepare_fused,
+    .infer = infer_fused,
+    .run = run_fused,
 };
