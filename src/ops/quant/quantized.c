@@ -59,9 +59,11 @@ hob_status quantized_check(struct op_context *ctx, int scale_input, int zero_inp
 
 struct quantized quantized_read(const struct op_context *ctx, int scale_input, int zero_input)
 {
+    const struct tensor *scale = scale_input < 0 ? NULL : op_input(ctx, scale_input);
+    const struct tensor *zero = zero_input < 0 ? NULL : op_input(ctx, zero_input);
     struct quantized q = {1, 0};
-    if (op_input(ctx, scale_input)) numbers_load_f32(op_input(ctx, scale_input), 0, 1, 1, &q.scale);
-    if (op_input(ctx, zero_input)) numbers_load_f32(op_input(ctx, zero_input), 0, 1, 1, &q.zero);
+    if (scale) numbers_load_f32(scale, 0, 1, 1, &q.scale);
+    if (zero) numbers_load_f32(zero, 0, 1, 1, &q.zero);
     return q;
 }
 

@@ -31,7 +31,7 @@ static inline float quantized_round(float x)
 
 /* One scale of a float type, and a zero point (which may be missing) of dtype. Fails: HOB_BAD_SHAPE, HOB_BAD_TYPE. */
 HOB_MUST_CHECK hob_status quantized_check(struct op_context *ctx, int scale_input, int zero_input, enum dtype dtype);
-/* scale_input may be missing as well: 1. */
+/* Either may be missing, or not asked for (-1): a scale of 1, a zero point of 0. */
 struct quantized quantized_read(const struct op_context *ctx, int scale_input, int zero_input);
 
 /* n integers of one of the types, and back. NaN becomes the least number. */
