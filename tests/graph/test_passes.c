@@ -161,6 +161,9 @@ static void build_moves(struct builder *b)
     builder_output(b, "widened and back", OP1("Neg", cast(b, cast(b, x, DTYPE_F64), DTYPE_F32)));
     struct attribute axis = attribute_int("axis", 0);
     builder_output(b, "alone", OP1("Neg", builder_op(b, "Concat", &x, 1, &axis, 1)));
+    uint32_t narrow = builder_input(b, "narrow", DTYPE_F32, 3, (int64_t[]){1, 1, 24}, NULL);
+    uint32_t drop = OP2("Expand", OP2("Greater", narrow, NUMBER(0)), OP1("Shape", x));
+    builder_output(b, "expanded", builder_op(b, "Where", (uint32_t[]){drop, NUMBER(2), x}, 3, NULL, 0));
     builder_output(b, "times one", OP1("Neg", OP2("Div", OP2("Mul", NUMBER(1), x), NUMBER(1))));
 }
 
@@ -176,7 +179,7 @@ static void build_kept_moves(struct builder *b)
 static void test_moves(void **state)
 {
     (void)state;
-    check(build_moves, "simplify_moves", 9, batches);
+    check(build_moves, "simplify_moves", 10, batches);
     check(build_kept_moves, "simplify_moves", 0, batches);
 }
 

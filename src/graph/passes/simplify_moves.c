@@ -5,6 +5,7 @@
  *     Squeeze(Unsqueeze(x, axes), axes), Unsqueeze(Squeeze(x, axes), axes)       x
  *     Cast(Cast(x, wider type), type)   Cast(x, type), or x when it has that type
  *     Concat, Sum, Max, Min or Mean of one value; Mul or Div by one number 1     that value
+ *     Where(Expand(x, Shape(y)), number, y) and other broadcasting operators     x itself, which they expand themselves
  *
  * Exports write such chains where a library's layers meet. Exact: no element's bits change. */
 #include "base/error.h"
@@ -165,6 +166,40 @@ static bool simplify_product(const struct fusion *fusion, const struct node *nod
     return false;
 }
 
+/* ---- expanding what would be broadcast ---- */
+
+static bool broadcasts(const struct node *node)
+{
+    static const char *const broadcasting[] = {"Where", "Add", "Sub", "Mul", "Div", "And", "Or", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"};
+    for (size_t i = 0; i < sizeof broadcasting / sizeof broadcasting[0]; i++)
+        if (node_is(node, "", broadcasting[i])) return node->opset >= 7;
+    return false;
+}
+
+/* What stands for an operand that is expanded to the shape of another operand of the same node; VALUE_NONE: nothing. */
+static uint32_t unexpanded(const struct fusion *fusion, const struct node *node, uint32_t value)
+{
+    const struct node *expand = pattern_producer(fusion->graph, value, "Expand");
+    const struct node *shape = expand ? pattern_producer(fusion->graph, expand->inputs[1], "Shape") : NULL;
+    if (!shape || shape->attributes.n_items) return VALUE_NONE; /* start and end cut the shape */
+    for (uint32_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] == shape->inputs[0] && node->inputs[i] != value) return expand->inputs[0];
+    return VALUE_NONE;
+}
+
+static void read_unexpanded(struct fusion *fusion, uint32_t index)
+{
+    const struct node *node = &fusion->graph->nodes[index];
+    uint32_t *inputs = (uint32_t *)(uintptr_t)node->inputs; /* the graph's own arena memory */
+    if (!broadcasts(node)) return;
+    for (uint32_t i = 0; i < node->n_inputs; i++) {
+        uint32_t simpler = node->inputs[i] == VALUE_NONE ? VALUE_NONE : unexpanded(fusion, node, node->inputs[i]);
+        if (simpler == VALUE_NONE) continue;
+        inputs[i] = simpler;
+        fusion->context->n_changes++;
+    }
+}
+
 static bool simplify(const struct fusion *fusion, const struct node *node, struct simpler *simpler)
 {
     *simpler = (struct simpler){.operand = VALUE_NONE};
@@ -203,6 +238,7 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     TRY(graph_new_replacements(graph, context->scratch, &replacements, context->error));
     for (uint32_t i = 0; i < fusion.n_nodes; i++) {
         graph_replace_inputs(graph, i, replacements);
+        read_unexpanded(&fusion, i);
         if (simplify(&fusion, &graph->nodes[i], &simpler)) TRY(apply_simpler(&fusion, i, &simpler, replacements));
     }
     graph_replace_values(graph, replacements);
