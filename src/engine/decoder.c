@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/session.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
@@ -141,18 +142,34 @@ static hob_status keep_carried(struct hob_session *session, uint32_t index, hob_
     return HOB_OK;
 }
 
+/* Models in half precision give halves; samplers want f32. */
+static hob_status widen_logits(struct hob_session *session, enum dtype dtype, const uint16_t *halves, int64_t n, hob_error *error)
+{
+    const struct kernels *kernels = session->provider.kernels;
+    if (!session->wide_logits) session->wide_logits = ARENA_NEW(&session->arena, float, (size_t)n);
+    if (!session->wide_logits) FAIL(error, HOB_NO_MEMORY, "logits of %lld tokens: out of memory", (long long)n);
+    if (dtype == DTYPE_F16) kernels->f32_from_f16(n, halves, session->wide_logits);
+    else kernels->f32_from_bf16(n, halves, session->wide_logits);
+    session->logits = session->wide_logits;
+    return HOB_OK;
+}
+
 static hob_status find_logits(struct hob_session *session, hob_error *error)
 {
     const struct tensor *output = executor_output(session->executor, session->model->roles.logits);
     int last = output->rank - 1;
-    if (output->dtype != DTYPE_F32) FAIL(error, HOB_BAD_TYPE, "logits: found %s, expected float32", dtype_name(output->dtype));
+    bool is_half = output->dtype == DTYPE_F16 || output->dtype == DTYPE_BF16;
+    if (output->dtype != DTYPE_F32 && !is_half)
+        FAIL(error, HOB_BAD_TYPE, "logits: found %s, expected float32, float16 or bfloat16", dtype_name(output->dtype));
     if (output->rank < 2 || !tensor_n_items(output) || output->strides[last] != 1)
         FAIL(error, HOB_BAD_SHAPE, "logits: found rank %d, expected positions by vocabulary", output->rank);
     if (session->n_vocab && output->dims[last] != session->n_vocab)
         FAIL(error, HOB_BAD_SHAPE, "logits: found %lld, expected the vocabulary's %lld", (long long)output->dims[last],
              (long long)session->n_vocab);
     session->n_vocab = output->dims[last];
-    session->logits = (const float *)output->data + (output->dims[last - 1] - 1) * output->strides[last - 1];
+    int64_t row = (output->dims[last - 1] - 1) * output->strides[last - 1];
+    if (is_half) return widen_logits(session, output->dtype, (const uint16_t *)output->data + row, session->n_vocab, error);
+    session->logits = (const float *)output->data + row;
     return HOB_OK;
 }
 

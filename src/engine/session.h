@@ -27,6 +27,7 @@ struct hob_session {
     struct carried_cache *carried; /* model->roles.n_carried */
     struct tensor *inputs, *bounds; /* one an input of the graph */
     const float *logits;           /* of the last position; NULL before any */
+    float *wide_logits;            /* n_vocab of room for those of a model in half precision; NULL before any */
 };
 
 /* Runs a decoder on the session's ids [n_ids, n_ids + n_new), which the caller has put there, and on success counts them in.
