@@ -68,8 +68,13 @@ double rng_uniform_double(struct rng *rng)
 }
 
 /* Box and Muller 1958. Only one of the pair is used, so that a draw does not depend on the one before it. */
-float rng_normal(struct rng *rng)
+double rng_normal_double(struct rng *rng)
 {
     double radius = sqrt(-2.0 * log(1.0 - rng_uniform_double(rng))); /* 1 - u: never the logarithm of 0 */
-    return (float)(radius * cos(2.0 * M_PI * rng_uniform_double(rng)));
+    return radius * cos(2.0 * M_PI * rng_uniform_double(rng));
+}
+
+float rng_normal(struct rng *rng)
+{
+    return (float)rng_normal_double(rng);
 }

@@ -32,5 +32,6 @@ float rng_uniform(struct rng *rng);
 double rng_uniform_double(struct rng *rng);
 /* Mean 0, standard deviation 1. */
 float rng_normal(struct rng *rng);
+double rng_normal_double(struct rng *rng); /* the same draw, unrounded */
 
 #endif

@@ -20,6 +20,7 @@ struct step_context {
     struct executor **bodies; /* a node's subgraphs */
     struct arena carried[2];  /* what a loop carries: this iteration's and the one's before */
     int turn;
+    uint64_t n_body_runs; /* since the node began to run */
 };
 
 struct executor {
@@ -41,6 +42,7 @@ struct executor {
     struct plan *plan;
     void **state_blocks;
     int64_t n_used, state_capacity;
+    uint64_t iteration; /* of a subgraph's executor */
 };
 
 static hob_status no_memory(const struct executor *executor, hob_error *error)
@@ -157,6 +159,7 @@ static hob_status infer_and_run(struct step_context *context)
     struct op_context *op = &context->op;
     unsigned flags = op->op->flags;
     hob_status status = op_infer(op);
+    context->n_body_runs = 0;
     if (flags & OP_ALLOCATES) return status == HOB_OK || status == HOB_UNKNOWN ? op->op->run(op) : status;
     if (__builtin_expect(status != HOB_OK, 0)) return status;
     bool is_run = flags & OP_STATEFUL;
@@ -201,6 +204,7 @@ hob_status executor_run_steps(struct executor *executor, hob_error *error)
     for (uint32_t s = 0; s < executor->program->n_steps; s++) {
         struct step_context *context = &executor->contexts[s];
         context->op.error = error;
+        context->op.iteration = executor->iteration;
         if (is_stopped(executor)) FAIL(error, HOB_CANCELLED, "stopped before %s", context->op.node_name);
         arena_clear(&executor->scratch);
         hob_status status = needs_contiguous(context) ? run_contiguous(context) : infer_and_run(context);
@@ -354,6 +358,13 @@ static hob_status carried_allocate(struct op_context *ctx, size_t size_bytes, vo
     return HOB_OK;
 }
 
+/* The first run of a body counts as its node's own: an If in a loop draws what its branch would in its place. */
+static uint64_t next_iteration(struct step_context *context)
+{
+    uint64_t outer = context->executor->iteration, i = context->n_body_runs++;
+    return i ? (outer ^ i) * UINT64_C(0x9E3779B97F4A7C15) + i : outer;
+}
+
 static hob_status run_iteration(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
                                 int n_outputs, int n_carried, struct tensor *ret_outputs)
 {
@@ -364,6 +375,7 @@ static hob_status run_iteration(struct op_context *ctx, int index, int n_inputs,
         OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name,
                 graph->n_inputs, graph->n_outputs, n_inputs, n_outputs);
     copy_outer_values(body);
+    body->iteration = next_iteration(context);
     for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
     TRY(executor_run(body, NULL, ctx->error));
     context->turn ^= 1;

@@ -88,6 +88,7 @@ struct op_context {
     struct arena *scratch;          /* for run: gone when the node is done; warm, so that steady state allocates nothing */
     struct op_state *state;         /* OP_STATEFUL only; NULL when planning shapes only */
     struct op_subgraphs *subgraphs; /* control flow only */
+    uint64_t iteration; /* tells the runs of one loop's body apart, for random numbers; 0 outside of loops */
     hob_error *error;
     /* For OP_ALLOCATES; set by the executor. */
     hob_status (*allocate)(struct op_context *ctx, size_t size_bytes, void **ret_bytes);

@@ -10,9 +10,11 @@ static bool is_identity(const struct graph *graph, const struct node *node)
     if (!strcmp(node->op_type, "Identity")) return true;
     if (strcmp(node->op_type, "Dropout")) return false;
     if (node->n_outputs > 1 && node->outputs[1] != VALUE_NONE) return false; /* the mask is wanted */
+    const struct attribute *is_test = attributes_find(&node->attributes, "is_test");
+    if (node->opset < 7) return is_test && is_test->kind == ATTRIBUTE_INT && is_test->integer;
     if (node->n_inputs < 3 || node->inputs[2] == VALUE_NONE) return true;
     const struct tensor *is_training = graph->values[node->inputs[2]].constant;
-    return is_training && is_training->data && tensor_get_int(is_training, 0) == 0;
+    return is_training && is_training->dtype == DTYPE_BOOL && tensor_n_items(is_training) == 1 && tensor_get_int(is_training, 0) == 0;
 }
 
 static hob_status apply(struct graph *graph, struct pass_context *context)

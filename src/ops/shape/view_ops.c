@@ -1,5 +1,4 @@
-/* Operators that are nothing but another look at their input: Identity, Dropout (inference), Expand, Transpose. */
-#include "ops/math/cast.h"
+/* Operators that are nothing but another look at their input: Identity, Expand, Transpose. */
 #include "ops/moving.h"
 
 static hob_status infer_identity(struct op_context *ctx)
@@ -11,61 +10,6 @@ static hob_status infer_identity(struct op_context *ctx)
 const struct op_def op_identity = {.name = "Identity", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
                                    .min_outputs = 1, .max_outputs = 1,
                                    .flags = OP_STRIDED_INPUTS | OP_EMPTY_OPTIONALS, .infer = infer_identity, .run = moving_run_nothing};
-
-/* ---- Dropout ---- */
-
-struct dropout_params {
-    bool is_mask_bool; /* since opset 10; of the input's type before */
-};
-
-static hob_status prepare_dropout(const struct op_prepare *node, void **ret_params)
-{
-    struct dropout_params *params = ARENA_NEW(node->arena, struct dropout_params, 1);
-    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
-    params->is_mask_bool = node->opset >= 10;
-    *ret_params = params;
-    return HOB_OK;
-}
-
-static bool is_all_zero_bytes(const struct tensor *scalar)
-{
-    const unsigned char *bytes = scalar->data;
-    for (size_t i = 0; i < tensor_n_bytes(scalar); i++)
-        if (bytes[i]) return false;
-    return true;
-}
-
-/* training_mode (input 2) drops at random unless the ratio (input 1) is 0. */
-static hob_status check_inference(struct op_context *ctx)
-{
-    if (ctx->n_inputs < 3 || !ctx->inputs[2]) return HOB_OK;
-    if (!ctx->inputs[2]->data) return op_unknown(ctx, 2);
-    if (is_all_zero_bytes(ctx->inputs[2])) return HOB_OK;
-    if (ctx->inputs[1] && !ctx->inputs[1]->data) return op_unknown(ctx, 1);
-    if (ctx->inputs[1] && is_all_zero_bytes(ctx->inputs[1])) return HOB_OK;
-    OP_FAIL(ctx, HOB_UNSUPPORTED, "dropping at random (training_mode) is not implemented");
-}
-
-static hob_status infer_dropout(struct op_context *ctx)
-{
-    const struct dropout_params *params = ctx->params;
-    const struct tensor *x = ctx->inputs[0];
-    TRY(check_inference(ctx));
-    op_set_view(ctx, 0, x);
-    return op_set_output(ctx, 1, params->is_mask_bool ? DTYPE_BOOL : x->dtype, x->rank, x->dims);
-}
-
-static hob_status run_dropout(struct op_context *ctx)
-{
-    static const uint8_t yes = 1;
-    const struct tensor kept = {.data = (void *)(uintptr_t)&yes, .dtype = DTYPE_BOOL};
-    if (ctx->n_outputs > 1 && ctx->outputs[1]) cast_apply(ctx, &kept, ctx->outputs[1]);
-    return HOB_OK;
-}
-
-const struct op_def op_dropout = {.name = "Dropout", .domain = "", .since = 7, .min_inputs = 1, .max_inputs = 3,
-                                  .min_outputs = 1, .max_outputs = 2, .flags = OP_STRIDED_INPUTS,
-                                  .prepare = prepare_dropout, .infer = infer_dropout, .run = run_dropout};
 
 /* ---- Expand ---- */
 
