@@ -1,11 +1,13 @@
 #include "graph/pattern.h"
+#include "ops/op.h"
 
 #include <math.h>
 #include <string.h>
 
 bool node_is(const struct node *node, const char *domain, const char *op_type)
 {
-    return !node->is_removed && !strcmp(node->domain, domain) && !strcmp(node->op_type, op_type);
+    if (node->is_removed || (node->op && node->op->flags & OP_LEGACY)) return false;
+    return !strcmp(node->domain, domain) && !strcmp(node->op_type, op_type);
 }
 
 const struct node *pattern_producer(const struct graph *graph, uint32_t value, const char *op_type)

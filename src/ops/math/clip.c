@@ -88,6 +88,6 @@ static hob_status run(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_clip = {.name = "Clip", .domain = "", .since = 6, .min_inputs = 1, .max_inputs = 3, .min_outputs = 1,
+const struct op_def op_clip = {.name = "Clip", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 3, .min_outputs = 1,
                                .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare, .infer = infer,
                                .run = run};

@@ -34,10 +34,10 @@ static hob_status prepare_constant(const struct op_prepare *node, void **ret_par
     struct tensor *constant = ARENA_NEW(node->arena, struct tensor, 1);
     if (!constant) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     const struct attribute *value = attributes_find(node->attributes, "value");
+    if (!value) value = attributes_find(node->attributes, "sparse_value"); /* made dense when it was read */
     if (value && value->kind == ATTRIBUTE_TENSOR) *constant = *value->tensor;
     else if (!find_list(node->attributes, constant))
-        FAIL(node->error, HOB_UNSUPPORTED, "%s: found no value attribute that is implemented (sparse values are not)",
-             node->node_name);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s (Constant): found no attribute with a value", node->node_name);
     *ret_params = constant;
     return HOB_OK;
 }

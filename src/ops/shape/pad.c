@@ -5,6 +5,8 @@
 #include "ops/moving.h"
 #include "ops/numbers.h"
 
+#include <math.h>
+
 enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT, PAD_WRAP };
 
 struct pad_params {
@@ -29,7 +31,7 @@ static hob_status prepare_pad(const struct op_prepare *node, void **ret_params)
     params->mode = (enum pad_mode)found;
     params->are_attributes = node->opset < 11;
     params->value = attributes_float(node->attributes, "value", 0);
-    params->pads = attributes_ints(node->attributes, "pads", &params->n_pads);
+    params->pads = attributes_ints(node->attributes, node->opset < 2 ? "paddings" : "pads", &params->n_pads);
     *ret_params = params;
     return HOB_OK;
 }
@@ -147,7 +149,7 @@ static hob_status run_pad(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_pad = {.name = "Pad", .domain = "", .since = 2, .min_inputs = 1, .max_inputs = 4, .min_outputs = 1,
+const struct op_def op_pad = {.name = "Pad", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 4, .min_outputs = 1,
                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare_pad, .infer = infer_pad,
                               .run = run_pad};
 
@@ -181,3 +183,39 @@ static hob_status run_tile(struct op_context *ctx)
 
 const struct op_def op_tile = {.name = "Tile", .domain = "", .since = 6, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1,
                                .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_tile, .run = run_tile};
+
+/* ---- Tile-1: one axis; both numbers come in the type of the data ---- */
+
+static hob_status read_whole(struct op_context *ctx, int i, int64_t *ret_number)
+{
+    const struct tensor *x = ctx->inputs[i];
+    double number = 0;
+    if (tensor_n_items(x) != 1 || (!numbers_is_float(x->dtype) && !numbers_is_integer(x->dtype)))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s %s, expected one number", i, dtype_name(x->dtype), OP_SHAPE(x));
+    if (!x->data) return op_unknown(ctx, i);
+    numbers_load_f64(x, 0, 1, 1, &number);
+    if (!(fabs(number) < 0x1p53) || number != floor(number))
+        OP_FAIL(ctx, HOB_BAD_ARGUMENT, "input %d: found %g, expected a whole number", i, number);
+    *ret_number = (int64_t)number;
+    return HOB_OK;
+}
+
+static hob_status infer_tile_1(struct op_context *ctx)
+{
+    const struct tensor *x = ctx->inputs[0];
+    int64_t n_tiles, named, dims[TENSOR_MAX_RANK];
+    int axis;
+    TRY(moving_check(ctx, 0));
+    TRY(read_whole(ctx, 1, &n_tiles));
+    TRY(read_whole(ctx, 2, &named));
+    TRY(axis_normalize(ctx, named, &axis));
+    memcpy(dims, x->dims, sizeof dims);
+    if (n_tiles < 0 || !int64_mul(x->dims[axis], n_tiles, &dims[axis]))
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "axis %d: found %lld repeats of a dim of %lld", axis, (long long)n_tiles,
+                (long long)x->dims[axis]);
+    return op_set_output(ctx, 0, x->dtype, x->rank, dims);
+}
+
+const struct op_def op_tile_1 = {.name = "Tile", .domain = "", .since = 1, .until = 5, .min_inputs = 3, .max_inputs = 3,
+                                 .min_outputs = 1, .max_outputs = 1, .types = TYPES_WHOLE, .flags = OP_STRIDED_INPUTS,
+                                 .infer = infer_tile_1, .run = run_tile};

@@ -191,6 +191,6 @@ static hob_status infer_split(struct op_context *ctx)
     return HOB_OK;
 }
 
-const struct op_def op_split = {.name = "Split", .domain = "", .since = 2, .min_inputs = 1, .max_inputs = 2,
+const struct op_def op_split = {.name = "Split", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 2,
                                 .min_outputs = 1, .max_outputs = -1, .flags = OP_STRIDED_INPUTS,
                                 .prepare = prepare_split, .infer = infer_split, .run = moving_run_nothing};
