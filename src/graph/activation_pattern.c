@@ -76,7 +76,13 @@ static bool match_clip(const struct graph *graph, const struct node *node, float
 
 static bool match_gelu(const struct node *node)
 {
-    return node_is(node, "", "Gelu") && !strcmp(attributes_string(&node->attributes, "approximate", "none"), "none");
+    bool is_one = node_is(node, "", "Gelu") || node_is(node, "hob", "Gelu") || node_is(node, "com.microsoft", "Gelu");
+    return is_one && !strcmp(attributes_string(&node->attributes, "approximate", "none"), "none");
+}
+
+static bool match_silu(const struct node *node)
+{
+    return node_is(node, "com.microsoft", "QuickGelu") && attribute_or(node, "alpha", 1.702f) == 1.0f;
 }
 
 /* Without alpha and beta. */
@@ -86,6 +92,7 @@ static bool match_plain(const struct node *node, enum finish_activation *ret_kin
     else if (node_is(node, "", "Sigmoid")) *ret_kind = FINISH_SIGMOID;
     else if (node_is(node, "", "Tanh")) *ret_kind = FINISH_TANH;
     else if (match_gelu(node)) *ret_kind = FINISH_GELU;
+    else if (match_silu(node)) *ret_kind = FINISH_SILU;
     else return false;
     return true;
 }

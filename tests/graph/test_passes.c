@@ -314,6 +314,22 @@ static void build_unmergeable(struct builder *b)
     builder_output(b, "third", OP1("Neg", project(b, x, 32, 5, false)));
 }
 
+static void build_activated(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24), y = project(b, x, 20, 1, true), z = project(b, x, 40, 3, false), shown = project(b, x, 4, 5, true);
+    uint32_t gate = OP2("Add", OP1("Erf", OP2("Div", y, NUMBER(1.41421354f))), NUMBER(1));
+    builder_output(b, "gelu", OP1("Neg", OP2("Mul", OP2("Mul", y, gate), NUMBER(0.5f))));
+    builder_output(b, "silu", OP1("Neg", OP2("Mul", z, OP1("Sigmoid", z))));
+    builder_output(b, "relu", OP1("Relu", shown));
+    builder_output(b, "shown", shown); /* so its Relu stays apart */
+}
+
+static void test_activated_products(void **state)
+{
+    (void)state;
+    check(build_activated, "finish_linear", 2, batches);
+}
+
 static void test_merged_products(void **state)
 {
     (void)state;
@@ -596,7 +612,7 @@ static void test_convolutions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms), cmocka_unit_test(test_embeddings),
-                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention),
+                                       cmocka_unit_test(test_merged_products), cmocka_unit_test(test_activated_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention),
                                        cmocka_unit_test(test_convolutions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

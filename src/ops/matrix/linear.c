@@ -1,11 +1,26 @@
-/* hob.Linear: y = x wT + bias with the weight as models store it, [N,K].
+/* hob.Linear: y = activation(x wT + bias) with the weight as models store it, [N,K].
  *
  * A weight in panels (the pass pack_weights makes them once) is read where it lies. Any other is packed again at each run, a
  * block of columns at a time so that scratch stays small: right, but slow. Both sum in the same order, so the bytes agree. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
+#include "ops/vision/activation.h"
 
-enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_FLOATS = 1 << 20 };
+/* FINISHED_ROWS: the matrix kernel works on so many rows at a time; their sums are still near when the activation takes them. */
+enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_FLOATS = 1 << 20, FINISHED_ROWS = 240 };
+
+struct linear_params {
+    struct activation activation;
+};
+
+static hob_status prepare(const struct op_prepare *node, void **ret_params)
+{
+    struct linear_params *params = ARENA_NEW(node->arena, struct linear_params, 1);
+    if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
+    TRY(activation_parse(node, &params->activation));
+    *ret_params = params;
+    return HOB_OK;
+}
 
 static struct panel_source weight_source(const struct tensor *w)
 {
@@ -39,10 +54,24 @@ static hob_status infer(struct op_context *ctx)
 
 struct linear_job {
     const struct kernels *kernels;
+    const struct activation *activation;
     struct gemm_f32_args product;
     struct panel_source source; /* for packing */
     float *packed;
 };
+
+static void finish_rows(const struct linear_job *job, const struct gemm_f32_args *args)
+{
+    int64_t begin = args->panel_begin * PANEL_COLUMNS, end = args->panel_end * PANEL_COLUMNS;
+    if (end > args->n) end = args->n;
+    job->kernels->finish_f32(&(struct finish_f32_args){.y = args->c + begin,
+                                                       .y_stride = args->c_stride,
+                                                       .n_rows = args->m,
+                                                       .n_columns = end - begin,
+                                                       .activation = job->activation->kind,
+                                                       .alpha = job->activation->alpha,
+                                                       .beta = job->activation->beta});
+}
 
 static void multiply_panels(void *context, size_t begin, size_t end)
 {
@@ -50,7 +79,17 @@ static void multiply_panels(void *context, size_t begin, size_t end)
     struct gemm_f32_args args = job->product;
     args.panel_begin = (int64_t)begin;
     args.panel_end = (int64_t)end;
-    job->kernels->gemm_f32(&args);
+    if (job->activation->kind == FINISH_NONE) {
+        job->kernels->gemm_f32(&args);
+        return;
+    }
+    for (int64_t row = 0; row < job->product.m; row += FINISHED_ROWS) {
+        args.m = job->product.m - row < FINISHED_ROWS ? job->product.m - row : FINISHED_ROWS;
+        args.a = job->product.a + row * args.a_stride;
+        args.c = job->product.c + row * args.c_stride;
+        job->kernels->gemm_f32(&args);
+        finish_rows(job, &args);
+    }
 }
 
 static void pack_panels(void *context, size_t begin, size_t end)
@@ -102,7 +141,9 @@ static hob_status run(struct op_context *ctx)
     const float *bias;
     TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &x));
     TRY(as_f32_vector(ctx, op_input(ctx, 2), &bias));
+    const struct linear_params *params = ctx->params;
     struct linear_job job = {.kernels = ctx->kernels,
+                             .activation = &params->activation,
                              .product = {.a = x.data,
                                          .a_stride = x.stride,
                                          .panels = w->data,
@@ -127,6 +168,7 @@ const struct op_def op_linear = {
     .min_outputs = 1,
     .max_outputs = 1,
     .flags = OP_STRIDED_INPUTS | OP_PACKED_INPUTS,
+    .prepare = prepare,
     .infer = infer,
     .run = run,
 };
