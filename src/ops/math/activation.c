@@ -22,10 +22,10 @@ static hob_status prepare_params(const struct op_prepare *node, struct activatio
     return HOB_OK;
 }
 
-#define ACTIVATION_DEF(symbol, Name, first_opset, op_prepare)                                              \
+#define ACTIVATION_DEF(symbol, Name, first_opset, op_types, op_prepare)                                    \
     const struct op_def op_##symbol = {                                                                    \
         .name = Name, .domain = "", .since = first_opset, .min_inputs = 1, .max_inputs = 1,                \
-        .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE,                       \
+        .min_outputs = 1, .max_outputs = 1, .types = op_types, .flags = OP_STRIDED_INPUTS | OP_INPLACE,     \
         .prepare = op_prepare, .infer = elementwise_infer_same, .run = run_##symbol}
 
 /* expression_f32 and expression_f64 of x. */
@@ -41,7 +41,7 @@ static hob_status prepare_params(const struct op_prepare *node, struct activatio
         static const struct span_table table = {{SPANS_FLOAT(symbol)}};                                    \
         return elementwise_run(ctx, &table, ctx->params);                                                  \
     }                                                                                                      \
-    ACTIVATION_DEF(symbol, Name, first_opset, prepare_##symbol)
+    ACTIVATION_DEF(symbol, Name, first_opset, TYPES_FLOAT, prepare_##symbol)
 #define DEFAULTS(...) {__VA_ARGS__}
 
 #define CELU(x, max, min, expm1) max(x, 0) + min(PARAM(alpha) * expm1(x / PARAM(alpha)), 0)
@@ -64,6 +64,7 @@ ACTIVATION(selu, "Selu", 1, DEFAULTS(.alpha = 1.67326319217681884765625f, .gamma
            SELU(x, expm1));
 ACTIVATION(softplus, "Softplus", 1, DEFAULTS(0), SOFTPLUS(x, log1pf, expf, fabsf), SOFTPLUS(x, log1p, exp, fabs));
 ACTIVATION(softsign, "Softsign", 1, DEFAULTS(0), x / (1 + fabsf(x)), x / (1 + fabs(x)));
+ACTIVATION(swish, "Swish", 24, DEFAULTS(.alpha = 1), x / (1 + expf(-PARAM(alpha) * x)), x / (1 + exp(-(double)PARAM(alpha) * x)));
 ACTIVATION(thresholded_relu, "ThresholdedRelu", 10, DEFAULTS(.alpha = 1), x > PARAM(alpha) ? x : 0, x > PARAM(alpha) ? x : 0);
 
 /* ---- Relu, on integers too ---- */
@@ -75,7 +76,7 @@ static hob_status run_relu(struct op_context *ctx)
     static const struct span_table table = {{SPANS_FLOAT(relu), SPANS_SIGNED(relu)}};
     return elementwise_run(ctx, &table, NULL);
 }
-ACTIVATION_DEF(relu, "Relu", 1, NULL);
+ACTIVATION_DEF(relu, "Relu", 1, TYPES_FLOAT | TYPES_SIGNED, NULL);
 
 /* ---- PRelu: the slope is a second, broadcast operand ---- */
 
@@ -88,7 +89,7 @@ static hob_status run_prelu(struct op_context *ctx)
     return elementwise_run(ctx, &table, NULL);
 }
 const struct op_def op_prelu = {.name = "PRelu", .domain = "", .since = 7, .min_inputs = 2, .max_inputs = 2,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE,
+                                .min_outputs = 1, .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS | OP_INPLACE,
                                 .infer = elementwise_infer_broadcast, .run = run_prelu};
 
 /* ---- Gelu ---- */
@@ -119,4 +120,4 @@ static hob_status run_gelu(struct op_context *ctx)
 {
     return elementwise_run(ctx, *(const struct span_table *const *)ctx->params, NULL);
 }
-ACTIVATION_DEF(gelu, "Gelu", 20, prepare_gelu);
+ACTIVATION_DEF(gelu, "Gelu", 20, TYPES_FLOAT, prepare_gelu);

@@ -86,8 +86,8 @@ static hob_status run_div(struct op_context *ctx)
 #define BINARY_OP(symbol, Name)                                                                            \
     const struct op_def op_##symbol = {                                                                    \
         .name = Name, .domain = "", .since = 7, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1,        \
-        .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .infer = elementwise_infer_broadcast,   \
-        .run = run_##symbol}
+        .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS | OP_INPLACE,                 \
+        .infer = elementwise_infer_broadcast, .run = run_##symbol}
 BINARY_OP(add, "Add");
 BINARY_OP(div, "Div");
 BINARY_OP(mul, "Mul");
@@ -158,11 +158,12 @@ static hob_status run_mean(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define VARIADIC_OP(symbol, Name)                                                                          \
+#define VARIADIC_OP(symbol, Name, op_types)                                                                \
     const struct op_def op_##symbol = {                                                                    \
         .name = Name, .domain = "", .since = 8, .min_inputs = 1, .max_inputs = -1, .min_outputs = 1,       \
-        .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_variadic, .run = run_##symbol}
-VARIADIC_OP(max, "Max");
-VARIADIC_OP(mean, "Mean");
-VARIADIC_OP(min, "Min");
-VARIADIC_OP(sum, "Sum");
+        .max_outputs = 1, .types = op_types, .flags = OP_STRIDED_INPUTS, .infer = infer_variadic,          \
+        .run = run_##symbol}
+VARIADIC_OP(max, "Max", TYPES_NUMBER);
+VARIADIC_OP(mean, "Mean", TYPES_FLOAT);
+VARIADIC_OP(min, "Min", TYPES_NUMBER);
+VARIADIC_OP(sum, "Sum", TYPES_NUMBER);

@@ -89,5 +89,5 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_clip = {.name = "Clip", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 3, .min_outputs = 1,
-                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare, .infer = infer,
+                               .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare, .infer = infer,
                                .run = run};

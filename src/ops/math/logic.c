@@ -15,7 +15,7 @@ EACH_UNSIGNED(SPAN_UNARY_SAME, bitwise_not, ~x)
 EACH_UNSIGNED(SPAN_BINARY_SAME, shift_left, y < sizeof x * 8 ? (uint64_t)x << y : 0)
 EACH_UNSIGNED(SPAN_BINARY_SAME, shift_right, y < sizeof x * 8 ? x >> y : 0)
 
-#define LOGIC_OP(symbol, Name, first_opset, n_operands, op_infer, ...)                                     \
+#define LOGIC_OP(symbol, Name, first_opset, op_types, n_operands, op_infer, ...)                           \
     static hob_status run_##symbol(struct op_context *ctx)                                                 \
     {                                                                                                      \
         static const struct span_table table = {{__VA_ARGS__}};                                            \
@@ -23,16 +23,16 @@ EACH_UNSIGNED(SPAN_BINARY_SAME, shift_right, y < sizeof x * 8 ? x >> y : 0)
     }                                                                                                      \
     const struct op_def op_##symbol = {                                                                    \
         .name = Name, .domain = "", .since = first_opset, .min_inputs = n_operands,                        \
-        .max_inputs = n_operands, .min_outputs = 1, .max_outputs = 1,                                      \
+        .max_inputs = n_operands, .min_outputs = 1, .max_outputs = 1, .types = op_types,                   \
         .flags = OP_STRIDED_INPUTS | OP_INPLACE, .infer = op_infer, .run = run_##symbol}
-LOGIC_OP(and, "And", 7, 2, elementwise_infer_broadcast, [DTYPE_BOOL] = and_bool);
-LOGIC_OP(or, "Or", 7, 2, elementwise_infer_broadcast, [DTYPE_BOOL] = or_bool);
-LOGIC_OP(xor, "Xor", 7, 2, elementwise_infer_broadcast, [DTYPE_BOOL] = xor_bool);
-LOGIC_OP(not, "Not", 1, 1, elementwise_infer_same, [DTYPE_BOOL] = not_bool);
-LOGIC_OP(bitwise_and, "BitwiseAnd", 18, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_and));
-LOGIC_OP(bitwise_or, "BitwiseOr", 18, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_or));
-LOGIC_OP(bitwise_xor, "BitwiseXor", 18, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_xor));
-LOGIC_OP(bitwise_not, "BitwiseNot", 18, 1, elementwise_infer_same, SPANS_WRAPPING(bitwise_not));
+LOGIC_OP(and, "And", 7, TYPE(BOOL), 2, elementwise_infer_broadcast, [DTYPE_BOOL] = and_bool);
+LOGIC_OP(or, "Or", 7, TYPE(BOOL), 2, elementwise_infer_broadcast, [DTYPE_BOOL] = or_bool);
+LOGIC_OP(xor, "Xor", 7, TYPE(BOOL), 2, elementwise_infer_broadcast, [DTYPE_BOOL] = xor_bool);
+LOGIC_OP(not, "Not", 1, TYPE(BOOL), 1, elementwise_infer_same, [DTYPE_BOOL] = not_bool);
+LOGIC_OP(bitwise_and, "BitwiseAnd", 18, TYPES_INTEGER, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_and));
+LOGIC_OP(bitwise_or, "BitwiseOr", 18, TYPES_INTEGER, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_or));
+LOGIC_OP(bitwise_xor, "BitwiseXor", 18, TYPES_INTEGER, 2, elementwise_infer_broadcast, SPANS_WRAPPING(bitwise_xor));
+LOGIC_OP(bitwise_not, "BitwiseNot", 18, TYPES_INTEGER, 1, elementwise_infer_same, SPANS_WRAPPING(bitwise_not));
 
 static const struct span_table shift_left = {{SPANS_UNSIGNED(shift_left)}};
 static const struct span_table shift_right = {{SPANS_UNSIGNED(shift_right)}};
@@ -57,5 +57,5 @@ static hob_status run_shift(struct op_context *ctx)
 
 const struct op_def op_bit_shift = {
     .name = "BitShift", .domain = "", .since = 11, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1, .max_outputs = 1,
-    .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare_shift, .infer = elementwise_infer_broadcast,
+    .types = TYPES_UNSIGNED, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare_shift, .infer = elementwise_infer_broadcast,
     .run = run_shift};

@@ -65,5 +65,5 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_mod = {.name = "Mod", .domain = "", .since = 10, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1,
-                              .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare,
+                              .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .prepare = prepare,
                               .infer = elementwise_infer_broadcast, .run = run};

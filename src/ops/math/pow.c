@@ -102,4 +102,4 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_pow = {.name = "Pow", .domain = "", .since = 7, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1,
-                              .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .infer = infer, .run = run};
+                              .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS | OP_INPLACE, .infer = infer, .run = run};

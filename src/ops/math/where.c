@@ -46,4 +46,4 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_where = {.name = "Where", .domain = "", .since = 9, .min_inputs = 3, .max_inputs = 3, .min_outputs = 1,
-                                .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer, .run = run};
+                                .max_outputs = 1, .types = TYPES_ALL, .typed_input = 1, .flags = OP_STRIDED_INPUTS, .infer = infer, .run = run};

@@ -109,6 +109,7 @@ static hob_status arg_run(struct op_context *ctx)
         .max_inputs = 1,                                                             \
         .min_outputs = 1,                                                            \
         .max_outputs = 1,                                                            \
+        .types = TYPES_NUMBER,                                                       \
         .flags = OP_STRIDED_INPUTS,                                                  \
         .prepare = prepare_##id,                                                     \
         .infer = arg_infer,                                                          \

@@ -148,12 +148,26 @@ struct reduce_job {
     struct reduction reduction;
 };
 
+/* What an output without items is: of a narrower type the lowest or highest of that type, not of int64. */
+static int64_t start_of(const struct reduce_rule *rule, enum dtype dtype)
+{
+    if (dtype == DTYPE_U64) return rule->start_u64;
+    bool is_lowest = rule->start_i64 == INT64_MIN, is_highest = rule->start_i64 == INT64_MAX;
+    if (!is_lowest && !is_highest) return rule->start_i64;
+    if (dtype == DTYPE_BOOL) return is_highest;
+    int n_bits = 8 * (int)dtype_block_bytes(dtype);
+    bool is_unsigned = op_types_have(TYPES_UNSIGNED, dtype);
+    if (is_unsigned) return is_highest ? (INT64_C(1) << n_bits) - 1 : 0;
+    return is_highest ? INT64_MAX >> (64 - n_bits) : INT64_MIN >> (64 - n_bits);
+}
+
 static void fold_tile_i64(const struct reduce_job *job, const struct reduction_tile *tile)
 {
     const struct reduce_rule *rule = job->rule;
     bool is_u64 = job->x->dtype == DTYPE_U64;
+    int64_t start = start_of(rule, job->x->dtype);
     int64_t sums[NUMBERS_RUN], items[NUMBERS_RUN];
-    for (size_t k = 0; k < tile->n_items; k++) sums[k] = is_u64 ? rule->start_u64 : rule->start_i64;
+    for (size_t k = 0; k < tile->n_items; k++) sums[k] = start;
     for (int64_t i = 0; i < job->reduction.n_folded; i++) {
         numbers_load_i64(job->x, tile->offset + reduction_offset(&job->reduction, i), tile->stride, tile->n_items,
                          items);
@@ -249,7 +263,7 @@ static hob_status reduce_run(struct op_context *ctx)
     return HOB_OK;
 }
 
-#define REDUCE(id, onnx_name)                                                        \
+#define REDUCE(id, onnx_name, op_types)                                              \
     static hob_status prepare_##id(const struct op_prepare *node, void **ret_params) \
     {                                                                                \
         return reduce_prepare(node, &rule_##id, ret_params);                         \
@@ -262,19 +276,20 @@ static hob_status reduce_run(struct op_context *ctx)
         .max_inputs = 2,                                                             \
         .min_outputs = 1,                                                            \
         .max_outputs = 1,                                                            \
+        .types = op_types,                                                           \
         .flags = OP_STRIDED_INPUTS,                                                  \
         .prepare = prepare_##id,                                                     \
         .infer = reduce_infer,                                                       \
         .run = reduce_run,                                                           \
     };
 
-REDUCE(sum, "ReduceSum")
-REDUCE(mean, "ReduceMean")
-REDUCE(prod, "ReduceProd")
-REDUCE(max, "ReduceMax")
-REDUCE(min, "ReduceMin")
-REDUCE(l1, "ReduceL1")
-REDUCE(l2, "ReduceL2")
-REDUCE(sum_square, "ReduceSumSquare")
-REDUCE(log_sum, "ReduceLogSum")
-REDUCE(log_sum_exp, "ReduceLogSumExp")
+REDUCE(sum, "ReduceSum", TYPES_NUMBER)
+REDUCE(mean, "ReduceMean", TYPES_NUMBER)
+REDUCE(prod, "ReduceProd", TYPES_NUMBER)
+REDUCE(max, "ReduceMax", TYPES_NUMBER | TYPE(BOOL))
+REDUCE(min, "ReduceMin", TYPES_NUMBER | TYPE(BOOL))
+REDUCE(l1, "ReduceL1", TYPES_NUMBER)
+REDUCE(l2, "ReduceL2", TYPES_NUMBER)
+REDUCE(sum_square, "ReduceSumSquare", TYPES_NUMBER)
+REDUCE(log_sum, "ReduceLogSum", TYPES_NUMBER)
+REDUCE(log_sum_exp, "ReduceLogSumExp", TYPES_NUMBER)

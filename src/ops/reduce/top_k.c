@@ -175,7 +175,7 @@ const struct op_def op_top_k = {
     .max_inputs = 2,
     .min_outputs = 2,
     .max_outputs = 2,
-    .flags = OP_STRIDED_INPUTS,
+    .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS,
     .prepare = prepare,
     .infer = infer,
     .run = run,

@@ -64,5 +64,5 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_concat = {.name = "Concat", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = -1,
-                                 .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
+                                 .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
                                  .infer = infer, .run = run};

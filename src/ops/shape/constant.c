@@ -86,7 +86,7 @@ static hob_status infer_constant_of_shape(struct op_context *ctx)
 
 const struct op_def op_constant_of_shape = {.name = "ConstantOfShape", .domain = "", .since = 9, .min_inputs = 1,
                                             .max_inputs = 1, .min_outputs = 1, .max_outputs = 1,
-                                            .flags = OP_STRIDED_INPUTS, .prepare = prepare_constant_of_shape,
+                                            .types = TYPE(I64) | TYPE(I32), .flags = OP_STRIDED_INPUTS, .prepare = prepare_constant_of_shape,
                                             .infer = infer_constant_of_shape, .run = moving_run_nothing};
 
 /* ---- Shape, Size ---- */
@@ -125,7 +125,7 @@ static hob_status infer_shape(struct op_context *ctx)
 }
 
 const struct op_def op_shape = {.name = "Shape", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                 .prepare = prepare_shape, .infer = infer_shape, .run = moving_run_nothing};
 
 static hob_status infer_size(struct op_context *ctx)
@@ -140,7 +140,7 @@ static hob_status run_size(struct op_context *ctx)
 }
 
 const struct op_def op_size = {.name = "Size", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1, .min_outputs = 1,
-                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_size,
+                               .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .infer = infer_size,
                                .run = run_size};
 
 /* ---- Range ---- */
@@ -183,8 +183,6 @@ static hob_status infer_range(struct op_context *ctx)
 {
     enum dtype dtype = ctx->inputs[0]->dtype;
     bool is_integer = dtype == DTYPE_I64 || dtype == DTYPE_I32 || dtype == DTYPE_I16;
-    if (!is_integer && dtype != DTYPE_F32 && dtype != DTYPE_F64)
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected int16, int32, int64, float32 or float64", dtype_name(dtype));
     for (int i = 0; i < 3; i++) TRY(check_range_input(ctx, i));
     int64_t n_items;
     TRY(is_integer ? count_integers(ctx, &n_items) : count_reals(ctx, &n_items));
@@ -221,7 +219,7 @@ static hob_status run_range(struct op_context *ctx)
 }
 
 const struct op_def op_range = {.name = "Range", .domain = "", .since = 11, .min_inputs = 3, .max_inputs = 3,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_range,
+                                .min_outputs = 1, .max_outputs = 1, .types = TYPES_FLOAT | TYPE(I16) | TYPE(I32) | TYPE(I64), .flags = OP_STRIDED_INPUTS, .infer = infer_range,
                                 .run = run_range};
 
 /* ---- EyeLike ---- */
@@ -272,5 +270,5 @@ static hob_status run_eye(struct op_context *ctx)
 }
 
 const struct op_def op_eye_like = {.name = "EyeLike", .domain = "", .since = 9, .min_inputs = 1, .max_inputs = 1,
-                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                   .min_outputs = 1, .max_outputs = 1, .types = TYPES_NUMBER | TYPE(BOOL), .flags = OP_STRIDED_INPUTS,
                                    .prepare = prepare_eye, .infer = infer_eye, .run = run_eye};

@@ -114,7 +114,7 @@ static hob_status run_gather(struct op_context *ctx)
 }
 
 const struct op_def op_gather = {.name = "Gather", .domain = "", .since = 1, .min_inputs = 2, .max_inputs = 2,
-                                 .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare_axis,
+                                 .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_axis,
                                  .infer = infer_gather, .run = run_gather};
 
 /* ---- GatherElements ---- */
@@ -156,7 +156,7 @@ static hob_status run_gather_elements(struct op_context *ctx)
 
 const struct op_def op_gather_elements = {.name = "GatherElements", .domain = "", .since = 11, .min_inputs = 2,
                                           .max_inputs = 2, .min_outputs = 1, .max_outputs = 1,
-                                          .flags = OP_STRIDED_INPUTS, .prepare = prepare_axis,
+                                          .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_axis,
                                           .infer = infer_gather_elements, .run = run_gather_elements};
 
 /* ---- GatherND: the last axis of indices holds coordinates of the axes behind the batch axes ---- */
@@ -216,5 +216,5 @@ static hob_status run_gather_nd(struct op_context *ctx)
 }
 
 const struct op_def op_gather_nd = {.name = "GatherND", .domain = "", .since = 11, .min_inputs = 2, .max_inputs = 2,
-                                    .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare_nd,
+                                    .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_nd,
                                     .infer = infer_gather_nd, .run = run_gather_nd};

@@ -84,5 +84,5 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_one_hot = {.name = "OneHot", .domain = "", .since = 9, .min_inputs = 3, .max_inputs = 3,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_NUMBER, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
                                   .infer = infer, .run = run};

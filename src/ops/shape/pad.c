@@ -150,7 +150,7 @@ static hob_status run_pad(struct op_context *ctx)
 }
 
 const struct op_def op_pad = {.name = "Pad", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 4, .min_outputs = 1,
-                              .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare_pad, .infer = infer_pad,
+                              .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_pad, .infer = infer_pad,
                               .run = run_pad};
 
 /* ---- Tile ---- */
@@ -182,7 +182,7 @@ static hob_status run_tile(struct op_context *ctx)
 }
 
 const struct op_def op_tile = {.name = "Tile", .domain = "", .since = 6, .min_inputs = 2, .max_inputs = 2, .min_outputs = 1,
-                               .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_tile, .run = run_tile};
+                               .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .infer = infer_tile, .run = run_tile};
 
 /* ---- Tile-1: one axis; both numbers come in the type of the data ---- */
 

@@ -160,7 +160,7 @@ static hob_status run_reverse(struct op_context *ctx)
 
 const struct op_def op_reverse_sequence = {.name = "ReverseSequence", .domain = "", .since = 10, .min_inputs = 2,
                                            .max_inputs = 2, .min_outputs = 1, .max_outputs = 1,
-                                           .flags = OP_STRIDED_INPUTS, .prepare = prepare_reverse,
+                                           .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_reverse,
                                            .infer = infer_reverse, .run = run_reverse};
 
 /* ---- Trilu: a triangle of each matrix; the rest becomes 0 ---- */
@@ -209,5 +209,5 @@ static hob_status run_trilu(struct op_context *ctx)
 }
 
 const struct op_def op_trilu = {.name = "Trilu", .domain = "", .since = 14, .min_inputs = 1, .max_inputs = 2,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare_trilu,
+                                .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare_trilu,
                                 .infer = infer_trilu, .run = run_trilu};

@@ -72,7 +72,7 @@ static hob_status infer_reshape(struct op_context *ctx)
 }
 
 const struct op_def op_reshape = {.name = "Reshape", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 2,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                   .prepare = prepare_reshape, .infer = infer_reshape, .run = moving_run_copy};
 
 /* ---- Flatten ---- */
@@ -103,7 +103,7 @@ static hob_status infer_flatten(struct op_context *ctx)
 }
 
 const struct op_def op_flatten = {.name = "Flatten", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                   .prepare = prepare_flatten, .infer = infer_flatten, .run = moving_run_copy};
 
 /* ---- Squeeze, Unsqueeze: axes are an attribute before opset 13 and an input since ---- */
@@ -168,8 +168,8 @@ static hob_status infer_unsqueeze(struct op_context *ctx)
 }
 
 const struct op_def op_squeeze = {.name = "Squeeze", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 2,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                   .prepare = prepare_axes, .infer = infer_squeeze, .run = moving_run_copy};
 const struct op_def op_unsqueeze = {.name = "Unsqueeze", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 2,
-                                    .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                    .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                     .prepare = prepare_axes, .infer = infer_unsqueeze, .run = moving_run_copy};

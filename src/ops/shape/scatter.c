@@ -114,11 +114,11 @@ static hob_status run_elements(struct op_context *ctx)
 }
 
 const struct op_def op_scatter = {.name = "Scatter", .domain = "", .since = 9, .min_inputs = 3, .max_inputs = 3,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
                                   .infer = infer_elements, .run = run_elements};
 const struct op_def op_scatter_elements = {.name = "ScatterElements", .domain = "", .since = 11, .min_inputs = 3,
                                            .max_inputs = 3, .min_outputs = 1, .max_outputs = 1,
-                                           .flags = OP_STRIDED_INPUTS, .prepare = prepare, .infer = infer_elements,
+                                           .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare, .infer = infer_elements,
                                            .run = run_elements};
 
 /* ---- ScatterND: the last axis of indices holds coordinates; an update replaces everything behind them ---- */
@@ -167,5 +167,5 @@ static hob_status run_nd(struct op_context *ctx)
 }
 
 const struct op_def op_scatter_nd = {.name = "ScatterND", .domain = "", .since = 11, .min_inputs = 3, .max_inputs = 3,
-                                     .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
+                                     .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .prepare = prepare,
                                      .infer = infer_nd, .run = run_nd};

@@ -10,16 +10,35 @@ static hob_status infer_later(struct op_context *ctx)
 
 /* ---- NonZero: [rank, n] coordinates of the elements that are not 0, in row-major order ---- */
 
+/* A string is not 0 when it is not empty; a complex number when one of its parts is not. */
+static bool is_non_zero(const struct tensor *packed, int64_t i)
+{
+    if (packed->dtype == DTYPE_STRING) return ((const struct tensor_string *)packed->data)[i].n_bytes > 0;
+    if (packed->dtype == DTYPE_C64) return ((const float *)packed->data)[2 * i] != 0 || ((const float *)packed->data)[2 * i + 1] != 0;
+    return ((const double *)packed->data)[2 * i] != 0 || ((const double *)packed->data)[2 * i + 1] != 0;
+}
+
+/* Types that Cast does not make bool of. */
+static hob_status find_non_zero_others(struct op_context *ctx, const struct tensor *x, uint8_t *flags)
+{
+    struct tensor packed = *x;
+    packed.data = arena_alloc(ctx->scratch, tensor_n_bytes(x) + 1, 64);
+    if (!packed.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    tensor_copy_contiguous(x, packed.data);
+    for (int64_t i = 0; i < tensor_n_items(x); i++) flags[i] = is_non_zero(&packed, i);
+    return HOB_OK;
+}
+
 /* A byte an element, 1 where it is not 0. */
 static hob_status find_non_zero(struct op_context *ctx, const uint8_t **ret_flags)
 {
     const struct tensor *x = ctx->inputs[0];
     struct tensor flags;
-    if (!cast_is_number(x->dtype)) OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected numbers", dtype_name(x->dtype));
     TRY(tensor_init(&flags, DTYPE_BOOL, x->rank, x->dims, NULL, ctx->error));
     flags.data = arena_alloc(ctx->scratch, tensor_n_bytes(&flags) + 1, 64);
     if (!flags.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
-    cast_apply(ctx, x, &flags);
+    if (cast_is_number(x->dtype)) cast_apply(ctx, x, &flags);
+    else TRY(find_non_zero_others(ctx, x, flags.data));
     *ret_flags = flags.data;
     return HOB_OK;
 }
@@ -42,7 +61,7 @@ static hob_status run_non_zero(struct op_context *ctx)
 }
 
 const struct op_def op_non_zero = {.name = "NonZero", .domain = "", .since = 9, .min_inputs = 1, .max_inputs = 1,
-                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS | OP_ALLOCATES,
+                                   .min_outputs = 1, .max_outputs = 1, .types = TYPES_NUMBER | TYPES_COMPLEX | TYPE(BOOL) | TYPE(STRING), .flags = OP_STRIDED_INPUTS | OP_ALLOCATES,
                                    .infer = infer_later, .run = run_non_zero};
 
 /* ---- Compress: the slices of an axis (or the elements, without one) whose condition is true ---- */
@@ -90,5 +109,5 @@ static hob_status run_compress(struct op_context *ctx)
 }
 
 const struct op_def op_compress = {.name = "Compress", .domain = "", .since = 9, .min_inputs = 2, .max_inputs = 2,
-                                   .min_outputs = 1, .max_outputs = 1, .flags = OP_ALLOCATES,
+                                   .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_ALLOCATES,
                                    .prepare = prepare_compress, .infer = infer_later, .run = run_compress};

@@ -104,11 +104,11 @@ static hob_status infer_slice(struct op_context *ctx)
 }
 
 const struct op_def op_slice_1 = {.name = "Slice", .domain = "", .since = 1, .until = 9, .min_inputs = 1, .max_inputs = 1,
-                                  .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                  .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                   .prepare = prepare_slice_attributes, .infer = infer_slice_attributes,
                                   .run = moving_run_nothing};
 const struct op_def op_slice = {.name = "Slice", .domain = "", .since = 10, .min_inputs = 3, .max_inputs = 5,
-                                .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS, .infer = infer_slice,
+                                .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS, .infer = infer_slice,
                                 .run = moving_run_nothing};
 
 /* ---- Split ---- */
@@ -192,5 +192,5 @@ static hob_status infer_split(struct op_context *ctx)
 }
 
 const struct op_def op_split = {.name = "Split", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 2,
-                                .min_outputs = 1, .max_outputs = -1, .flags = OP_STRIDED_INPUTS,
+                                .min_outputs = 1, .max_outputs = -1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                 .prepare = prepare_split, .infer = infer_split, .run = moving_run_nothing};

@@ -1,7 +1,7 @@
 /* Unique: the different slices of an axis, or the different elements without one. Slices are compared element by element as
  * numbers or as bytes of strings; NaN equals NaN and is largest, as NumPy sorts it. */
 #include "ops/axes.h"
-#include "ops/math/cast.h"
+#include "ops/lookup.h"
 #include "ops/moving.h"
 #include "ops/numbers.h"
 
@@ -40,17 +40,22 @@ static int compare_reals(double a, double b)
     return (a > b) - (a < b);
 }
 
-static int compare_strings(const struct tensor_string *a, const struct tensor_string *b)
+/* Real part first. */
+static int compare_complex(const struct tensor *flat, int64_t i, int64_t j)
 {
-    size_t n_common = a->n_bytes < b->n_bytes ? a->n_bytes : b->n_bytes;
-    int order = n_common ? memcmp(a->bytes, b->bytes, n_common) : 0;
-    return order ? order : (a->n_bytes > b->n_bytes) - (a->n_bytes < b->n_bytes);
+    struct tensor parts = {.data = flat->data, .dtype = flat->dtype == DTYPE_C64 ? DTYPE_F32 : DTYPE_F64};
+    double a[2], b[2];
+    numbers_load_f64(&parts, 2 * i, 1, 2, a);
+    numbers_load_f64(&parts, 2 * j, 1, 2, b);
+    int order = compare_reals(a[0], b[0]);
+    return order ? order : compare_reals(a[1], b[1]);
 }
 
 static int compare_items(const struct tensor *flat, int64_t i, int64_t j)
 {
     if (flat->dtype == DTYPE_STRING)
-        return compare_strings((const struct tensor_string *)flat->data + i, (const struct tensor_string *)flat->data + j);
+        return lookup_compare_texts((const struct tensor_string *)flat->data + i, (const struct tensor_string *)flat->data + j);
+    if (op_types_have(TYPES_COMPLEX, flat->dtype)) return compare_complex(flat, i, j);
     if (numbers_is_float(flat->dtype)) {
         double a, b;
         numbers_load_f64(flat, i, 1, 1, &a);
@@ -175,8 +180,6 @@ static hob_status run(struct op_context *ctx)
     struct rows rows;
     struct groups groups;
     int axis = 0;
-    if (!cast_is_number(x.dtype) && x.dtype != DTYPE_STRING)
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected numbers or strings", dtype_name(x.dtype));
     if (params->has_axis) TRY(axis_normalize(ctx, params->axis, &axis));
     else x = (struct tensor){.data = x.data, .dtype = x.dtype, .rank = 1, .dims = {tensor_n_items(&x)}, .strides = {1}};
     TRY(make_rows(ctx, &x, axis, &rows));
@@ -188,5 +191,5 @@ static hob_status run(struct op_context *ctx)
 }
 
 const struct op_def op_unique = {.name = "Unique", .domain = "", .since = 11, .min_inputs = 1, .max_inputs = 1,
-                                 .min_outputs = 1, .max_outputs = 4, .flags = OP_ALLOCATES, .prepare = prepare,
+                                 .min_outputs = 1, .max_outputs = 4, .types = TYPES_NUMBER | TYPES_COMPLEX | TYPE(BOOL) | TYPE(STRING), .flags = OP_ALLOCATES, .prepare = prepare,
                                  .infer = infer, .run = run};

@@ -33,7 +33,7 @@ static hob_status infer_expand(struct op_context *ctx)
 }
 
 const struct op_def op_expand = {.name = "Expand", .domain = "", .since = 8, .min_inputs = 2, .max_inputs = 2,
-                                 .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                 .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                  .infer = infer_expand, .run = moving_run_nothing};
 
 /* ---- Transpose ---- */
@@ -79,5 +79,5 @@ static hob_status infer_transpose(struct op_context *ctx)
 }
 
 const struct op_def op_transpose = {.name = "Transpose", .domain = "", .since = 1, .min_inputs = 1, .max_inputs = 1,
-                                    .min_outputs = 1, .max_outputs = 1, .flags = OP_STRIDED_INPUTS,
+                                    .min_outputs = 1, .max_outputs = 1, .types = TYPES_ALL, .flags = OP_STRIDED_INPUTS,
                                     .prepare = prepare_transpose, .infer = infer_transpose, .run = moving_run_nothing};
