@@ -5,7 +5,15 @@
 struct evaluation_context {
     struct op_context op;
     const struct evaluation *evaluation;
+    const struct step *step;
 };
+
+void *evaluation_planner(const struct op_context *ctx, const struct step **ret_step)
+{
+    const struct evaluation_context *context = (const struct evaluation_context *)ctx;
+    *ret_step = context->step;
+    return context->evaluation->planner;
+}
 
 static hob_status allocate(struct op_context *ctx, size_t size_bytes, void **ret_bytes)
 {
@@ -39,11 +47,13 @@ static hob_status make_context(const struct evaluation *evaluation, const struct
         wanted[i] = step->outputs[i] == VALUE_NONE ? NULL : &outputs[i];
     }
     ret_context->evaluation = evaluation;
+    ret_context->step = step;
     ret_context->op = (struct op_context){
         .op = step->op, .params = step->params, .n_inputs = (int)step->n_inputs, .n_outputs = (int)step->n_outputs,
         .inputs = inputs, .outputs = wanted, .node_name = step->name, .kernels = evaluation->kernels,
         .scratch = evaluation->scratch, .error = evaluation->error, .allocate = allocate, .run_subgraph = run_no_subgraph,
-        .run_iteration = run_no_iteration};
+        .run_iteration = run_no_iteration,
+        .infer_subgraph = evaluation->infer_subgraph};
     return HOB_OK;
 }
 

@@ -22,6 +22,7 @@ struct dry_run {
     struct tensor *shapes;      /* a value each; dtype DTYPE_NONE: unknown */
     struct op_state *states;
     struct evaluation evaluation;
+    const struct dry_run *parent; /* of a subgraph's dry run */
     hob_error error;
 };
 
@@ -61,6 +62,14 @@ static void record_output(struct dry_run *run, const struct step *step, uint32_t
     }
 }
 
+/* Of values whose memory is no plan's business. */
+static hob_status record_shapes(struct dry_run *run, const struct step *step, const struct tensor *outputs)
+{
+    for (uint32_t i = 0; i < step->n_outputs; i++)
+        if (step->outputs[i] != VALUE_NONE) run->shapes[step->outputs[i]] = outputs[i];
+    return HOB_OK;
+}
+
 /* Every input's shape must be known; fills inputs. */
 static bool gather_inputs(const struct dry_run *run, const struct step *step, const struct tensor **inputs)
 {
@@ -75,17 +84,52 @@ static bool gather_inputs(const struct dry_run *run, const struct step *step, co
 
 static hob_status dry_run_step(struct dry_run *run, const struct step *step)
 {
-    arena_clear(run->evaluation.scratch);
+    if (!run->parent) arena_clear(run->evaluation.scratch);
     const struct tensor **inputs = ARENA_NEW(run->evaluation.scratch, const struct tensor *, step->n_inputs);
     struct tensor *outputs = ARENA_NEW(run->evaluation.scratch, struct tensor, step->n_outputs);
     if (!inputs || !outputs) return no_memory(&run->error);
     if (!gather_inputs(run, step, inputs)) return HOB_OK;
     struct op_state *state = step->state == STATE_NONE ? NULL : &run->states[step->state];
     if (evaluate_infer(&run->evaluation, step, inputs, state, outputs) != HOB_OK) return HOB_OK;
-    if (step->op->flags & OP_ALLOCATES) return HOB_OK;
+    if (step->op->flags & OP_ALLOCATES) return step->n_bodies ? record_shapes(run, step, outputs) : HOB_OK;
     if (is_followed(step, inputs, outputs) && evaluate_step(&run->evaluation, step, inputs, outputs) != HOB_OK) return HOB_OK;
     for (uint32_t i = 0; i < step->n_outputs; i++)
         if (step->outputs[i] != VALUE_NONE) record_output(run, step, step->outputs[i], &outputs[i]);
+    return HOB_OK;
+}
+
+/* A subgraph's shapes, from what goes in and what it sees of the graphs around it. */
+static void start_body(struct dry_run *run, const struct tensor *const *inputs)
+{
+    const struct graph *graph = run->program->graph;
+    for (uint32_t i = 0; i < graph->n_values; i++) {
+        const struct value *value = &graph->values[i];
+        run->plan->slots[i].root = i;
+        if (value->constant) run->shapes[i] = *value->constant;
+        else if (value->outer != VALUE_NONE) run->shapes[i] = run->parent->shapes[value->outer];
+    }
+    for (uint32_t i = 0; i < graph->n_inputs; i++) run->shapes[graph->inputs[i]] = *inputs[i];
+}
+
+/* The plan is made for its slots only, which a dry run fills. */
+static hob_status infer_subgraph(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                 int n_outputs, struct tensor *ret_outputs)
+{
+    const struct step *step;
+    const struct dry_run *parent = evaluation_planner(ctx, &step);
+    struct arena *arena = parent->evaluation.results;
+    const struct graph *graph = step->bodies[index]->graph;
+    struct plan plan = {.slots = ARENA_NEW(arena, struct plan_slot, graph->n_values)};
+    struct dry_run run = {.program = step->bodies[index], .plan = &plan, .parent = parent, .evaluation = parent->evaluation};
+    run.shapes = ARENA_NEW(arena, struct tensor, graph->n_values);
+    run.evaluation.planner = &run;
+    run.evaluation.error = &run.error;
+    if (!plan.slots || !run.shapes) return no_memory(ctx->error);
+    if ((uint32_t)n_inputs != graph->n_inputs || (uint32_t)n_outputs != graph->n_outputs)
+        OP_FAIL(ctx, HOB_UNKNOWN, "the subgraph does not fit");
+    start_body(&run, inputs);
+    for (uint32_t s = 0; s < run.program->n_steps; s++) TRY(dry_run_step(&run, &run.program->steps[s]));
+    for (int i = 0; i < n_outputs; i++) ret_outputs[i] = run.shapes[graph->outputs[i]];
     return HOB_OK;
 }
 
@@ -230,7 +274,8 @@ static hob_status infer_all(const struct program *program, const struct kernels 
     run.shapes = ARENA_NEW(results, struct tensor, program->graph->n_values);
     run.states = ARENA_NEW(results, struct op_state, program->graph->n_states);
     if (!run.shapes || !run.states) return no_memory(error);
-    run.evaluation = (struct evaluation){.kernels = kernels, .results = results, .scratch = scratch, .error = &run.error};
+    run.evaluation = (struct evaluation){.kernels = kernels, .results = results, .scratch = scratch, .error = &run.error,
+                                         .infer_subgraph = infer_subgraph, .planner = &run};
     hob_status status = dry_run(&run, inputs, n_used);
     if (status != HOB_OK && error) *error = run.error;
     *ret_shapes = run.shapes;

@@ -101,6 +101,10 @@ struct op_context {
      * there is none: what a loop carries needs the memory of two iterations, not of all. */
     hob_status (*run_iteration)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
                                 int n_outputs, int n_carried, struct tensor *ret_outputs);
+    /* For infer of control flow: what the shapes of subgraph `index` would be, dtype DTYPE_NONE where that is not known before
+     * it runs. Set while planning, else NULL. */
+    hob_status (*infer_subgraph)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                 int n_outputs, struct tensor *ret_outputs);
 };
 
 struct op_def {

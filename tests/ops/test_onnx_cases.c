@@ -193,6 +193,8 @@ static bool is_run(uint32_t index)
 
 static _Noreturn void work(uint32_t first, int reports)
 {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}; /* cmocka's handlers would hide them */
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], SIG_DFL);
     struct provider provider = {.def = provider_find("cpu")};
     if (provider.def->open(&(struct provider_options){.n_threads = 2}, &provider, NULL) != HOB_OK) _exit(2);
     for (uint32_t i = first; i < cases.n_names; i++) {

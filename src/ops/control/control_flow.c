@@ -45,6 +45,33 @@ static hob_status if_prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
+static bool is_same_shape(const struct tensor *a, const struct tensor *b)
+{
+    return a->dtype != DTYPE_NONE && a->dtype == b->dtype && tensor_same_shape(a, b);
+}
+
+/* Known before it runs where both branches, or the one that is taken, say the same. */
+static hob_status if_infer(struct op_context *ctx)
+{
+    const struct if_params *params = ctx->params;
+    size_t n_outputs = (size_t)ctx->n_outputs;
+    bool is_true = false, is_taken_known = ctx->inputs[0]->data;
+    if (!ctx->infer_subgraph) return not_before_run(ctx);
+    if (is_taken_known) TRY(read_condition(ctx, ctx->inputs[0], &is_true));
+    struct tensor *then_shapes = ARENA_NEW(ctx->scratch, struct tensor, n_outputs);
+    struct tensor *else_shapes = ARENA_NEW(ctx->scratch, struct tensor, n_outputs);
+    if (!then_shapes || !else_shapes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
+    int first = is_taken_known && !is_true ? params->else_branch : params->then_branch;
+    int second = is_taken_known ? first : params->else_branch;
+    TRY(ctx->infer_subgraph(ctx, first, 0, NULL, ctx->n_outputs, then_shapes));
+    TRY(ctx->infer_subgraph(ctx, second, 0, NULL, ctx->n_outputs, else_shapes));
+    for (int i = 0; i < ctx->n_outputs; i++) {
+        if (ctx->outputs[i] && !is_same_shape(&then_shapes[i], &else_shapes[i])) return not_before_run(ctx);
+        TRY(op_set_output(ctx, i, then_shapes[i].dtype, then_shapes[i].rank, then_shapes[i].dims));
+    }
+    return HOB_OK;
+}
+
 static hob_status if_run(struct op_context *ctx)
 {
     const struct if_params *params = ctx->params;
@@ -67,7 +94,7 @@ const struct op_def op_if = {
     .max_outputs = -1,
     .flags = OP_ALLOCATES | OP_STRIDED_INPUTS | OP_NOT_FOLDABLE,
     .prepare = if_prepare,
-    .infer = not_before_run,
+    .infer = if_infer,
     .run = if_run,
 };
 
