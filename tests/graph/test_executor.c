@@ -281,7 +281,7 @@ static void test_unknown_pass_is_refused(void **state)
     stop(&bench);
 }
 
-/* y = Loop(endless, x): the body only says that it goes on, and adds v to itself when asked to. */
+/* y = Loop(endless, x): the body says that it goes on, adds v to itself when asked to, and gives v once more to be stacked. */
 static uint32_t endless_loop(struct bench *bench, uint32_t x, bool has_node)
 {
     struct graph *body;
@@ -295,11 +295,14 @@ static uint32_t endless_loop(struct bench *bench, uint32_t x, bool has_node)
     if (has_node) assert_int_equal(graph_add_node(body, &add, &w, NULL), HOB_OK);
     assert_int_equal(graph_add_output(body, go, NULL), HOB_OK);
     assert_int_equal(graph_add_output(body, w, NULL), HOB_OK);
+    assert_int_equal(graph_add_output(body, v, NULL), HOB_OK);
     struct graph **graphs = ARENA_NEW(&bench->graph->arena, struct graph *, 1);
     assert_non_null(graphs);
     *graphs = body;
     struct attribute attribute = {.name = "body", .kind = ATTRIBUTE_GRAPH, .n_items = 1, .graphs = graphs};
-    return builder_op(&bench->builder, "Loop", (uint32_t[]){VALUE_NONE, VALUE_NONE, x}, 3, &attribute, 1);
+    uint32_t outputs[2];
+    builder_op_n(&bench->builder, "Loop", (uint32_t[]){VALUE_NONE, VALUE_NONE, x}, 3, &attribute, 1, 2, outputs);
+    return outputs[1];
 }
 
 static bool is_third_time(void *context)
