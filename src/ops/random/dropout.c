@@ -56,10 +56,12 @@ static hob_status infer(struct op_context *ctx)
     const struct dropout_params *params = ctx->params;
     const struct tensor *x = ctx->inputs[0];
     double ratio = 0;
-    TRY(find_ratio(ctx, &ratio));
+    hob_status status = find_ratio(ctx, &ratio);
+    bool is_open = status == HOB_UNKNOWN; /* while planning: the shapes are the same either way, room is made for a copy */
+    if (!is_open) TRY(status);
     if (ratio > 0 && !numbers_is_float(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, of which nothing can be dropped", dtype_name(x->dtype));
-    if (ratio > 0) TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
+    if (ratio > 0 || is_open) TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
     else op_set_view(ctx, 0, x);
     return op_set_output(ctx, 1, params->is_mask_bool ? DTYPE_BOOL : x->dtype, x->rank, x->dims);
 }
