@@ -108,9 +108,9 @@ static void measure_planes(const struct batch_job *job, int64_t channel, double 
     moments_init(&moments, job->ctx->kernels, job->ctx->inputs[0]);
     for (int64_t n = 0; n < shape->n_batch; n++)
         moments_add(&moments, (n * shape->n_channels + channel) * shape->width, shape->width);
-    *ret_mean = moments_mean(&moments);
     for (int64_t n = 0; n < shape->n_batch; n++)
-        moments_add_deviations(&moments, *ret_mean, (n * shape->n_channels + channel) * shape->width, shape->width);
+        moments_add_deviations(&moments, (n * shape->n_channels + channel) * shape->width, shape->width);
+    *ret_mean = moments_mean(&moments);
     *ret_variance = moments_variance(&moments);
 }
 

@@ -86,9 +86,8 @@ static void normalize_groups(void *context, size_t first, size_t last)
         struct moments moments;
         moments_init(&moments, job->kernels, job->x);
         moments_add(&moments, i * n_items, n_items);
-        double mean = moments_mean(&moments);
-        moments_add_deviations(&moments, mean, i * n_items, n_items);
-        double inv_std = 1 / sqrt(moments_variance(&moments) + job->epsilon);
+        moments_add_deviations(&moments, i * n_items, n_items);
+        double mean = moments_mean(&moments), inv_std = 1 / sqrt(moments_variance(&moments) + job->epsilon);
         for (int64_t k = 0; k < job->channels_per_group; k++) {
             int64_t group = i % job->n_groups,
                     row = job->is_row_per_group ? group : group * job->channels_per_group + k;

@@ -42,35 +42,47 @@ void moments_add(struct moments *moments, int64_t offset, int64_t n_items)
     }
 }
 
-void moments_add_deviations(struct moments *moments, double mean, int64_t offset, int64_t n_items)
+/* What the second walk measures from. */
+static double pivot(const struct moments *moments)
 {
+    double mean = moments->sum / moments->n_items;
+    return moments->x->dtype == DTYPE_F64 ? mean : (double)(float)mean;
+}
+
+void moments_add_deviations(struct moments *moments, int64_t offset, int64_t n_items)
+{
+    double from = pivot(moments);
     moments->n_deviations += (double)n_items;
     if (moments->x->dtype == DTYPE_F64) {
         const double *x = (const double *)moments->x->data + offset;
-        for (int64_t i = 0; i < n_items; i++) moments->squares += (x[i] - mean) * (x[i] - mean);
+        for (int64_t i = 0; i < n_items; i++) {
+            moments->deviations += x[i] - from;
+            moments->squares += (x[i] - from) * (x[i] - from);
+        }
         return;
     }
-    /* The mean rounded to f32 is off by a constant d: sum (x - m)^2 = sum (x - m - d)^2 + n d^2, as deviations from m sum to 0. */
-    float buffer[STRETCH], rounded = (float)mean;
-    double off = mean - (double)rounded;
+    float buffer[STRETCH], from_f32 = (float)from;
     for (int64_t done = 0, n; done < n_items; done += n) {
         n = least(n_items - done, STRETCH);
         const float *x = stretch_f32(moments->kernels, moments->x, offset + done, n, buffer);
-        moments->kernels->sub_f32(n, x, 1, &rounded, 0, buffer);
+        moments->kernels->sub_f32(n, x, 1, &from_f32, 0, buffer);
+        moments->deviations += (double)moments->kernels->sum_f32(n, buffer);
         moments->squares += (double)moments->kernels->sum_squares_f32(n, buffer);
     }
-    double correction = off * off * (double)n_items;
-    if (correction < moments->squares) moments->squares -= correction;
 }
 
 double moments_mean(const struct moments *moments)
 {
-    return moments->sum / moments->n_items;
+    if (moments->n_deviations == 0) return moments->sum / moments->n_items;
+    return pivot(moments) + moments->deviations / moments->n_deviations;
 }
 
+/* mean of (x - p)^2 = variance + (mean - p)^2; rounding must not make it negative. */
 double moments_variance(const struct moments *moments)
 {
-    return moments->squares / moments->n_deviations;
+    double shift = moments->deviations / moments->n_deviations,
+           variance = moments->squares / moments->n_deviations - shift * shift;
+    return variance < 0 ? 0 : variance;
 }
 
 static void affine_f32(int64_t n, const float *x, float *y, float mean, float factor, float shift)

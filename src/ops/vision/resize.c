@@ -234,7 +234,8 @@ static hob_status make_plan(struct op_context *ctx, struct resize_plan *plan)
     bool has_scales = params->n_scales || has_values(ctx, params->scales_input),
          has_sizes = has_values(ctx, params->sizes_input);
     if (has_scales == has_sizes && x->rank)
-        OP_FAIL(ctx, HOB_BAD_GRAPH, "found %s scales and sizes, expected one of them", has_scales ? "both" : "neither");
+        OP_FAIL(ctx, HOB_BAD_GRAPH, "found %s, expected one of them",
+                has_scales ? "both scales and sizes" : "neither scales nor sizes");
     if (has_scales) TRY(plan_scales(ctx, plan));
     else if (has_sizes) TRY(plan_sizes(ctx, plan));
     TRY(plan_roi(ctx, plan));
