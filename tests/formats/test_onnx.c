@@ -7,6 +7,7 @@
 #include "formats/onnx_proto.h"
 #include "formats/onnx_tensor.h"
 #include "formats/proto_writer.h"
+#include "tensor/sub_byte.h"
 #include "models/scratch_folder.h"
 
 /* ---- building ---- */
@@ -590,6 +591,34 @@ static void test_write_strides(void **state)
     arena_release(&arena);
 }
 
+/* Elements of 2 and 4 bits are packed in the file and have a byte each in memory; more of them than one piece of the writer. */
+static void test_write_sub_bytes(void **state)
+{
+    (void)state;
+    enum { N = 301 };
+    static const enum dtype types[] = {DTYPE_I4, DTYPE_U4, DTYPE_I2, DTYPE_U2, DTYPE_F4E2M1};
+    char path[] = P_tmpdir "/hob-pb-XXXXXX";
+    close(mkstemp(path));
+    struct arena arena;
+    arena_init(&arena, 4096);
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        uint8_t items[N], packed[N];
+        struct tensor tensor, found;
+        int bits = sub_byte_bits(types[t]);
+        for (int i = 0; i < N; i++) items[i] = sub_byte_wrap(types[t], i * 7 + 3);
+        sub_byte_pack(types[t], items, N, packed);
+        assert_int_equal(packed[0], (items[0] & ((1 << bits) - 1)) | (bits == 4 ? items[1] << 4 & 255 : (items[1] & 3) << 2 | (items[2] & 3) << 4 | (items[3] & 3) << 6));
+        assert_int_equal(sub_byte_packed_bytes(types[t], N), bits == 4 ? 151 : 76);
+        assert_int_equal(tensor_init(&tensor, types[t], 1, (const int64_t[]){N}, items, NULL), HOB_OK);
+        assert_int_equal(onnx_tensor_write(path, "x", ONNX_PROTO_ANY, &tensor, NULL), HOB_OK);
+        assert_int_equal(onnx_tensor_read(path, ONNX_PROTO_ANY, &arena, &found, NULL), HOB_OK);
+        assert_int_equal(found.dtype, types[t]);
+        assert_memory_equal(found.data, items, N);
+    }
+    remove(path);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_external_in_a_cache),
         cmocka_unit_test(test_optional_and_nested),
         cmocka_unit_test(test_write_strides),
+        cmocka_unit_test(test_write_sub_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 
 #include "ops/run_op.h"
 
+#include <math.h>
+
 static struct op_bench bench;
 
 static struct tensor data(const char *test, const char *name)
@@ -302,6 +304,87 @@ static void test_pools(void **state)
     check(&call, &y_last);
 }
 
+/* ---- QuantizeLinear and DequantizeLinear beyond ONNX's cases ---- */
+
+static struct tensor tensor_of(enum dtype dtype, int rank, const int64_t *dims, const void *items)
+{
+    struct tensor x;
+    assert_int_equal(tensor_init(&x, dtype, rank, dims, NULL, &bench.error), HOB_OK);
+    x.data = arena_copy(&bench.arena, items, tensor_n_bytes(&x), 64);
+    return x;
+}
+
+/* Blocks along an axis that is not the last, the last of them shorter. */
+static void test_blocks_of_rows(void **state)
+{
+    (void)state;
+    const struct attribute attributes[] = {int_attribute("axis", 0), int_attribute("block_size", 2), int_attribute("output_dtype", DTYPE_I4)};
+    struct tensor x = tensor_of(DTYPE_F32, 2, (int64_t[]){3, 2}, (const float[]){1, -2, 2.5f, 100, 8, 7});
+    struct tensor scale = tensor_of(DTYPE_F32, 2, (int64_t[]){2, 2}, (const float[]){1, 2, 4, 0.5f});
+    struct tensor y = tensor_of(DTYPE_I4, 2, (int64_t[]){3, 2}, (const int8_t[]){1, -1, 2, 7, 2, 7});
+    struct tensor back = tensor_of(DTYPE_F32, 2, (int64_t[]){3, 2}, (const float[]){1, -2, 2, 14, 8, 3.5f});
+    check(&(struct call){"", "QuantizeLinear", 21, attributes, 3, {&x, &scale}, 2}, &y);
+    check(&(struct call){"", "DequantizeLinear", 21, attributes, 2, {&y, &scale}, 2}, &back);
+    check(&(struct call){ms, "DequantizeLinear", 1, attributes, 2, {&y, &scale}, 2}, &back);
+}
+
+static void test_16_bits_and_nan(void **state)
+{
+    (void)state;
+    struct tensor x = tensor_of(DTYPE_F32, 1, (int64_t[]){6}, (const float[]){0.5f, 1.5f, -1e30f, INFINITY, NAN, 100});
+    struct tensor scale = scale_of(1), zero = tensor_of(DTYPE_U16, 0, NULL, (const uint16_t[]){1000});
+    struct tensor y = tensor_of(DTYPE_U16, 1, (int64_t[]){6}, (const uint16_t[]){1000, 1002, 0, 65535, 0, 1100});
+    check(&(struct call){ms, "QuantizeLinear", 1, NULL, 0, {&x, &scale, &zero}, 3}, &y);
+    check(&(struct call){"", "QuantizeLinear", 21, NULL, 0, {&x, &scale, &zero}, 3}, &y);
+}
+
+/* 2049 is no f16: the quotient is rounded to the precision asked for before it becomes an integer. */
+static void test_precision(void **state)
+{
+    (void)state;
+    const struct attribute attributes[] = {int_attribute("output_dtype", DTYPE_I16), int_attribute("precision", DTYPE_F16)};
+    struct tensor x = tensor_of(DTYPE_F32, 1, (int64_t[]){2}, (const float[]){2049, 4101}), scale = scale_of(1);
+    struct tensor exact = tensor_of(DTYPE_I16, 1, (int64_t[]){2}, (const int16_t[]){2049, 4101});
+    struct tensor rounded = tensor_of(DTYPE_I16, 1, (int64_t[]){2}, (const int16_t[]){2048, 4100});
+    check(&(struct call){"", "QuantizeLinear", 23, attributes, 1, {&x, &scale}, 2}, &exact);
+    check(&(struct call){"", "QuantizeLinear", 23, attributes, 2, {&x, &scale}, 2}, &rounded);
+}
+
+/* A scale of powers of two, and an output type of its own. */
+static void test_scale_of_8_bits(void **state)
+{
+    (void)state;
+    const struct attribute to_half = int_attribute("output_dtype", DTYPE_F16);
+    struct tensor x = tensor_of(DTYPE_F4E2M1, 1, (int64_t[]){3}, (const uint8_t[]){1, 7, 10}), scale = byte_of(DTYPE_F8E8M0, 129);
+    struct tensor wide = tensor_of(DTYPE_F32, 1, (int64_t[]){3}, (const float[]){2, 24, -4});
+    struct tensor half = tensor_of(DTYPE_F16, 1, (int64_t[]){3}, (const uint16_t[]){0x4000, 0x4e00, 0xc400});
+    check(&(struct call){"", "DequantizeLinear", 24, NULL, 0, {&x, &scale}, 2}, &wide);
+    check(&(struct call){"", "DequantizeLinear", 24, &to_half, 1, {&x, &scale}, 2}, &half);
+    check(&(struct call){"", "QuantizeLinear", 24, &(struct attribute){.name = "output_dtype", .kind = ATTRIBUTE_INT, .n_items = 1, .integer = DTYPE_F4E2M1}, 1, {&wide, &scale}, 2}, &x);
+}
+
+/* Operators that move elements take those of less than a byte as they take bytes. */
+static void test_moving_sub_bytes(void **state)
+{
+    (void)state;
+    const struct attribute axis = int_attribute("axis", 0);
+    struct tensor x = tensor_of(DTYPE_I4, 2, (int64_t[]){2, 3}, (const int8_t[]){-8, 1, 2, 3, 4, 7}), y;
+    struct tensor turned = tensor_of(DTYPE_I4, 2, (int64_t[]){3, 2}, (const int8_t[]){-8, 3, 1, 4, 2, 7});
+    struct tensor twice = tensor_of(DTYPE_I4, 2, (int64_t[]){4, 3}, (const int8_t[]){-8, 1, 2, 3, 4, 7, -8, 1, 2, 3, 4, 7});
+    struct tensor row = tensor_of(DTYPE_I4, 2, (int64_t[]){1, 3}, (const int8_t[]){3, 4, 7}), one = ints_i64(&bench, 1, (const int64_t[]){1});
+    struct tensor shape = ints_i64(&bench, 1, (const int64_t[]){6}), flat = tensor_of(DTYPE_I4, 1, (int64_t[]){6}, x.data);
+    struct tensor pads = ints_i64(&bench, 4, (const int64_t[]){0, 1, 0, 0});
+    struct tensor padded = tensor_of(DTYPE_I4, 2, (int64_t[]){2, 4}, (const int8_t[]){0, -8, 1, 2, 0, 3, 4, 7});
+    check(&(struct call){"", "Identity", 21, NULL, 0, {&x}, 1}, &x);
+    check(&(struct call){"", "Transpose", 21, NULL, 0, {&x}, 1}, &turned);
+    check(&(struct call){"", "Concat", 13, &axis, 1, {&x, &x}, 2}, &twice);
+    check(&(struct call){"", "Gather", 13, &axis, 1, {&x, &one}, 2}, &row);
+    check(&(struct call){"", "Reshape", 21, NULL, 0, {&x, &shape}, 2}, &flat);
+    check(&(struct call){"", "Pad", 21, NULL, 0, {&x, &pads}, 2}, &padded);
+    run_op(&bench, "", "Size", 21, NULL, 0, (const struct tensor *[]){&x}, 1, &y, 1);
+    assert_int_equal(*(const int64_t *)y.data, 6);
+}
+
 /* ---- what is wrong is said ---- */
 
 static void expect_failure(const struct call *call, hob_status status, const char *part)
@@ -364,6 +447,11 @@ int main(void)
         cmocka_unit_test(test_concat),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_blocks_of_rows),
+        cmocka_unit_test(test_16_bits_and_nan),
+        cmocka_unit_test(test_precision),
+        cmocka_unit_test(test_scale_of_8_bits),
+        cmocka_unit_test(test_moving_sub_bytes),
         cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
