@@ -288,3 +288,59 @@ gate = numbers(2, 2, 3, 8)
 normed = rms(numbers(0, 2, 3, 2, 4), numbers(1, 4), 1e-3).reshape(2, 3, 8)
 write("gated_norm_silu", normed * gate / (1 + np.exp(-gate)))
 write("gated_norm_sigmoid", normed / (1 + np.exp(-gate)))
+
+# ---- MoE and QMoE: 5 tokens of 8, 4 experts of 6 ----
+
+
+def experts(x, logits, fc1, fc2, act, k=2, normalised=False):
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    y = np.zeros_like(x)
+    for t in range(len(x)):
+        best = np.argsort(-logits[t], kind="stable")[:k]
+        total = shares[t, best].sum() if normalised else 1.0
+        for e in best:
+            y[t] += shares[t, e] / total * fc2(e, act(e, fc1(e, x[t])))
+    return y
+
+
+def dense(weight, bias):
+    return lambda e, x: weight[e] @ x + bias[e]
+
+
+def silu(x, alpha=1.0):
+    return x / (1 + np.exp(-alpha * x))
+
+
+x, logits = numbers(0, 5, 8), numbers(1, 5, 4)
+plain = dense(numbers(2, 4, 6, 8), numbers(3, 4, 6)), dense(numbers(4, 4, 8, 6), numbers(5, 4, 8))
+third = dense(numbers(6, 4, 6, 8), numbers(7, 4, 6))
+twice = dense(numbers(2, 4, 12, 8), numbers(3, 4, 12))
+write("moe_relu", experts(x, logits, *plain, lambda e, h: np.maximum(h, 0)))
+gelu = lambda h: h / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (h + 0.044715 * h**3)))
+write("moe_gelu", experts(x, logits, *plain, lambda e, h: gelu(h), normalised=True))
+write("moe_gated", np.stack([experts(x[t : t + 1], logits[t : t + 1], *plain, lambda e, h, t=t: silu(h) * third(e, x[t]))[0] for t in range(5)]))
+clamped = lambda g, l: silu(np.minimum(g, 0.7), 1.702) * (np.clip(l, -0.7, 0.7) + 1)
+write("moe_interleaved", experts(x, logits, twice, plain[1], lambda e, h: clamped(h[::2], h[1::2])))
+write("moe_halves", experts(x, logits, twice, plain[1], lambda e, h: silu(h[:6]) * h[6:], k=1))
+
+
+def integers(shape, factor, bits):
+    """The bytes first + i * factor % 256 unpacked along the last dim, low bits first."""
+    count = int(np.prod(shape))
+    flat = np.arange(count) * factor % 256
+    return np.stack([flat >> (i * bits) & (2**bits - 1) for i in range(8 // bits)], -1).reshape(*shape[:-1], -1).astype(float)
+
+
+def decoded(weight, scales, zeros):
+    block = weight.shape[-1] // scales.shape[-1]
+    return (weight - np.repeat(zeros, block, -1)) * np.repeat(scales, block, -1)
+
+
+x, logits = numbers(0, 5, 16), numbers(1, 5, 4)
+first = decoded(integers((4, 6, 8), 7, 4), numbers(3, 4, 6, 1), 8 * np.ones((4, 6, 1)))
+second = decoded(integers((4, 16, 3), 11, 4), numbers(6, 4, 16, 1), 8 * np.ones((4, 16, 1)))
+write("qmoe_rows", experts(x, logits, dense(first, numbers(4, 4, 6)), dense(second, np.zeros((4, 16))), lambda e, h: silu(h)))
+first = decoded(integers((4, 32, 16), 7, 8), numbers(3, 4, 32, 2), integers((4, 32, 2), 5, 8))
+second = decoded(integers((4, 16, 16), 11, 8), numbers(6, 4, 16, 2), integers((4, 16, 2), 3, 8))
+write("qmoe_blocks", experts(x, logits, dense(first, np.zeros((4, 32))), dense(second, np.zeros((4, 16))),
+                             lambda e, h: silu(h[::2]) * h[1::2], normalised=True))

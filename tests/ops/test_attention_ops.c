@@ -294,6 +294,37 @@ static void test_rotary_and_linear(void **state)
     check_cases(other_cases, ARRAY_LENGTH(other_cases));
 }
 
+/* ---- MoE, QMoE ---- */
+
+#define EXPERTS F(5, 8), F(5, 4), F(4, 6, 8), F(4, 6), F(4, 8, 6), F(4, 8)
+#define EXPERTS_OF_TWO F(5, 8), F(5, 4), F(4, 12, 8), F(4, 12), F(4, 8, 6), F(4, 8)
+#define BYTES(step, ...) {.dtype = DTYPE_U8, .dims = {__VA_ARGS__}, .factor = step, .most = 256}
+
+static const struct op_case expert_cases[] = {
+    {"moe_relu", "MoE", {INT("k", 2)}, {EXPERTS}, 1},
+    {"moe_gelu", "MoE", {INT("k", 2), TEXT("activation_type", "gelu"), INT("normalize_routing_weights", 1)},
+     {EXPERTS}, 1},
+    {"moe_gated", "MoE", {INT("k", 2), TEXT("activation_type", "silu")}, {EXPERTS, F(4, 6, 8), F(4, 6)}, 1},
+    {"moe_interleaved", "MoE",
+     {INT("k", 2), TEXT("activation_type", "swiglu"), INT("swiglu_fusion", 1), FLOAT("activation_alpha", 1.702f),
+      FLOAT("activation_beta", 1), FLOAT("swiglu_limit", 0.7f)},
+     {EXPERTS_OF_TWO}, 1},
+    {"moe_halves", "MoE", {TEXT("activation_type", "swiglu"), INT("swiglu_fusion", 2)}, {EXPERTS_OF_TWO}, 1},
+    {"qmoe_rows", "QMoE", {INT("k", 2), TEXT("activation_type", "silu")},
+     {F(5, 16), F(5, 4), BYTES(7, 4, 6, 8), F(4, 6), F(4, 6), BYTES(11, 4, 16, 3), F(4, 16)}, 1},
+    {"qmoe_blocks", "QMoE",
+     {INT("k", 2), TEXT("activation_type", "swiglu"), INT("swiglu_fusion", 1), INT("expert_weight_bits", 8),
+      INT("block_size", 8), INT("normalize_routing_weights", 1)},
+     {F(5, 16), F(5, 4), BYTES(7, 4, 32, 16), F(4, 32, 2), NONE, BYTES(11, 4, 16, 16), F(4, 16, 2), NONE, NONE, NONE,
+      NONE, BYTES(5, 4, 32, 2), BYTES(3, 4, 16, 2)}, 1},
+};
+
+static void test_experts(void **state)
+{
+    (void)state;
+    check_cases(expert_cases, ARRAY_LENGTH(expert_cases));
+}
+
 /* ---- bytes ---- */
 
 /* Every case gives the same bytes whatever the number of threads. */
@@ -424,7 +455,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_group_query_attention), cmocka_unit_test(test_multi_head_attention),
         cmocka_unit_test(test_attention),             cmocka_unit_test(test_quantised_attention),
-        cmocka_unit_test(test_rotary_and_linear),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_rotary_and_linear),     cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_chunks),                cmocka_unit_test(test_f64),
         cmocka_unit_test(test_refusals),
     };

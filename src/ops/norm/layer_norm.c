@@ -12,6 +12,7 @@ struct norm_params {
     enum norm_kind kind;
     int64_t axis;
     float epsilon;
+    enum dtype stash_type; /* of the mean and 1/std that are outputs; they are computed in f32, f64 for f64 */
 };
 
 static hob_status norm_prepare(const struct op_prepare *node, enum norm_kind kind, float epsilon, void **ret_params)
@@ -21,14 +22,16 @@ static hob_status norm_prepare(const struct op_prepare *node, enum norm_kind kin
     params->kind = kind;
     params->axis = attributes_int(node->attributes, "axis", -1);
     params->epsilon = attributes_float(node->attributes, "epsilon", epsilon);
-    if (attributes_int(node->attributes, "stash_type", DTYPE_F32) != DTYPE_F32)
-        FAIL(node->error, HOB_UNSUPPORTED, "%s: stash_type: found %lld, expected 1 (float32)", node->node_name,
-             (long long)attributes_int(node->attributes, "stash_type", DTYPE_F32));
+    int64_t stash_type = attributes_int(node->attributes, "stash_type", DTYPE_F32);
+    if (stash_type < 0 || stash_type >= DTYPE_END || !numbers_is_float((enum dtype)stash_type))
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: stash_type: found %lld, expected that of a float type", node->node_name,
+             (long long)stash_type);
+    params->stash_type = (enum dtype)stash_type;
     *ret_params = params;
     return HOB_OK;
 }
 
-/* Weight or bias i: the type of x, and one number for each item of a row. */
+/* Weight or bias i of com.microsoft's norms of a sum: the type of x, and one number for each item of a row. */
 static hob_status check_row(struct op_context *ctx, int i, int64_t width)
 {
     const struct tensor *row = op_input(ctx, i);
@@ -40,6 +43,22 @@ static hob_status check_row(struct op_context *ctx, int i, int64_t width)
     return HOB_OK;
 }
 
+/* Weight or bias i: a float type, and a shape that broadcasts to x's. */
+static hob_status check_factor(struct op_context *ctx, int i)
+{
+    const struct tensor *x = ctx->inputs[0], *factor = op_input(ctx, i);
+    int64_t dims[TENSOR_MAX_RANK];
+    int rank;
+    if (!factor) return HOB_OK;
+    if (!numbers_is_float(factor->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected a float type", i, dtype_name(factor->dtype));
+    if (!shape_broadcast(x->rank, x->dims, factor->rank, factor->dims, &rank, dims) || !tensor_has_shape(x, rank, dims))
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected a shape that broadcasts to input 0's %s", i,
+                OP_SHAPE(factor), OP_SHAPE(x));
+    return HOB_OK;
+}
+
+/* The output is of the weight's type, which RMSNormalization lets differ from x's. */
 static hob_status norm_infer(struct op_context *ctx)
 {
     const struct norm_params *params = ctx->params;
@@ -49,17 +68,13 @@ static hob_status norm_infer(struct op_context *ctx)
     if (!op_output(ctx, 0)) OP_FAIL(ctx, HOB_BAD_GRAPH, "output 0 is missing");
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
-    int64_t width = 1, dims[TENSOR_MAX_RANK];
-    for (int i = 0; i < x->rank; i++) {
-        dims[i] = i < axis ? x->dims[i] : 1;
-        if (i >= axis) width *= x->dims[i];
-    }
-    TRY(check_row(ctx, 1, width));
-    TRY(check_row(ctx, 2, width));
-    TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
-    enum dtype stash = x->dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
-    TRY(op_set_output(ctx, 1, stash, x->rank, dims));
-    return op_set_output(ctx, 2, stash, x->rank, dims);
+    int64_t dims[TENSOR_MAX_RANK];
+    for (int i = 0; i < x->rank; i++) dims[i] = i < axis ? x->dims[i] : 1;
+    TRY(check_factor(ctx, 1));
+    TRY(check_factor(ctx, 2));
+    TRY(op_set_output(ctx, 0, ctx->inputs[1]->dtype, x->rank, x->dims));
+    TRY(op_set_output(ctx, 1, params->stash_type, x->rank, dims));
+    return op_set_output(ctx, 2, params->stash_type, x->rank, dims);
 }
 
 struct norm_job {
@@ -88,66 +103,144 @@ static void norm_rows(struct op_context *ctx, enum norm_kind kind, const struct 
         thread_pool_run(ctx->pool, (size_t)rows->n_rows, (size_t)(1 + (1 << 13) / rows->width), norm_range, &job);
 }
 
-/* One row in f64; y may be x. weight or bias NULL: none. */
-static void norm_row_f64(const struct norm_params *params, int64_t width, const double *x, const double *weight,
-                         const double *bias, double *y, double *ret_mean, double *ret_inv_std)
+/* y = y * weight + bias, f32 [n_rows,width] shaped as x: for weights and biases that are no plain rows. */
+static hob_status apply_factor(struct op_context *ctx, int i, bool is_product, float *y)
 {
-    double mean = 0, squares = 0;
-    if (params->kind == NORM_LAYER) {
-        for (int64_t i = 0; i < width; i++) mean += x[i];
-        mean /= (double)width;
-    }
-    for (int64_t i = 0; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
-    double inv_std = 1 / sqrt(squares / (double)width + (double)params->epsilon);
-    for (int64_t i = 0; i < width; i++)
-        y[i] = (x[i] - mean) * inv_std * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
-    if (ret_mean) *ret_mean = mean;
-    if (ret_inv_std) *ret_inv_std = inv_std;
+    const struct tensor *x = ctx->inputs[0], *given = op_input(ctx, i);
+    struct tensor narrow;
+    float *factors;
+    int64_t n_items = tensor_n_items(x);
+    if (!given) return HOB_OK;
+    TRY(as_f32(ctx, given, &narrow));
+    struct tensor wide = tensor_broadcast(&narrow, x->rank, x->dims);
+    TRY(scratch_f32(ctx, n_items, &factors));
+    tensor_copy_contiguous(&wide, factors);
+    if (is_product) ctx->kernels->mul_f32(n_items, y, 1, factors, 1, y);
+    else ctx->kernels->add_f32(n_items, y, 1, factors, 1, y);
+    return HOB_OK;
 }
 
-static void norm_run_f64(struct op_context *ctx, int64_t n_rows, int64_t width)
+/* One number for each item of a row: what the kernels take. */
+static bool is_row(const struct tensor *x, int axis, const struct tensor *factor)
+{
+    if (!factor) return true;
+    int width_rank = x->rank - axis, first = factor->rank - width_rank;
+    for (int i = 0; i < factor->rank; i++)
+        if (factor->dims[i] != (i < first ? 1 : x->dims[axis + i - first])) return false;
+    return first >= 0;
+}
+
+/* ---- f64: when x or the weight is ---- */
+
+struct wide_norm {
+    int64_t n_rows, width;
+    double *row, *weight, *bias; /* weight and bias of all items; bias NULL: none */
+};
+
+static hob_status load_all(struct op_context *ctx, const struct tensor *given, double **ret_items)
+{
+    const struct tensor *x = ctx->inputs[0];
+    *ret_items = NULL;
+    if (!given) return HOB_OK;
+    int64_t n_items = tensor_n_items(x);
+    struct tensor wide = tensor_broadcast(given, x->rank, x->dims), copy = wide;
+    copy.data = arena_alloc(ctx->scratch, tensor_n_bytes(&wide) + 1, 64);
+    double *items = ARENA_NEW(ctx->scratch, double, (size_t)n_items + 1);
+    if (!copy.data || !items) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for weights of %s", OP_SHAPE(x));
+    tensor_copy_contiguous(&wide, copy.data);
+    numbers_load_f64(&copy, 0, 1, (size_t)n_items, items);
+    *ret_items = items;
+    return HOB_OK;
+}
+
+static void wide_row(const struct norm_params *params, const struct wide_norm *norm, int64_t at, double *ret_mean,
+                     double *ret_inv_std)
+{
+    double mean = 0, squares = 0, *row = norm->row;
+    for (int64_t i = 0; params->kind == NORM_LAYER && i < norm->width; i++) mean += row[i];
+    mean /= (double)norm->width;
+    for (int64_t i = 0; i < norm->width; i++) squares += (row[i] - mean) * (row[i] - mean);
+    double inv_std = 1 / sqrt(squares / (double)norm->width + (double)params->epsilon);
+    for (int64_t i = 0; i < norm->width; i++)
+        row[i] = (row[i] - mean) * inv_std * norm->weight[at + i] + (norm->bias ? norm->bias[at + i] : 0);
+    *ret_mean = mean;
+    *ret_inv_std = inv_std;
+}
+
+static hob_status norm_run_f64(struct op_context *ctx, int axis)
 {
     const struct norm_params *params = ctx->params;
-    const struct tensor *weight = op_input(ctx, 1), *bias = op_input(ctx, 2);
+    const struct tensor *x = ctx->inputs[0];
     bool is_layer = params->kind == NORM_LAYER;
     const struct tensor *mean = is_layer ? op_output(ctx, 1) : NULL;
     const struct tensor *inv_std = op_output(ctx, is_layer ? 2 : 1);
-    for (int64_t row = 0; row < n_rows; row++)
-        norm_row_f64(params, width, (const double *)ctx->inputs[0]->data + row * width, weight ? weight->data : NULL,
-                     bias ? bias->data : NULL, (double *)ctx->outputs[0]->data + row * width,
-                     mean ? (double *)mean->data + row : NULL, inv_std ? (double *)inv_std->data + row : NULL);
+    struct wide_norm norm = {.n_rows = 1, .width = 1};
+    for (int i = 0; i < x->rank; i++) *(i < axis ? &norm.n_rows : &norm.width) *= x->dims[i];
+    TRY(load_all(ctx, op_input(ctx, 1), &norm.weight));
+    TRY(load_all(ctx, op_input(ctx, 2), &norm.bias));
+    norm.row = ARENA_NEW(ctx->scratch, double, (size_t)norm.width + 1);
+    if (!norm.row) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for a row of %lld", (long long)norm.width);
+    for (int64_t row = 0; norm.width && row < norm.n_rows; row++) {
+        double stash[2];
+        int64_t at = row * norm.width;
+        numbers_load_f64(x, at, 1, (size_t)norm.width, norm.row);
+        wide_row(params, &norm, at, &stash[0], &stash[1]);
+        numbers_store_f64(ctx->outputs[0], at, 1, (size_t)norm.width, norm.row);
+        if (mean) numbers_store_f64(mean, row, 1, 1, &stash[0]);
+        if (inv_std) numbers_store_f64(inv_std, row, 1, 1, &stash[1]);
+    }
+    return HOB_OK;
+}
+
+/* ---- f32, and halves as f32 ---- */
+
+/* Where the kernel writes a mean or 1/std: the output itself, or scratch when that is of another type. */
+static hob_status stash_output(struct op_context *ctx, const struct tensor *output, float **ret_items)
+{
+    *ret_items = NULL;
+    if (!output) return HOB_OK;
+    if (output->dtype != DTYPE_F32) return scratch_f32(ctx, tensor_n_items(output), ret_items);
+    *ret_items = output->data;
+    return HOB_OK;
+}
+
+static void stash_finish(const float *items, const struct tensor *output)
+{
+    if (output && output->dtype != DTYPE_F32)
+        numbers_store_f32(output, 0, 1, (size_t)tensor_n_items(output), items);
 }
 
 /* Outputs 1 and 2 are mean and 1/std for the layer norm; output 1 is 1/std for the RMS norm. */
 static hob_status norm_run(struct op_context *ctx)
 {
     const struct norm_params *params = ctx->params;
-    const struct tensor *x = ctx->inputs[0], *y = ctx->outputs[0];
+    const struct tensor *x = ctx->inputs[0], *y = ctx->outputs[0], *weight = op_input(ctx, 1), *bias = op_input(ctx, 2);
     bool is_layer = params->kind == NORM_LAYER;
     const struct tensor *mean = is_layer ? op_output(ctx, 1) : NULL;
     const struct tensor *inv_std = op_output(ctx, is_layer ? 2 : 1);
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
-    if (x->dtype == DTYPE_F64) {
-        int64_t n_rows = 1, width = 1;
-        for (int i = 0; i < x->rank; i++) *(i < axis ? &n_rows : &width) *= x->dims[i];
-        norm_run_f64(ctx, n_rows, width);
-        return HOB_OK;
-    }
+    if (x->dtype == DTYPE_F64 || weight->dtype == DTYPE_F64 || (bias && bias->dtype == DTYPE_F64))
+        return norm_run_f64(ctx, axis);
     struct rows_f32 rows;
     struct norm_f32_args args = {.epsilon = params->epsilon};
+    bool has_rows = is_row(x, axis, weight) && is_row(x, axis, bias);
     TRY(as_f32_rows(ctx, x, x->rank - axis, &rows));
-    TRY(as_f32_vector(ctx, op_input(ctx, 1), &args.weight));
-    TRY(as_f32_vector(ctx, op_input(ctx, 2), &args.bias));
+    if (has_rows) TRY(as_f32_vector(ctx, weight, &args.weight));
+    if (has_rows) TRY(as_f32_vector(ctx, bias, &args.bias));
     TRY(as_f32_output(ctx, y, &args.y));
+    TRY(stash_output(ctx, mean, &args.ret_mean));
+    TRY(stash_output(ctx, inv_std, &args.ret_inv_std));
     args.x = rows.data;
     args.x_stride = rows.stride;
     args.y_stride = args.width = rows.width;
     args.n_rows = rows.n_rows;
-    args.ret_mean = mean ? mean->data : NULL;
-    args.ret_inv_std = inv_std ? inv_std->data : NULL;
     norm_rows(ctx, params->kind, &args);
+    if (!has_rows) TRY(apply_factor(ctx, 1, true, args.y));
+    if (!has_rows) TRY(apply_factor(ctx, 2, false, args.y));
     as_f32_finish(ctx, args.y, y);
+    stash_finish(args.ret_mean, mean);
+    stash_finish(args.ret_inv_std, inv_std);
     return HOB_OK;
 }
 
