@@ -28,7 +28,8 @@ const struct command_def command_inspect = {
     .name = "inspect",
     .synopsis = "FILE [--json]",
     .summary = "Show what is inside a model or tensor file",
-    .details = "Inputs, outputs, operators, tensors, metadata, the memory needed, and what hob cannot run yet.\n",
+    .details = "Inputs, outputs, operators with counts, tensors, metadata; which passes fired, the types and shapes that every node\n"
+               "makes (with --json) for a sample of input shapes, the memory that takes, and what hob cannot run yet.\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),

@@ -11,44 +11,19 @@
 #include "formats/formats.h"
 #include "formats/tensor_file.h"
 #include "graph/graph.h"
-#include "graph/pass.h"
-#include "graph/program.h"
 #include "hob/model.h"
-#include "kernels/kernels.h"
 #include "models/model.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { SHOWN_TEXT_BYTES = 4096 };
-
-/* ---- small pieces ---- */
-
-static json_t *shape_json(int rank, const int64_t *dims, const char *const *dim_names)
-{
-    json_t *shape = json_array();
-    for (int d = 0; d < rank; d++) {
-        if (dims[d] >= 0) json_array_append_new(shape, json_integer(dims[d]));
-        else json_array_append_new(shape, json_string(dim_names && dim_names[d] ? dim_names[d] : "?"));
-    }
-    return shape;
-}
-
-/* Text from a file may be no UTF-8; jansson wants UTF-8. */
-static json_t *text_json(const char *bytes, size_t n_bytes)
-{
-    if (n_bytes > SHOWN_TEXT_BYTES) n_bytes = SHOWN_TEXT_BYTES;
-    json_t *text = json_stringn(bytes, n_bytes);
-    return text ? text : json_string("(not UTF-8)");
-}
-
 static json_t *value_json(const struct graph *graph, uint32_t index, const char *name)
 {
     const struct value *value = &graph->values[index];
     json_t *json = json_object();
-    json_object_set_new(json, "name", text_json(name, strlen(name)));
+    json_object_set_new(json, "name", describe_text(name, strlen(name)));
     json_object_set_new(json, "type", json_string(value->dtype == DTYPE_NONE ? "unknown" : dtype_name(value->dtype)));
-    if (value->rank >= 0) json_object_set_new(json, "shape", shape_json(value->rank, value->dims, value->dim_names));
+    if (value->rank >= 0) json_object_set_new(json, "shape", describe_shape(value->rank, value->dims, value->dim_names));
     return json;
 }
 
@@ -66,53 +41,35 @@ static void describe_ends(const struct graph *graph, json_t *root)
 static void describe_tensor(const struct tensor *tensor, json_t *json)
 {
     json_object_set_new(json, "type", json_string(dtype_name(tensor->dtype)));
-    json_object_set_new(json, "shape", shape_json(tensor->rank, tensor->dims, NULL));
+    json_object_set_new(json, "shape", describe_shape(tensor->rank, tensor->dims, NULL));
     json_object_set_new(json, "bytes", json_integer((json_int_t)tensor_n_bytes(tensor)));
 }
 
 static json_t *named_tensor_json(const char *name, const struct tensor *tensor)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "name", text_json(name, strlen(name)));
+    json_object_set_new(json, "name", describe_text(name, strlen(name)));
     describe_tensor(tensor, json);
     return json;
 }
 
 /* ---- graphs ---- */
 
-static void full_name(const struct node *node, char *name, size_t n_name_bytes)
-{
-    snprintf(name, n_name_bytes, "%s%s%s", node->domain, *node->domain ? "." : "", node->op_type);
-}
-
-static void count_op(json_t *counts, const struct node *node)
-{
-    char name[160];
-    full_name(node, name, sizeof name);
-    json_t *old = json_object_get(counts, name);
-    json_object_set_new(counts, name, json_integer(old ? json_integer_value(old) + 1 : 1));
-}
-
 static void add_unsupported(const struct graph *graph, const struct node *node, json_t *unsupported)
 {
-    char name[160], text[224];
+    char text[320];
     int opset = node->opset >= 0 ? node->opset : graph_opset(graph, node->domain);
     if (op_find(node->domain, node->op_type, opset < 0 ? 1 : opset)) return;
-    full_name(node, name, sizeof name);
-    snprintf(text, sizeof text, "%s (opset %d)", name, opset);
+    snprintf(text, sizeof text, "operator %.120s of domain %.120s, opset %d", node->op_type, *node->domain ? node->domain : "ai.onnx", opset);
     for (size_t i = 0; i < json_array_size(unsupported); i++)
         if (!strcmp(json_string_value(json_array_get(unsupported, i)), text)) return;
-    json_array_append_new(unsupported, json_string(text));
+    json_array_append_new(unsupported, describe_text(text, strlen(text)));
 }
 
-static void count_ops(const struct graph *graph, json_t *counts, json_t *unsupported)
+static void find_unsupported(const struct graph *graph, json_t *unsupported)
 {
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        if (graph->nodes[i].is_removed) continue;
-        count_op(counts, &graph->nodes[i]);
-        add_unsupported(graph, &graph->nodes[i], unsupported);
-    }
-    for (uint32_t s = 0; s < graph->n_subgraphs; s++) count_ops(graph->subgraphs[s], counts, unsupported);
+    for (uint32_t i = 0; i < graph->n_nodes; i++) add_unsupported(graph, &graph->nodes[i], unsupported);
+    for (uint32_t s = 0; s < graph->n_subgraphs; s++) find_unsupported(graph->subgraphs[s], unsupported);
 }
 
 static void describe_source(const struct graph *graph, json_t *root)
@@ -120,9 +77,12 @@ static void describe_source(const struct graph *graph, json_t *root)
     json_t *opsets = json_object(), *metadata = json_object();
     for (uint32_t i = 0; i < graph->n_opsets; i++)
         json_object_set_new(opsets, *graph->opsets[i].domain ? graph->opsets[i].domain : "ai.onnx", json_integer(graph->opsets[i].version));
+    if (graph_opset(graph, "") > OP_NEWEST_OPSET)
+        json_object_set_new(root, "note", json_sprintf("opset %d of ai.onnx is newer than hob knows: operators run as in opset %d",
+                                                       graph_opset(graph, ""), OP_NEWEST_OPSET));
     for (uint32_t i = 0; i < graph->n_metadata; i++)
-        json_object_set_new(metadata, graph->metadata[i].key, text_json(graph->metadata[i].text, strlen(graph->metadata[i].text)));
-    json_object_set_new(root, "producer", text_json(graph->producer, strlen(graph->producer)));
+        json_object_set_new(metadata, graph->metadata[i].key, describe_text(graph->metadata[i].text, strlen(graph->metadata[i].text)));
+    json_object_set_new(root, "producer", describe_text(graph->producer, strlen(graph->producer)));
     json_object_set_new(root, "ir_version", json_integer(graph->ir_version));
     json_object_set_new(root, "opsets", opsets);
     json_object_set_new(root, "metadata", metadata);
@@ -137,55 +97,17 @@ static void describe_constants(const struct graph *graph, json_t *root)
     json_object_set_new(root, "tensors", tensors);
 }
 
-/* Weights as the graph holds them, each once; and what a position of the caches takes. */
-static json_t *memory_json(const struct graph *graph)
-{
-    size_t weight_bytes = 0, position_bytes = 0;
-    for (uint32_t i = 0; i < graph->n_values; i++)
-        if (graph->values[i].constant && !graph->values[i].constant->is_view) weight_bytes += tensor_n_bytes(graph->values[i].constant);
-    for (uint32_t i = 0; i < graph->n_states; i++) {
-        const struct graph_state *state = &graph->states[i];
-        size_t n_items = 1;
-        for (int d = 0; d < state->rank; d++)
-            if (d != state->axis && state->dims[d] > 0) n_items *= (size_t)state->dims[d];
-        position_bytes += n_items * dtype_block_bytes(state->dtype);
-    }
-    return json_pack("{s:I, s:I}", "weights_bytes", (json_int_t)weight_bytes, "kv_cache_bytes_per_token", (json_int_t)position_bytes);
-}
-
-/* What the passes make of the graph, and whether it would run. */
-static void describe_compiled(struct graph *graph, json_t *root)
-{
-    hob_error error;
-    struct pass_report report[PASS_MAX] = {0};
-    const struct program *program;
-    struct pass_options options = {.kernels = kernels_select(), .is_for_generation = true};
-    hob_status status = passes_run(graph, &options, report, &error);
-    if (status == HOB_OK) status = program_new(graph, &program, &error);
-    if (status != HOB_OK) {
-        json_object_set_new(root, "problem", text_json(error.message, strlen(error.message)));
-        return;
-    }
-    json_t *passes = json_object(), *counts = json_object(), *unsupported = json_array();
-    for (size_t i = 0; i < passes_count(); i++) json_object_set_new(passes, report[i].pass->name, json_integer(report[i].n_changes));
-    count_ops(graph, counts, unsupported);
-    json_object_set_new(root, "passes", passes);
-    json_object_set_new(root, "compiled_operators", counts);
-    json_object_set_new(root, "memory", memory_json(graph));
-    json_decref(unsupported);
-}
-
 static void describe_graph(struct graph *graph, json_t *root)
 {
     json_t *counts = json_object(), *unsupported = json_array();
-    count_ops(graph, counts, unsupported);
+    describe_count_ops(graph, counts);
+    find_unsupported(graph, unsupported);
     describe_source(graph, root);
     describe_ends(graph, root);
     json_object_set_new(root, "operators", counts);
-    json_object_set(root, "unsupported", unsupported);
+    json_object_set_new(root, "unsupported", unsupported);
     describe_constants(graph, root);
-    if (!json_array_size(unsupported)) describe_compiled(graph, root);
-    json_decref(unsupported);
+    describe_compiled(graph, root);
 }
 
 /* ---- tensor files ---- */
@@ -198,7 +120,7 @@ static json_t *metadata_json(const struct metadata *metadata)
     case METADATA_UINT: return json_integer((json_int_t)metadata->unsigned_integer);
     case METADATA_FLOAT: return json_real(metadata->number);
     case METADATA_BOOL: return json_boolean(metadata->integer);
-    case METADATA_STRING: return text_json(metadata->string.bytes, metadata->string.n_bytes);
+    case METADATA_STRING: return describe_text(metadata->string.bytes, metadata->string.n_bytes);
     case METADATA_ARRAY: break;
     }
     snprintf(text, sizeof text, "(list of %zu)", metadata->n_items);
@@ -212,7 +134,7 @@ static void describe_architecture(const struct tensor_file *file, const char *fo
     hob_error error;
     if (!file->n_tensors) return; /* a tokenizer alone */
     if (model_build(file, folder, &graph, &info, &error) != HOB_OK) {
-        json_object_set_new(root, "problem", text_json(error.message, strlen(error.message)));
+        json_object_set_new(root, "problem", describe_text(error.message, strlen(error.message)));
         return;
     }
     json_object_set_new(root, "architecture", json_string(info.architecture));
@@ -258,7 +180,7 @@ static hob_status describe_tensor_path(const char *path, json_t *root, hob_error
 
 static hob_status describe_path(const char *path, json_t *root, hob_error *error)
 {
-    json_object_set_new(root, "file", text_json(path, strlen(path)));
+    json_object_set_new(root, "file", describe_text(path, strlen(path)));
     if (is_tensor_name(path)) return describe_tensor_path(path, root, error);
     struct format_content content = {0};
     TRY(format_open(path, &content, error));

@@ -1,12 +1,24 @@
-/* A description (JSON) as text: one object on one line, or a page for a person. */
+/* The parts of a description (JSON): what hob_describe gathers, and how it becomes text. */
 #ifndef ENGINE_DESCRIBE_H
 #define ENGINE_DESCRIBE_H
 
+#include "graph/graph.h"
 #include "hob/status.h"
 
 #include <jansson.h>
 
-/* ret_text: heap, freed with hob_free. Fails: HOB_NO_MEMORY. */
+json_t *describe_shape(int rank, const int64_t *dims, const char *const *dim_names);
+/* Text from a file may be no UTF-8, which jansson wants; long ones are cut. */
+json_t *describe_text(const char *bytes, size_t n_bytes);
+
+/* What the passes make of the graph and what a run would take: "passes", "compiled_operators", "nodes" with the shapes of what
+ * they make, "sample" (the input shapes that these hold for), "memory"; or "problem". Changes the graph: nothing else can be
+ * done with it. Operators hob lacks may be in it. */
+void describe_compiled(struct graph *graph, json_t *root);
+/* Counts nodes by operator, subgraphs' too. */
+void describe_count_ops(const struct graph *graph, json_t *counts);
+
+/* One object on one line, and a page for a person. ret_text: heap, freed with hob_free. Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status describe_dump(const json_t *root, char **ret_text, hob_error *error);
 HOB_MUST_CHECK hob_status describe_render(const json_t *root, char **ret_text, hob_error *error);
 

@@ -108,6 +108,8 @@ static void render_field(struct buffer *text, const char *key, json_t *value)
         buffer_append_string(text, "shape: ");
         render_shape(text, value);
         buffer_append_byte(text, '\n');
+    } else if (!strcmp(key, "nodes")) {
+        buffer_printf(text, "nodes: %zu (--json lists them with the types and shapes of what they make)\n", json_array_size(value));
     } else if (json_is_array(value)) {
         if (json_array_size(value)) render_list(text, key, value);
     } else {

@@ -24,8 +24,7 @@ static hob_status sample_input(const struct value *input, struct tensor *ret_ten
     return tensor_init(ret_tensor, input->dtype, input->rank, dims, NULL, error);
 }
 
-hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, struct arena *arena, const struct tensor **ret_shapes,
-                         hob_error *error)
+hob_status sample_inputs(const struct graph *graph, struct arena *arena, struct tensor **ret_inputs, int64_t *ret_n_used, hob_error *error)
 {
     struct tensor *inputs = ARENA_NEW(arena, struct tensor, graph->n_inputs);
     if (!inputs) FAIL(error, HOB_NO_MEMORY, "sampling shapes: out of memory");
@@ -33,7 +32,18 @@ hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, str
         const struct value *input = &graph->values[graph->inputs[i]];
         if (input->rank >= 0 && input->dtype != DTYPE_NONE) TRY(sample_input(input, &inputs[i], error));
     }
+    *ret_inputs = inputs;
+    *ret_n_used = graph->n_states ? SAMPLE_PAST : 0;
+    return HOB_OK;
+}
+
+hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, struct arena *arena, const struct tensor **ret_shapes,
+                         hob_error *error)
+{
+    struct tensor *inputs;
+    int64_t n_used;
     const struct program *program;
+    TRY(sample_inputs(graph, arena, &inputs, &n_used, error));
     TRY(program_new(graph, &program, error));
-    return plan_infer_shapes(program, kernels, inputs, graph->n_states ? SAMPLE_PAST : 0, arena, ret_shapes, error);
+    return plan_infer_shapes(program, kernels, inputs, n_used, arena, ret_shapes, error);
 }

@@ -8,6 +8,10 @@
 
 struct kernels;
 
+/* The made-up run: graph->n_inputs tensors without data, in arena (dtype DTYPE_NONE where the model does not say), and the
+ * positions in its states. Fails: HOB_BAD_SHAPE, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status sample_inputs(const struct graph *graph, struct arena *arena, struct tensor **ret_inputs, int64_t *ret_n_used,
+                                        hob_error *error);
 /* ret_shapes: a tensor a value, dtype DTYPE_NONE where unknown; in arena. Compiles the graph as it stands.
  * Fails: what program_new says, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, struct arena *arena,

@@ -121,6 +121,9 @@ struct op_def {
     hob_status (*run)(struct op_context *ctx);
 };
 
+/* The newest opset of ai.onnx whose semantics the operators follow. Models of newer ones run with the newest rows. */
+enum { OP_NEWEST_OPSET = 24 };
+
 /* NULL when no row fits. A NULL domain means "". "ai.onnx" is the same as "". */
 const struct op_def *op_find(const char *domain, const char *name, int opset);
 /* NULL when no row has that name in any opset: tells "unknown operator" from "unsupported opset". */

@@ -144,18 +144,41 @@ static void test_tokenizer_alone(void **state)
     json_decref(json);
 }
 
+/* Every node of a model of fixed shapes is told with the shapes of its outputs; the sample says for which inputs they hold. */
+static void test_shapes_and_plan(void **state)
+{
+    (void)state;
+    size_t i, j, n_outputs = 0;
+    json_t *json = describe("../shared/onnx-models/mnist_8/model.onnx"), *nodes = json_object_get(json, "nodes"), *node, *output;
+    json_array_foreach (nodes, i, node) {
+        json_array_foreach (json_object_get(node, "outputs"), j, output) {
+            assert_true(json_is_array(json_object_get(output, "shape")));
+            assert_text(output, "type", "float32");
+            n_outputs++;
+        }
+    }
+    assert_true(n_outputs > 0 && n_outputs == json_array_size(nodes));
+    char *sample = json_dumps(json_object_get(json, "sample"), JSON_COMPACT);
+    assert_string_equal(sample, "{\"Input3\":[1,1,28,28]}");
+    free(sample);
+    assert_true(integer_at(json, "memory", "activations_bytes") >= 8 * 28 * 28 * 4);
+    assert_int_equal(integer_at(json, "memory", "unplanned_values"), 0);
+    json_decref(json);
+}
+
 static void test_operator_that_hob_lacks(void **state)
 {
     (void)state;
     json_t *json = describe(BAD "unknown_operator.onnx");
     const json_t *unsupported = json_object_get(json, "unsupported");
     assert_int_equal(json_array_size(unsupported), 1);
-    assert_string_equal(json_string_value(json_array_get(unsupported, 0)), "Frobnicate (opset 17)");
+    assert_string_equal(json_string_value(json_array_get(unsupported, 0)), "operator Frobnicate of domain ai.onnx, opset 17");
     assert_row(json, "inputs", "x", "float32", "[2,3]");
-    assert_null(json_object_get(json, "memory"));
+    assert_true(json_is_object(json_object_get(json, "memory"))); /* all else is still shown */
+    assert_true(json_is_object(json_object_get(json, "passes")));
     json_decref(json);
     check_text(BAD "unknown_domain.onnx",
-               (const char *const[]){"unsupported: 1\n", "org.example.Frobnicate (opset 1)", NULL});
+               (const char *const[]){"unsupported: 1\n", "operator Frobnicate of domain org.example, opset 1", NULL});
 }
 
 /* Conv and LSTM may come to hob; its 25 nested Ifs stay. */
@@ -262,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_gguf),
         cmocka_unit_test(test_safetensors),
         cmocka_unit_test(test_tokenizer_alone),
+        cmocka_unit_test(test_shapes_and_plan),
         cmocka_unit_test(test_operator_that_hob_lacks),
         cmocka_unit_test(test_nested_graphs_are_counted),
         cmocka_unit_test(test_graph_that_does_not_compile),
