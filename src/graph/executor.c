@@ -365,15 +365,21 @@ static uint64_t next_iteration(struct step_context *context)
     return i ? (outer ^ i) * UINT64_C(0x9E3779B97F4A7C15) + i : outer;
 }
 
+/* Outputs at the end that nobody wants may be left off. */
+static hob_status check_body(struct op_context *ctx, const struct graph *graph, int n_inputs, int n_outputs)
+{
+    if ((uint32_t)n_inputs != graph->n_inputs || (uint32_t)n_outputs > graph->n_outputs)
+        OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name,
+                graph->n_inputs, graph->n_outputs, n_inputs, n_outputs);
+    return HOB_OK;
+}
+
 static hob_status run_iteration(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
                                 int n_outputs, int n_carried, struct tensor *ret_outputs)
 {
     struct step_context *context = (struct step_context *)ctx;
     struct executor *body = context->bodies[index];
-    const struct graph *graph = body->program->graph;
-    if ((uint32_t)n_inputs != graph->n_inputs || (uint32_t)n_outputs != graph->n_outputs)
-        OP_FAIL(ctx, HOB_BAD_GRAPH, "subgraph %s: found %u inputs and %u outputs, expected %d and %d", graph->name,
-                graph->n_inputs, graph->n_outputs, n_inputs, n_outputs);
+    TRY(check_body(ctx, body->program->graph, n_inputs, n_outputs));
     copy_outer_values(body);
     body->iteration = next_iteration(context);
     for (int i = 0; i < n_inputs; i++) executor_bind(body, (uint32_t)i, inputs[i]);
@@ -390,6 +396,28 @@ static hob_status run_subgraph(struct op_context *ctx, int index, int n_inputs, 
                                int n_outputs, struct tensor *ret_outputs)
 {
     return run_iteration(ctx, index, n_inputs, inputs, n_outputs, 0, ret_outputs);
+}
+
+static hob_status subgraph_shape(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                 int output, struct tensor *ret_shape)
+{
+    const struct executor *body = ((struct step_context *)ctx)->bodies[index];
+    const struct graph *graph = body->program->graph;
+    const struct tensor *shapes;
+    TRY(check_body(ctx, graph, n_inputs, output + 1));
+    struct tensor *given = ARENA_NEW(ctx->scratch, struct tensor, (size_t)n_inputs + 1);
+    if (!given) return no_memory(body, ctx->error);
+    for (int i = 0; i < n_inputs; i++) given[i] = *inputs[i];
+    TRY(plan_infer_shapes(body->program, ctx->kernels, given, 0, ctx->scratch, &shapes, ctx->error));
+    *ret_shape = shapes[graph->outputs[output]];
+    ret_shape->data = NULL;
+    if (ret_shape->dtype != DTYPE_NONE) return HOB_OK;
+    const struct value *declared = &graph->values[graph->outputs[output]];
+    if (declared->dtype == DTYPE_NONE || declared->rank < 0)
+        OP_FAIL(ctx, HOB_UNKNOWN, "subgraph %s, output %d: its type and shape are only known when it has run", graph->name, output);
+    int64_t dims[TENSOR_MAX_RANK] = {0};
+    for (int d = 0; d < declared->rank; d++) dims[d] = declared->dims[d] == DIM_UNKNOWN ? 0 : declared->dims[d];
+    return tensor_init(ret_shape, declared->dtype, declared->rank, dims, NULL, ctx->error);
 }
 
 /* ---- life ---- */
@@ -422,6 +450,7 @@ static hob_status make_context(struct executor *executor, const struct step *ste
                                       .allocate = overflow_allocate,
                                       .run_subgraph = run_subgraph,
                                       .run_iteration = run_iteration,
+                                      .subgraph_shape = subgraph_shape,
                                       .state = step->state == STATE_NONE ? NULL : &executor->states[step->state]};
     if (!step->n_bodies) return HOB_OK;
     for (int i = 0; i < 2; i++) arena_init(&context->carried[i], ARENA_CHUNK_BYTES);

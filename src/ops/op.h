@@ -105,6 +105,10 @@ struct op_context {
      * it runs. Set while planning, else NULL. */
     hob_status (*infer_subgraph)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
                                  int n_outputs, struct tensor *ret_outputs);
+    /* For run: what run_subgraph would give for output `output`, as far as types and shapes tell without running; dims that they
+     * do not tell are 0, data is NULL. Fails: HOB_UNKNOWN. */
+    hob_status (*subgraph_shape)(struct op_context *ctx, int index, int n_inputs, const struct tensor *const *inputs,
+                                 int output, struct tensor *ret_shape);
 };
 
 struct op_def {
