@@ -60,7 +60,10 @@ ACTIVATION(hard_swish, "HardSwish", 14, DEFAULTS(.alpha = 1.0f / 6, .beta = 0.5f
            x *CLAMP_TO_ONE(x / 6 + 0.5));
 ACTIVATION(leaky_relu, "LeakyRelu", 1, DEFAULTS(.alpha = 0.01f), x < 0 ? PARAM(alpha) * x : x, x < 0 ? PARAM(alpha) * x : x);
 ACTIVATION(mish, "Mish", 18, DEFAULTS(0), x *tanhf(SOFTPLUS(x, log1pf, expf, fabsf)), x *tanh(SOFTPLUS(x, log1p, exp, fabs)));
-ACTIVATION(selu, "Selu", 1, DEFAULTS(.alpha = 1.67326319217681884765625f, .gamma = 1.05070102214813232421875f), SELU(x, expm1f),
+/* Opset 6 gave the defaults more digits. */
+ACTIVATION(selu, "Selu", 1,
+           DEFAULTS(.alpha = node->opset < 6 ? 1.6732f : 1.67326319217681884765625f,
+                    .gamma = node->opset < 6 ? 1.0507f : 1.05070102214813232421875f), SELU(x, expm1f),
            SELU(x, expm1));
 ACTIVATION(softplus, "Softplus", 1, DEFAULTS(0), SOFTPLUS(x, log1pf, expf, fabsf), SOFTPLUS(x, log1p, exp, fabs));
 ACTIVATION(softsign, "Softsign", 1, DEFAULTS(0), x / (1 + fabsf(x)), x / (1 + fabs(x)));
