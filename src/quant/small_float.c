@@ -50,14 +50,24 @@ float small_float_decode(enum dtype dtype, uint8_t bits)
     return is_negative ? -size : size;
 }
 
-/* Of a finite size, counted on beyond the largest number. */
+static double power_of_two(int exponent)
+{
+    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* Of a size from 2^-40 to 2^20, counted on beyond the largest number. */
 static unsigned encode_magnitude(const struct format *format, double size)
 {
+    uint64_t bits;
+    memcpy(&bits, &size, sizeof bits);
     int least = 1 - format->bias; /* exponent of the subnormals and of the smallest normal numbers */
-    if (size == 0) return 0;
-    int exponent = ilogb(size) > least ? ilogb(size) : least;
-    /* Whole steps of the last bit; a normal number's leading one adds 1 to the exponent, as does a carry. */
-    double steps = rint(ldexp(size, format->fraction_bits - exponent));
+    int own = (int)(bits >> 52) - 1023, exponent = own > least ? own : least;
+    /* Whole steps of the last bit, by an addition that leaves no room for fractions; a normal number's leading one adds 1 to
+     * the exponent, as does a carry. */
+    double steps = (size * power_of_two(format->fraction_bits - exponent) + 0x1p52) - 0x1p52;
     return ((unsigned)(exponent - least) << format->fraction_bits) + (unsigned)steps;
 }
 
