@@ -30,6 +30,7 @@ struct pass_context {
 struct pass_def {
     const char *name;
     const char *summary; /* a line for inspect and documentation */
+    const char *makes;   /* the operators it puts in place of several nodes, "hob.Linear com.microsoft.QuickGelu"; NULL: none */
     hob_status (*apply)(struct graph *graph, struct pass_context *context);
 };
 

@@ -109,4 +109,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_attach_kv_cache = {
-    .name = "attach_kv_cache", .summary = "keeps past keys and values in the session, appended in place", .apply = apply};
+    .name = "attach_kv_cache", .summary = "keeps past keys and values in the session, appended in place",
+    .makes = "hob.CacheAppend hob.CachePast",
+    .apply = apply};

@@ -180,4 +180,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_activation = {
-    .name = "fuse_activation", .summary = "recognises Gelu, SiLU and SwiGLU that an export wrote out", .apply = apply};
+    .name = "fuse_activation", .summary = "recognises Gelu, SiLU and SwiGLU that an export wrote out",
+    .makes = "hob.Gelu hob.SwiGLU com.microsoft.QuickGelu",
+    .apply = apply};

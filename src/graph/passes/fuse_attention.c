@@ -328,4 +328,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_attention = {
-    .name = "fuse_attention", .summary = "recognises attention that an export wrote out", .apply = apply};
+    .name = "fuse_attention", .summary = "recognises attention that an export wrote out",
+    .makes = "hob.Attention",
+    .apply = apply};

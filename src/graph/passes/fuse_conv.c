@@ -342,4 +342,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_conv = {
-    .name = "fuse_conv", .summary = "folds norms, arithmetic, residuals and activations into convolutions", .apply = apply};
+    .name = "fuse_conv", .summary = "folds norms, arithmetic, residuals and activations into convolutions",
+    .makes = "hob.Conv hob.ConvTranspose",
+    .apply = apply};

@@ -108,4 +108,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_dynamic_quant = {
-    .name = "fuse_dynamic_quant", .summary = "joins products that are quantised on the way with their scales and biases", .apply = apply};
+    .name = "fuse_dynamic_quant", .summary = "joins products that are quantised on the way with their scales and biases",
+    .makes = "com.microsoft.DynamicQuantizeMatMul com.microsoft.MatMulIntegerToFloat",
+    .apply = apply};

@@ -85,4 +85,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_embed_norm = {
-    .name = "fuse_embed_norm", .summary = "joins the embeddings of an encoder with the norm behind them", .apply = apply};
+    .name = "fuse_embed_norm", .summary = "joins the embeddings of an encoder with the norm behind them",
+    .makes = "com.microsoft.EmbedLayerNormalization",
+    .apply = apply};

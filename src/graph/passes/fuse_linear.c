@@ -124,4 +124,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_linear = {
-    .name = "fuse_linear", .summary = "turns products with constant matrices, and their biases, into Linear", .apply = apply};
+    .name = "fuse_linear", .summary = "turns products with constant matrices, and their biases, into Linear",
+    .makes = "hob.Linear",
+    .apply = apply};

@@ -142,4 +142,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_norm = {
-    .name = "fuse_norm", .summary = "recognises RMSNorm and LayerNorm that an export wrote out", .apply = apply};
+    .name = "fuse_norm", .summary = "recognises RMSNorm and LayerNorm that an export wrote out",
+    .makes = "hob.RMSNorm hob.LayerNorm",
+    .apply = apply};

@@ -91,4 +91,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_rope = {
-    .name = "fuse_rope", .summary = "recognises rotary position embedding that an export wrote out", .apply = apply};
+    .name = "fuse_rope", .summary = "recognises rotary position embedding that an export wrote out",
+    .makes = "hob.RotateHalves",
+    .apply = apply};

@@ -77,4 +77,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_fuse_skip_norm = {
-    .name = "fuse_skip_norm", .summary = "joins a residual sum with the norm behind it", .apply = apply};
+    .name = "fuse_skip_norm", .summary = "joins a residual sum with the norm behind it",
+    .makes = "com.microsoft.SkipLayerNormalization com.microsoft.SkipSimplifiedLayerNormalization",
+    .apply = apply};

@@ -126,4 +126,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 }
 
 const struct pass_def pass_merge_linear = {
-    .name = "merge_linear", .summary = "computes products that share their input as one", .apply = apply};
+    .name = "merge_linear", .summary = "computes products that share their input as one",
+    .makes = "hob.Linear",
+    .apply = apply};
