@@ -235,6 +235,7 @@ static hob_status copy_node_text(struct graph *graph, const struct node_spec *sp
 static hob_status check_free_output(const struct graph *graph, const struct node *node, uint32_t output, hob_error *error)
 {
     const struct value *value = &graph->values[output];
+    if (value->producer == graph->n_nodes) FAIL(error, HOB_BAD_GRAPH, "%s: output %s stands twice", node->name, value->name);
     if (value->producer != NODE_NONE)
         FAIL(error, HOB_BAD_GRAPH, "%s: output %s is already made by %s", node->name, value->name,
              graph->nodes[value->producer].name);
@@ -243,7 +244,13 @@ static hob_status check_free_output(const struct graph *graph, const struct node
     return HOB_OK;
 }
 
-/* Fills node->outputs and makes the node their producer. */
+static void disconnect_outputs(struct graph *graph, const uint32_t *outputs, uint32_t n_outputs)
+{
+    for (uint32_t i = 0; i < n_outputs; i++)
+        if (outputs[i] != VALUE_NONE) graph->values[outputs[i]].producer = NODE_NONE;
+}
+
+/* Fills node->outputs and makes the node, which is to be the graph's next, their producer. */
 static hob_status connect_outputs(struct graph *graph, const struct node_spec *spec, struct node *node, hob_error *error)
 {
     uint32_t *outputs = ARENA_NEW(&graph->arena, uint32_t, spec->n_outputs);
@@ -252,13 +259,11 @@ static hob_status connect_outputs(struct graph *graph, const struct node_spec *s
         if (spec->outputs) outputs[i] = spec->outputs[i];
         else TRY(new_value(graph, "", 0, &outputs[i], error));
         if (outputs[i] == VALUE_NONE) continue;
-        TRY(check_free_output(graph, node, outputs[i], error));
-        for (uint32_t j = 0; j < i; j++)
-            if (outputs[j] == outputs[i])
-                FAIL(error, HOB_BAD_GRAPH, "%s: output %s stands twice", node->name, graph->values[outputs[i]].name);
-    }
-    for (uint32_t i = 0; i < spec->n_outputs; i++) {
-        if (outputs[i] == VALUE_NONE) continue;
+        hob_status status = check_free_output(graph, node, outputs[i], error);
+        if (status != HOB_OK) {
+            disconnect_outputs(graph, outputs, i);
+            return status;
+        }
         graph->values[outputs[i]].producer = graph->n_nodes;
         graph->values[outputs[i]].producer_output = i;
     }
@@ -270,6 +275,9 @@ static hob_status connect_outputs(struct graph *graph, const struct node_spec *s
 hob_status graph_add_node(struct graph *graph, const struct node_spec *spec, uint32_t *ret_outputs, hob_error *error)
 {
     if (graph->n_nodes >= GRAPH_MAX_NODES) FAIL(error, HOB_LIMIT, "found more than %d nodes", GRAPH_MAX_NODES);
+    if (spec->n_inputs > GRAPH_MAX_NODE_VALUES || spec->n_outputs > GRAPH_MAX_NODE_VALUES)
+        FAIL(error, HOB_LIMIT, "%s: found %u inputs and %u outputs, expected at most %d of each", spec->op_type, spec->n_inputs,
+             spec->n_outputs, GRAPH_MAX_NODE_VALUES);
     struct node node = {.state = spec->state, .n_inputs = spec->n_inputs};
     TRY(copy_node_text(graph, spec, &node, error));
     node.opset = graph_opset(graph, node.domain);

@@ -27,7 +27,8 @@ enum { NODE_NONE = UINT32_MAX };
 enum { DIM_UNKNOWN = -1 };
 
 /* A caller that finds itself with a hostile file meets these first. */
-enum { GRAPH_MAX_VALUES = 1 << 22, GRAPH_MAX_NODES = 1 << 21, GRAPH_MAX_NAME_BYTES = 1 << 16, GRAPH_MAX_DEPTH = 32 };
+enum { GRAPH_MAX_VALUES = 1 << 22, GRAPH_MAX_NODES = 1 << 21, GRAPH_MAX_NAME_BYTES = 1 << 16, GRAPH_MAX_DEPTH = 32,
+       GRAPH_MAX_NODE_VALUES = 1 << 16 }; /* inputs, and outputs, of one node */
 
 struct value {
     const char *name;              /* "" for an anonymous one; never NULL */

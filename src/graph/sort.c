@@ -169,7 +169,31 @@ static const char *count_text(int least, int most, char text[32])
     return text;
 }
 
-static hob_status resolve_node(const struct graph *graph, struct node *node, hob_error *error)
+/* A graph has thousands of nodes of a few operators: the last node of each, found by a hash of the name, spares most walks
+ * through the table. */
+enum { CACHED_OPS = 64 };
+struct op_cache {
+    const struct node *nodes[CACHED_OPS];
+};
+
+static const struct op_def *find_op(struct op_cache *cache, const struct node *node)
+{
+    uint32_t hash = 0;
+    for (const char *c = node->op_type; *c; c++) hash = hash * 31 + (unsigned char)*c;
+    const struct node **known = &cache->nodes[hash % CACHED_OPS];
+    if (*known && (*known)->opset == node->opset && !strcmp((*known)->op_type, node->op_type) && !strcmp((*known)->domain, node->domain))
+        return (*known)->op;
+    *known = node;
+    return op_find(node->domain, node->op_type, node->opset);
+}
+
+static const char *why_unsupported(const struct node *node)
+{
+    if (op_find_any_opset(node->domain, node->op_type)) return "known in other opsets only";
+    return !*node->domain && node->opset > OP_NEWEST_OPSET ? "unknown; the opset is newer than hob" : "unknown";
+}
+
+static hob_status resolve_node(const struct graph *graph, struct op_cache *cache, struct node *node, hob_error *error)
 {
     const char *domain = *node->domain ? node->domain : "ai.onnx";
     char expected[32];
@@ -178,10 +202,10 @@ static hob_status resolve_node(const struct graph *graph, struct node *node, hob
         /* Files in the wild use com.microsoft without importing it; its only opset is 1. */
         if (node->opset < 0) node->opset = 1;
     }
-    node->op = op_find(node->domain, node->op_type, node->opset);
+    node->op = find_op(cache, node);
     if (!node->op)
         FAIL(error, HOB_UNSUPPORTED, "%s: operator %s of domain %s, opset %d: %s", node->name, node->op_type, domain, node->opset,
-             op_find_any_opset(node->domain, node->op_type) ? "known in other opsets only" : "unknown");
+             why_unsupported(node));
     if (!count_fits(node->n_inputs, node->op->min_inputs, node->op->max_inputs))
         FAIL(error, HOB_BAD_GRAPH, "%s (%s): found %u inputs, expected %s", node->name, node->op_type, node->n_inputs,
              count_text(node->op->min_inputs, node->op->max_inputs, expected));
@@ -196,8 +220,9 @@ static hob_status resolve_node(const struct graph *graph, struct node *node, hob
 
 hob_status graph_resolve_ops(struct graph *graph, hob_error *error)
 {
+    struct op_cache cache = {0};
     for (uint32_t i = 0; i < graph->n_nodes; i++)
-        if (!graph->nodes[i].is_removed && !graph->nodes[i].op) TRY(resolve_node(graph, &graph->nodes[i], error));
+        if (!graph->nodes[i].is_removed && !graph->nodes[i].op) TRY(resolve_node(graph, &cache, &graph->nodes[i], error));
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(graph_resolve_ops(graph->subgraphs[s], error));
     return HOB_OK;
 }

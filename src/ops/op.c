@@ -27,7 +27,7 @@ const struct op_def *op_at(size_t index)
 static bool is_named(const struct op_def *op, const char *domain, const char *name)
 {
     if (!domain || !strcmp(domain, "ai.onnx")) domain = "";
-    return !strcmp(op->name, name) && !strcmp(op->domain, domain);
+    return op->name[0] == name[0] && !strcmp(op->name, name) && !strcmp(op->domain, domain);
 }
 
 const struct op_def *op_find(const char *domain, const char *name, int opset)

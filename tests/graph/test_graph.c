@@ -63,6 +63,24 @@ static void test_second_producer_is_refused(void **state)
     graph_free(graph);
 }
 
+/* Refused before anything of the node is in the graph. */
+static void test_an_output_that_stands_twice_is_refused(void **state)
+{
+    (void)state;
+    struct graph *graph = new_graph();
+    uint32_t x = named(graph, "x"), outputs[] = {named(graph, "y"), VALUE_NONE, named(graph, "y")};
+    hob_error error;
+    struct node_spec spec = {.name = "cut", .op_type = "Split", .inputs = &x, .n_inputs = 1, .outputs = outputs, .n_outputs = 3, .state = STATE_NONE};
+    assert_int_equal(graph_add_node(graph, &spec, NULL, &error), HOB_BAD_GRAPH);
+    assert_string_equal(error.message, "cut: output y stands twice");
+    assert_int_equal(graph->n_nodes, 0);
+    assert_int_equal(add_node(graph, "Relu", x, outputs[0], &error), HOB_OK);
+    spec.n_outputs = GRAPH_MAX_NODE_VALUES + 1;
+    spec.outputs = NULL;
+    assert_int_equal(graph_add_node(graph, &spec, NULL, &error), HOB_LIMIT);
+    graph_free(graph);
+}
+
 static void test_cycle_names_its_nodes(void **state)
 {
     (void)state;
@@ -191,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_are_found_by_name),      cmocka_unit_test(test_second_producer_is_refused),
+        cmocka_unit_test(test_an_output_that_stands_twice_is_refused),
         cmocka_unit_test(test_cycle_names_its_nodes),         cmocka_unit_test(test_value_without_source_is_named),
         cmocka_unit_test(test_order_puts_producers_first),    cmocka_unit_test(test_unknown_operator_is_named),
         cmocka_unit_test(test_wrong_input_count_is_refused),  cmocka_unit_test(test_owned_objects_are_released_last_first),
