@@ -79,8 +79,8 @@ static hob_status fill_nodes(const struct op_prepare *node, const struct ensembl
                  TREE_N_MODES - 1);
         trees->nodes[i] = (struct tree_node){.split = mode == TREE_MEMBER ? (double)(*ret_n_sets)++ : lists->splits[i],
                                              .feature = narrow(lists->features[i]),
-                                             .when_true = reference(lists->true_ids[i], lists->true_leafs[i] != 0),
-                                             .when_false = reference(lists->false_ids[i], lists->false_leafs[i] != 0),
+                                             .children = {reference(lists->false_ids[i], lists->false_leafs[i] != 0),
+                                                          reference(lists->true_ids[i], lists->true_leafs[i] != 0)},
                                              .mode = (uint8_t)mode,
                                              .is_nan_true = lists->is_nan_true && lists->is_nan_true[i]};
     }

@@ -147,13 +147,13 @@ static hob_status fill_nodes(const struct op_prepare *node, struct forest_lists 
     for (size_t i = 0; i < lists->n_nodes; i++) {
         struct tree_node *to = &trees->nodes[i];
         if (lists->is_leaf[i]) {
-            *to = (struct tree_node){.when_true = ~(int32_t)i, .when_false = ~(int32_t)i};
+            *to = (struct tree_node){.children = {~(int32_t)i, ~(int32_t)i}};
             continue;
         }
         to->split = lists->splits[i];
         to->feature = lists->features[i] < 0 || lists->features[i] > INT32_MAX ? -1 : (int32_t)lists->features[i];
-        to->when_true = reference(lists, i, lists->true_ids[i]);
-        to->when_false = reference(lists, i, lists->false_ids[i]);
+        to->children[1] = reference(lists, i, lists->true_ids[i]);
+        to->children[0] = reference(lists, i, lists->false_ids[i]);
         to->is_nan_true = lists->is_nan_true && lists->is_nan_true[i];
     }
     return HOB_OK;
@@ -180,7 +180,7 @@ static hob_status find_roots(const struct op_prepare *node, const struct forest_
     if (!is_child || !has_root || !tree_keys) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     for (size_t i = 0; i < lists->n_nodes; i++) {
         tree_keys[i] = (uint64_t)lists->tree_ids[i];
-        const int32_t children[] = {trees->nodes[i].when_true, trees->nodes[i].when_false};
+        const int32_t children[] = {trees->nodes[i].children[0], trees->nodes[i].children[1]};
         for (int k = 0; k < 2 && !lists->is_leaf[i]; k++)
             if (children[k] != INT32_MAX) is_child[children[k] < 0 ? ~children[k] : children[k]] = true;
     }

@@ -42,7 +42,7 @@ static hob_status check_nodes(const struct op_prepare *node, struct trees *trees
     trees->uniform_mode = trees->n_nodes ? trees->nodes[0].mode : -1;
     for (int64_t i = 0; i < trees->n_nodes; i++) {
         const struct tree_node *n = &trees->nodes[i];
-        if (!is_in_range(trees, n->when_true) || !is_in_range(trees, n->when_false) || n->feature < 0)
+        if (!is_in_range(trees, n->children[1]) || !is_in_range(trees, n->children[0]) || n->feature < 0)
             FAIL(node->error, HOB_BAD_GRAPH, "%s: tree node %lld: found a child or feature that is not there",
                  node->node_name, (long long)i);
         if (n->feature > trees->highest_feature) trees->highest_feature = n->feature;
@@ -79,7 +79,7 @@ static bool is_circle_from(struct circle_search *search, int32_t root)
             continue;
         }
         const struct tree_node *node = &search->trees->nodes[at];
-        int32_t child = search->n_walked[at]++ ? node->when_false : node->when_true;
+        int32_t child = node->children[search->n_walked[at]++];
         if (child < 0 || search->n_walked[child] == 3) continue;
         if (search->n_walked[child]) return true;
         search->stack[depth++] = child;
@@ -154,21 +154,19 @@ static int32_t walk_any(const struct trees *trees, int32_t at, const double *fea
 {
     while (at >= 0) {
         const struct tree_node *node = &trees->nodes[at];
-        at = is_true_at(trees, node, features[node->feature]) ? node->when_true : node->when_false;
+        at = node->children[is_true_at(trees, node, features[node->feature])];
     }
     return ~at;
 }
 
-/* One comparison for all nodes, false for NaN: what nearly all ensembles are. */
-#define WALK(name, comparison)                                                                        \
-    static int32_t name(const struct trees *trees, int32_t at, const double *features)                \
-    {                                                                                                 \
-        const struct tree_node *nodes = trees->nodes;                                                 \
-        while (at >= 0) {                                                                             \
-            const struct tree_node *node = &nodes[at];                                                \
-            at = features[node->feature] comparison node->split ? node->when_true : node->when_false; \
-        }                                                                                             \
-        return ~at;                                                                                   \
+/* One comparison for all nodes, false for NaN: what nearly all ensembles are. The child is looked up, not branched to: no processor foresees
+ * which one it is. */
+#define WALK(name, comparison)                                                                           \
+    static int32_t name(const struct trees *trees, int32_t at, const double *features)                   \
+    {                                                                                                    \
+        const struct tree_node *nodes = trees->nodes;                                                    \
+        while (at >= 0) at = nodes[at].children[features[nodes[at].feature] comparison nodes[at].split]; \
+        return ~at;                                                                                      \
     }
 WALK(walk_leq, <=)
 WALK(walk_lt, <)

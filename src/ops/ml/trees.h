@@ -17,9 +17,9 @@ enum tree_aggregate { TREE_AVERAGE, TREE_SUM, TREE_MIN, TREE_MAX };
 struct tree_node {
     double split; /* what the feature is compared with; of TREE_MEMBER the number of its set */
     int32_t feature;
-    int32_t when_true, when_false; /* references */
-    uint8_t mode;                  /* enum tree_mode */
-    bool is_nan_true;              /* where a feature that is NaN goes */
+    int32_t children[2]; /* references: when the comparison is false, and when it is true */
+    uint8_t mode;        /* enum tree_mode */
+    bool is_nan_true;    /* where a feature that is NaN goes */
 };
 
 struct tree_vote {
