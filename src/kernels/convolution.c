@@ -1,4 +1,4 @@
-/* How much scratch depthwise_f32 needs: the offset of each tap, the rows that one output row reads, and a cacheful more of them. */
+/* How much scratch depthwise_f32 needs: the offset of each tap and the inside of each line, the rows that one output row reads, and a cacheful more of them. */
 #include "kernels/convolution.h"
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -19,7 +19,7 @@ bool depthwise_lines_init(const struct depthwise_f32_args *args, struct depthwis
     if (!size_add((size_t)args->out_width, (size_t)reach + 16, &n_floats)) return false;
     ret_lines->length = (int64_t)(n_floats & ~(size_t)7);
     if (!size_mul((size_t)ret_lines->length, (size_t)ret_lines->n_lines, &row) || !size_mul(row, (size_t)ret_lines->extent, &n_rows) ||
-        !size_mul((size_t)args->taps[0], (size_t)args->taps[1] * 2, &table) || !size_add(n_rows, table + 16 + DEPTHWISE_BAND_FLOATS, &n_floats) ||
+        !size_mul((size_t)args->taps[0], (size_t)args->taps[1] * 6, &table) || !size_add(n_rows, table + 16 + DEPTHWISE_BAND_FLOATS, &n_floats) ||
         n_floats > INT64_MAX)
         return false;
     ret_lines->row_floats = (int64_t)row;

@@ -1,6 +1,6 @@
 /* The layout of depthwise_f32's scratch, for the tables that use it.
  *
- * Behind a table of offsets, one for each tap, lie rows of the input with their pads, each cut into lines so that the outputs' taps
+ * Behind a table of offsets, one for each tap and two for each line, lie rows of the input with their pads, each cut into lines so that the outputs' taps
  * lie next to each other whatever the stride: line l of a row holds positions l, l + stride, l + 2 stride, … (a line for each tap
  * where the stride is larger than the kernel). So the loop over outputs knows neither edges nor strides.
  *
@@ -20,7 +20,7 @@ struct depthwise_lines {
     int64_t row_floats;       /* n_lines * length */
     int64_t extent;           /* rows that one output row spans */
     int64_t n_rows;           /* that fit the scratch, at least extent */
-    int64_t table_floats;     /* the offsets (int64_t), in floats */
+    int64_t table_floats;     /* an offset (int64_t) for each tap and two for each line, in floats */
     size_t scratch_floats;
     bool is_by_tap;
 };

@@ -21,16 +21,44 @@ ALWAYS_INLINE __m256 even_items(const float *x)
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
 }
 
-/* line[j] = row[first + j * step], 0 outside of [0,width). */
-static void copy_line(const float *row, int64_t width, int64_t first, int64_t step, int64_t n, float *line)
+/* The items of a line that lie inside of a row; the rest are zeros. The same for every row, and divisions are slow. */
+struct inside {
+    int64_t begin, end;
+};
+
+static struct inside find_inside(int64_t width, int64_t first, int64_t step, int64_t n)
 {
     int64_t begin = first < 0 ? clamp((-first + step - 1) / step, 0, n) : 0;
-    int64_t end = first < width ? clamp((width - first + step - 1) / step, begin, n) : begin;
-    memset(line, 0, (size_t)begin * sizeof *line);
-    memset(line + end, 0, (size_t)(n - end) * sizeof *line);
-    int64_t j = begin;
+    return (struct inside){begin, first < width ? clamp((width - first + step - 1) / step, begin, n) : begin};
+}
+
+ALWAYS_INLINE int64_t first_of_line(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, int64_t line)
+{
+    return args->origins[1] + line * (lines->is_by_tap ? args->dilations[1] : 1);
+}
+
+ALWAYS_INLINE void fill_zeros(float *items, int64_t begin, int64_t end)
+{
+    for (; begin < end; begin++) items[begin] = 0;
+}
+
+/* Rows are short as often as not: copied here, not by memcpy. */
+ALWAYS_INLINE void copy_run(const float *from, int64_t n, float *to)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) _mm256_storeu_ps(to + i, _mm256_loadu_ps(from + i));
+    if (i < n) store_first(to + i, n - i, load_first(from + i, n - i));
+}
+
+/* line[j] = row[first + j * step], 0 outside of the row. */
+static void copy_line(const float *row, int64_t first, int64_t step, const struct inside *inside, int64_t n, float *line)
+{
+    int64_t j = inside->begin, end = inside->end;
+    fill_zeros(line, 0, j);
+    fill_zeros(line, end, n);
+    if (j == end) return;
     if (step == 1) {
-        if (end > begin) memcpy(line + begin, row + first + begin, (size_t)(end - begin) * sizeof *line);
+        copy_run(row + first + j, end - j, line + j);
         return;
     }
     if (step == 2) /* the last item of a whole sixteen may lie outside */
@@ -38,26 +66,28 @@ static void copy_line(const float *row, int64_t width, int64_t first, int64_t st
     for (; j < end; j++) line[j] = row[first + j * step];
 }
 
-static void copy_row(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, int64_t row, float *target)
+static void copy_row(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, const struct inside *inside, int64_t row,
+                     float *target)
 {
     if (row < 0 || row >= args->height) {
         memset(target, 0, (size_t)lines->row_floats * sizeof *target);
         return;
     }
     for (int64_t l = 0; l < lines->n_lines; l++)
-        copy_line(args->x + row * args->width, args->width, args->origins[1] + l * (lines->is_by_tap ? args->dilations[1] : 1),
-                  args->strides[1], lines->length, target + l * lines->length);
+        copy_line(args->x + row * args->width, first_of_line(args, lines, l), args->strides[1], &inside[l], lines->length,
+                  target + l * lines->length);
 }
 
 /* Where each tap's items begin, relative to the first row of an output row. */
 static void fill_offsets(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, int64_t *ret_offsets)
 {
-    for (int64_t ky = 0; ky < args->taps[0]; ky++)
-        for (int64_t kx = 0; kx < args->taps[1]; kx++) {
-            int64_t at = kx * args->dilations[1], stride = args->strides[1];
-            int64_t in_row = lines->is_by_tap ? kx * lines->length : at % stride * lines->length + at / stride;
-            *ret_offsets++ = ky * args->dilations[0] * lines->row_floats + in_row;
-        }
+    int64_t stride = args->strides[1], n = args->taps[1];
+    for (int64_t kx = 0; kx < n; kx++) {
+        int64_t at = kx * args->dilations[1];
+        if (lines->is_by_tap) ret_offsets[kx] = kx * lines->length;
+        else ret_offsets[kx] = stride == 1 ? at : at % stride * lines->length + at / stride;
+    }
+    for (int64_t i = n; i < args->taps[0] * n; i++) ret_offsets[i] = ret_offsets[i - n] + args->dilations[0] * lines->row_floats;
 }
 
 /* n_taps and n_vectors are constants wherever this is inlined; n_taps 0 means: as args say. */
@@ -113,13 +143,16 @@ void x86_avx2_depthwise_f32(const struct depthwise_f32_args *args)
     struct depthwise_lines lines;
     if (!depthwise_lines_init(args, &lines)) return; /* the caller asked depthwise_scratch_floats first */
     int64_t *offsets = (int64_t *)(void *)args->scratch;
+    struct inside *inside = (struct inside *)(void *)(offsets + args->taps[0] * args->taps[1]);
     float *band = args->scratch + lines.table_floats;
     int64_t n_rows = (lines.n_rows - lines.extent) / args->strides[0] + 1;
     fill_offsets(args, &lines, offsets);
+    for (int64_t l = 0; l < lines.n_lines; l++)
+        inside[l] = find_inside(args->width, first_of_line(args, &lines, l), args->strides[1], lines.length);
     for (int64_t begin = args->row_begin; begin < args->row_end; begin += n_rows) {
         int64_t end = clamp(begin + n_rows, begin, args->row_end), first = begin * args->strides[0] + args->origins[0];
         int64_t n_inputs = (end - begin - 1) * args->strides[0] + lines.extent;
-        for (int64_t i = 0; i < n_inputs; i++) copy_row(args, &lines, first + i, band + i * lines.row_floats);
+        for (int64_t i = 0; i < n_inputs; i++) copy_row(args, &lines, inside, first + i, band + i * lines.row_floats);
         sum_rows(args, &lines, offsets, band, begin, end);
     }
 }

@@ -46,8 +46,10 @@ ALWAYS_INLINE void finish_eight(const struct finish_f32_args *args, const enum f
     else store_first(y, n, x);
 }
 
-ALWAYS_INLINE void finish_rows(const struct finish_f32_args *args, const enum finish_activation activation)
+/* A copy of the arguments, which the stores to y cannot change, stays in registers. */
+ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum finish_activation activation)
 {
+    const struct finish_f32_args copy = *given, *args = &copy;
     for (int64_t row = 0; row < args->n_rows; row++) {
         float *y = args->y + row * args->y_stride;
         const float *before = args->before ? args->before + row * args->before_stride : NULL;

@@ -5,8 +5,9 @@
 #include "kernels/x86_avx2/vector.h"
 #include "kernels/x86_avx2/x86_avx2.h"
 
-/* Panels whose pixels are worked out together: a channel's row is read in long runs. */
-enum { TOGETHER = 16, COORDINATE_LIMIT = 1 << 29, OUTSIDE = INT32_MIN / 2 };
+/* Panels that are written side by side: a channel's row is read in runs, but few of them, since panels lie a power of two of bytes
+ * apart as often as not and would drive each other out of the cache. */
+enum { TOGETHER = 4, COORDINATE_LIMIT = 1 << 29, OUTSIDE = INT32_MIN / 2 };
 
 /* Where the first tap of each pixel of a panel lies, on each axis. */
 struct pixels {

@@ -1,0 +1,79 @@
+/* Bias, addends and activation in one pass over the sums, sixteen at a time; one loop for each activation. */
+#if defined(__x86_64__)
+#include "kernels/x86_avx2/x86_avx2.h"
+#include "kernels/x86_avx512/vector.h"
+#include "kernels/x86_avx512/x86_avx512.h"
+
+#include <float.h>
+
+ALWAYS_INLINE __m512 hard_sigmoid16(__m512 x, float alpha, float beta)
+{
+    __m512 y = _mm512_fmadd_ps(x, all(alpha), all(beta));
+    return _mm512_min_ps(all(1.0f), _mm512_max_ps(_mm512_setzero_ps(), y));
+}
+
+ALWAYS_INLINE __m512 sigmoid16(__m512 x)
+{
+    __m512 e = exp16(_mm512_or_ps(x, all(-0.0f)));
+    __mmask16 is_positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GE_OQ);
+    return _mm512_div_ps(_mm512_mask_mov_ps(e, is_positive, all(1.0f)), _mm512_add_ps(e, all(1.0f)));
+}
+
+ALWAYS_INLINE __m512 activate16(__m512 x, const enum finish_activation activation, float alpha, float beta)
+{
+    switch (activation) {
+    case FINISH_RELU: return _mm512_max_ps(_mm512_setzero_ps(), x);
+    case FINISH_LEAKY_RELU:
+        return _mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), all(alpha), x);
+    case FINISH_CLIP: return _mm512_min_ps(all(beta), _mm512_max_ps(all(alpha), x));
+    case FINISH_SIGMOID: return sigmoid16(x);
+    case FINISH_HARD_SIGMOID: return hard_sigmoid16(x, alpha, beta);
+    case FINISH_HARD_SWISH: return _mm512_mul_ps(x, hard_sigmoid16(x, alpha, beta));
+    case FINISH_SILU: return _mm512_mul_ps(_mm512_max_ps(all(-FLT_MAX), x), sigmoid16(x));
+    default: return x;
+    }
+}
+
+ALWAYS_INLINE void finish_sixteen(const struct finish_f32_args *args, const enum finish_activation activation, __m512 bias, float *y,
+                                  const float *before, const float *after, __mmask16 lanes)
+{
+    __m512 x = _mm512_maskz_loadu_ps(lanes, y);
+    if (args->bias) x = _mm512_add_ps(x, bias);
+    if (before) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, before));
+    x = activate16(x, activation, args->alpha, args->beta);
+    if (args->is_scaled) x = _mm512_add_ps(_mm512_mul_ps(x, all(args->scale)), all(args->shift));
+    if (after) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, after));
+    _mm512_mask_storeu_ps(y, lanes, x);
+}
+
+/* A copy of the arguments, which the stores to y cannot change, stays in registers. */
+ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum finish_activation activation)
+{
+    const struct finish_f32_args copy = *given, *args = &copy;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        float *y = args->y + row * args->y_stride;
+        const float *before = args->before ? args->before + row * args->before_stride : NULL;
+        const float *after = args->after ? args->after + row * args->after_stride : NULL;
+        __m512 bias = all(args->bias ? args->bias[row] : 0);
+        for (int64_t i = 0; i < args->n_columns; i += LANES)
+            finish_sixteen(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL,
+                           first_lanes(args->n_columns - i));
+    }
+}
+
+void x86_avx512_finish_f32(const struct finish_f32_args *args)
+{
+    switch (args->activation) {
+    case FINISH_NONE: finish_rows(args, FINISH_NONE); break;
+    case FINISH_RELU: finish_rows(args, FINISH_RELU); break;
+    case FINISH_LEAKY_RELU: finish_rows(args, FINISH_LEAKY_RELU); break;
+    case FINISH_CLIP: finish_rows(args, FINISH_CLIP); break;
+    case FINISH_SIGMOID: finish_rows(args, FINISH_SIGMOID); break;
+    case FINISH_HARD_SIGMOID: finish_rows(args, FINISH_HARD_SIGMOID); break;
+    case FINISH_HARD_SWISH: finish_rows(args, FINISH_HARD_SWISH); break;
+    case FINISH_SILU: finish_rows(args, FINISH_SILU); break;
+    case FINISH_TANH:
+    case FINISH_GELU: x86_avx2_finish_f32(args); break; /* rare behind a convolution */
+    }
+}
+#endif
