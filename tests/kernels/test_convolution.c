@@ -145,7 +145,7 @@ static void check_finish(struct finish_f32_args args, const struct finish_f32_ar
 static void test_finish(void **state)
 {
     (void)state;
-    enum { ROWS = 3, COLUMNS = 29 };
+    enum { ROWS = 3, COLUMNS = 93 };
     float *bias = new_random_floats(ROWS, 5), *before = new_random_floats(ROWS * COLUMNS, 6), *after = new_random_floats(ROWS * COLUMNS, 7);
     for (int activation = FINISH_NONE; activation <= FINISH_GELU; activation++)
         for (int parts = 0; parts < 16; parts++) {

@@ -46,6 +46,49 @@ ALWAYS_INLINE void finish_sixteen(const struct finish_f32_args *args, const enum
     _mm512_mask_storeu_ps(y, lanes, x);
 }
 
+/* sigmoid16 of four vectors, step by step for all of them: one vector's chain of operations is longer than what the machine
+ * looks ahead. */
+enum { QUAD = 4 };
+#define EACH _Pragma("GCC unroll 4") for (int v = 0; v < QUAD; v++)
+ALWAYS_INLINE void sigmoid_quad(const __m512 *x, __m512 *ret_y)
+{
+    __m512 e[QUAD], shifted[QUAD], n[QUAD], p[QUAD];
+    __m512i power[QUAD], half[QUAD];
+    EACH e[v] = _mm512_min_ps(all(EXP_GREATEST), _mm512_max_ps(all(EXP_LEAST), _mm512_or_ps(x[v], all(-0.0f))));
+    EACH shifted[v] = _mm512_fmadd_ps(e[v], all(LOG2_E), all(EXP_ROUND));
+    EACH n[v] = _mm512_sub_ps(shifted[v], all(EXP_ROUND));
+    EACH e[v] = _mm512_fmadd_ps(n[v], all(-LN2_HIGH), e[v]);
+    EACH e[v] = _mm512_fmadd_ps(n[v], all(-LN2_LOW), e[v]);
+    EACH p[v] = _mm512_fmadd_ps(all(EXP_P4), e[v], all(EXP_P3));
+    EACH p[v] = _mm512_fmadd_ps(p[v], e[v], all(EXP_P2));
+    EACH p[v] = _mm512_fmadd_ps(p[v], e[v], all(EXP_P1));
+    EACH p[v] = _mm512_fmadd_ps(p[v], e[v], all(EXP_P0));
+    EACH e[v] = _mm512_add_ps(_mm512_fmadd_ps(p[v], _mm512_mul_ps(e[v], e[v]), e[v]), all(1.0f));
+    EACH power[v] = _mm512_sub_epi32(_mm512_castps_si512(shifted[v]), _mm512_set1_epi32(EXP_ROUND_BITS));
+    EACH half[v] = _mm512_srai_epi32(power[v], 1);
+    EACH power[v] = _mm512_sub_epi32(power[v], half[v]);
+    EACH e[v] = _mm512_mul_ps(e[v], _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(half[v], _mm512_set1_epi32(127)), 23)));
+    EACH e[v] = _mm512_mul_ps(e[v], _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(power[v], _mm512_set1_epi32(127)), 23)));
+    EACH n[v] = _mm512_mask_mov_ps(e[v], _mm512_cmp_ps_mask(x[v], _mm512_setzero_ps(), _CMP_GE_OQ), all(1.0f));
+    EACH ret_y[v] = _mm512_div_ps(n[v], _mm512_add_ps(e[v], all(1.0f)));
+}
+
+/* finish_sixteen of a SIGMOID or SILU for four vectors. */
+ALWAYS_INLINE void finish_quad(const struct finish_f32_args *args, const enum finish_activation activation, __m512 bias, float *y,
+                               const float *before, const float *after)
+{
+    __m512 x[QUAD], z[QUAD];
+    EACH x[v] = _mm512_loadu_ps(y + v * LANES);
+    if (args->bias) EACH x[v] = _mm512_add_ps(x[v], bias);
+    if (before) EACH x[v] = _mm512_add_ps(x[v], _mm512_loadu_ps(before + v * LANES));
+    sigmoid_quad(x, z);
+    if (activation == FINISH_SILU) EACH z[v] = _mm512_mul_ps(_mm512_max_ps(all(-FLT_MAX), x[v]), z[v]);
+    if (args->is_scaled) EACH z[v] = _mm512_add_ps(_mm512_mul_ps(z[v], all(args->scale)), all(args->shift));
+    if (after) EACH z[v] = _mm512_add_ps(z[v], _mm512_loadu_ps(after + v * LANES));
+    EACH _mm512_storeu_ps(y + v * LANES, z[v]);
+}
+#undef EACH
+
 /* A copy of the arguments, which the stores to y cannot change, stays in registers. */
 ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum finish_activation activation)
 {
@@ -55,7 +98,11 @@ ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum f
         const float *before = args->before ? args->before + row * args->before_stride : NULL;
         const float *after = args->after ? args->after + row * args->after_stride : NULL;
         __m512 bias = all(args->bias ? args->bias[row] : 0);
-        for (int64_t i = 0; i < args->n_columns; i += LANES)
+        int64_t i = 0;
+        if (activation == FINISH_SILU || activation == FINISH_SIGMOID)
+            for (; i + QUAD * LANES <= args->n_columns; i += QUAD * LANES)
+                finish_quad(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL);
+        for (; i < args->n_columns; i += LANES)
             finish_sixteen(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL,
                            first_lanes(args->n_columns - i));
     }

@@ -74,6 +74,14 @@ static struct block block_at(const struct job *job, int64_t index)
     return block;
 }
 
+/* Windows of one input each, without gaps or pads: planes are rows, and patches the inputs as they lie. */
+static bool is_pointwise(const struct convolution *c)
+{
+    for (int axis = 0; axis < c->rank; axis++)
+        if (c->taps[axis] != 1 || c->strides[axis] != 1 || c->origins[axis] || c->inputs[axis] != c->outputs[axis]) return false;
+    return true;
+}
+
 static void read_patches(const struct job *job, const struct block *block, float *panels)
 {
     const struct convolution *c = job->convolution;
@@ -89,6 +97,10 @@ static void read_patches(const struct job *job, const struct block *block, float
         args.strides[axis] = c->strides[axis];
         args.dilations[axis] = c->dilations[axis];
         args.origins[axis] = c->origins[axis];
+    }
+    if (is_pointwise(c)) {
+        args.rank = 1;
+        args.inputs[0] = args.outputs[0] = job->n_pixels;
     }
     job->kernels->patches_f32(&args);
 }
