@@ -397,6 +397,37 @@ static void test_f64(void **state)
 
 /* ---- what is refused ---- */
 
+/* ONNX's qk_matmul_output: each mode from the one before, computed here in f64. */
+static void check_score_outputs(const struct tensor scores[4], double softcap)
+{
+    const float *raw = scores[0].data, *capped = scores[1].data, *masked = scores[2].data, *chances = scores[3].data;
+    for (int64_t row = 0; row < 2 * 3; row++) {
+        double sum = 0;
+        for (int64_t i = row * 3; i < row * 3 + 3; i++) {
+            bool is_seen = i % 3 <= row % 3; /* causal */
+            assert_true(fabs((double)capped[i] - softcap * tanh((double)raw[i] / softcap)) < 1e-6);
+            assert_true(is_seen ? masked[i] == capped[i] : masked[i] == -INFINITY);
+            sum += exp((double)masked[i]);
+        }
+        for (int64_t i = row * 3; i < row * 3 + 3; i++) assert_true(fabs((double)chances[i] - exp((double)masked[i]) / sum) < 1e-6);
+    }
+}
+
+static void test_score_outputs(void **state)
+{
+    (void)state;
+    struct op_bench bench;
+    op_bench_init(&bench, 1);
+    struct tensor x = random_f32(&bench, 4, (int64_t[]){1, 2, 3, 4}, 3), outputs[4], scores[4];
+    for (int64_t mode = 0; mode < 4; mode++) {
+        const struct attribute attributes[] = {INT("qk_matmul_output_mode", mode), INT("is_causal", 1), FLOAT("softcap", 0.5f)};
+        run_op(&bench, "", "Attention", 23, attributes, 3, (const struct tensor *[]){&x, &x, &x}, 3, outputs, 4);
+        scores[mode] = outputs[3];
+    }
+    check_score_outputs(scores, 0.5);
+    op_bench_release(&bench);
+}
+
 static void expect(struct op_bench *bench, const struct op_case *it, hob_status status, const char *words)
 {
     struct tensor tensors[MOST_INPUTS], outputs[4];
@@ -456,7 +487,7 @@ int main(void)
         cmocka_unit_test(test_group_query_attention), cmocka_unit_test(test_multi_head_attention),
         cmocka_unit_test(test_attention),             cmocka_unit_test(test_quantised_attention),
         cmocka_unit_test(test_rotary_and_linear),     cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads),               cmocka_unit_test(test_score_outputs),
         cmocka_unit_test(test_chunks),                cmocka_unit_test(test_f64),
         cmocka_unit_test(test_refusals),
     };

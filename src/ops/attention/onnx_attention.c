@@ -32,6 +32,9 @@ static hob_status read_int(const struct op_prepare *node, const char *name, int6
     return HOB_OK;
 }
 
+/* By qk_matmul_output_mode. */
+static const enum attention_stage stages[] = {ATTENTION_PRODUCT, ATTENTION_CAPPED, ATTENTION_MASKED, ATTENTION_PROBABILITIES};
+
 static hob_status prepare(const struct op_prepare *node, void **ret_params)
 {
     struct attention_params *params = ARENA_NEW(node->arena, struct attention_params, 1);
@@ -52,7 +55,7 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     params->softcap = attributes_float(node->attributes, "softcap", 0);
     if (!(params->softcap > 0)) params->softcap = 0;
     params->softmax_type = (enum dtype)softmax_type;
-    params->scores_stage = (enum attention_stage)stage;
+    params->scores_stage = stages[stage];
     params->left_window = left + 1;
     params->right_window = right + 1;
     params->is_mask_padded = node->opset >= 24;
