@@ -127,16 +127,54 @@ static hob_status step_axis(struct op_context *ctx, const struct scan *scan, int
     return HOB_OK;
 }
 
-/* Room for an element of every step and sequence; in a batch, zeros where nothing will come. */
-static hob_status allocate_stacked(struct op_context *ctx, const struct scan *scan, int i, const struct tensor *element)
+/* Of an element of every step and sequence. */
+static hob_status stacked_dims(struct op_context *ctx, const struct scan *scan, int i, const struct tensor *element, int *ret_rank,
+                               int64_t dims[TENSOR_MAX_RANK])
 {
-    int64_t dims[TENSOR_MAX_RANK + 2];
     int axis, output = scan->params->n_states + i, n_lead = scan->params->is_batched ? 1 : 0, rank = element->rank + 1 + n_lead, from = 0;
     if (element->dtype == DTYPE_SEQUENCE || element->dtype == DTYPE_NONE || rank > TENSOR_MAX_RANK)
         OP_FAIL(ctx, HOB_BAD_TYPE, "output %d: found %s %s in the body, expected a tensor of at most %d axes", output,
                 dtype_name(element->dtype), OP_SHAPE(element), TENSOR_MAX_RANK - 1 - n_lead);
     TRY(step_axis(ctx, scan, i, element->rank, &axis));
     for (int d = 0; d < rank; d++) dims[d] = d < n_lead ? scan->n_sequences : d == axis ? scan->n_steps : element->dims[from++];
+    *ret_rank = rank;
+    return HOB_OK;
+}
+
+/* While planning: what the body makes of the first elements, if that is known and leaves the states' shapes as they were. */
+static hob_status infer(struct op_context *ctx)
+{
+    struct scan scan = {0};
+    if (!ctx->infer_subgraph) return body_infer_nothing(ctx);
+    TRY(start(ctx, &scan));
+    const struct scan_params *params = scan.params;
+    for (int i = 0; i < params->n_states + params->n_scanned; i++) {
+        bool is_state = i < params->n_states;
+        struct tensor part = *scan.given[i];
+        part.data = NULL; /* of one step, not of all: nothing may follow from it */
+        if (!is_state) part = take(&part, scan.axes[i - params->n_states], 0);
+        scan.values[i] = params->is_batched ? take(&part, 0, 0) : part;
+    }
+    TRY(ctx->infer_subgraph(ctx, params->body, params->n_states + params->n_scanned, scan.inputs, ctx->n_outputs, scan.results));
+    for (int i = 0; i < ctx->n_outputs; i++) {
+        const struct tensor *result = &scan.results[i];
+        int rank;
+        int64_t dims[TENSOR_MAX_RANK];
+        bool is_state = i < params->n_states;
+        if (result->dtype == DTYPE_NONE || (is_state && !tensor_same_shape(result, &scan.values[i]))) return body_infer_nothing(ctx);
+        if (is_state) TRY(op_set_output(ctx, i, result->dtype, scan.given[i]->rank, scan.given[i]->dims));
+        else TRY(stacked_dims(ctx, &scan, i - params->n_states, result, &rank, dims));
+        if (!is_state) TRY(op_set_output(ctx, i, result->dtype, rank, dims));
+    }
+    return HOB_OK;
+}
+
+/* In a batch, zeros where nothing will come. */
+static hob_status allocate_stacked(struct op_context *ctx, const struct scan *scan, int i, const struct tensor *element)
+{
+    int rank, output = scan->params->n_states + i;
+    int64_t dims[TENSOR_MAX_RANK];
+    TRY(stacked_dims(ctx, scan, i, element, &rank, dims));
     TRY(op_allocate_output(ctx, output, element->dtype, rank, dims));
     if (scan->params->is_batched) memset(ctx->outputs[output]->data, 0, tensor_n_bytes(ctx->outputs[output]));
     scan->is_allocated[output] = true;
@@ -276,7 +314,7 @@ const struct op_def op_scan_8 = {
     .types = TYPE(I64),
     .flags = OP_ALLOCATES | OP_STRIDED_INPUTS | OP_NOT_FOLDABLE,
     .prepare = prepare,
-    .infer = body_infer_nothing,
+    .infer = infer,
     .run = run,
 };
 
@@ -290,6 +328,6 @@ const struct op_def op_scan = {
     .max_outputs = -1,
     .flags = OP_ALLOCATES | OP_STRIDED_INPUTS | OP_NOT_FOLDABLE,
     .prepare = prepare,
-    .infer = body_infer_nothing,
+    .infer = infer,
     .run = run,
 };
