@@ -39,7 +39,8 @@ ALWAYS_INLINE int64_t first_of_line(const struct depthwise_f32_args *args, const
 
 ALWAYS_INLINE void fill_zeros(float *items, int64_t begin, int64_t end)
 {
-    for (; begin < end; begin++) items[begin] = 0;
+    for (; begin + LANES <= end; begin += LANES) _mm256_storeu_ps(items + begin, _mm256_setzero_ps());
+    if (begin < end) store_first(items + begin, end - begin, _mm256_setzero_ps());
 }
 
 /* Rows are short as often as not: copied here, not by memcpy. */

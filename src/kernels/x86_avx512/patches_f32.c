@@ -80,7 +80,8 @@ ALWAYS_INLINE __m512 read(const struct reading *reading, const float *channel)
 }
 
 /* One tap of every channel for some panels that lie panel_floats apart. */
-static void read_tap(const struct patches_f32_args *args, const struct reading *readings, int64_t n_panels, int64_t n_taps, float *panels)
+static void read_tap(const struct patches_f32_args *args, const struct reading *readings, int64_t n_panels, int64_t n_taps, bool asks_ahead,
+                     float *panels)
 {
     const int64_t panel_floats = args->n_channels * n_taps * PANEL_COLUMNS, step = n_taps * PANEL_COLUMNS;
     const float *channel = args->x;
@@ -90,7 +91,8 @@ static void read_tap(const struct patches_f32_args *args, const struct reading *
         if (are_runs)
 #pragma GCC unroll 4
             for (int64_t p = 0; p < SIDE_BY_SIDE; p++) {
-                _mm_prefetch((const char *)((uintptr_t)channel + (uintptr_t)(readings[p].base + AHEAD) * sizeof(float)), _MM_HINT_T0);
+                if (asks_ahead)
+                    _mm_prefetch((const char *)((uintptr_t)channel + (uintptr_t)(readings[p].base + AHEAD) * sizeof(float)), _MM_HINT_T0);
                 _mm512_store_ps(panels + p * panel_floats, read_run(&readings[p], channel));
             }
         else
@@ -104,7 +106,7 @@ static void read_panels(const struct patches_f32_args *args, const struct pixels
     struct reading readings[SIDE_BY_SIDE];
     for (int64_t t = 0; t < n_taps; t++) {
         for (int64_t p = 0; p < n_panels; p++) find(args, &pixels[p], tap, &readings[p]);
-        read_tap(args, readings, n_panels, n_taps, panels + t * PANEL_COLUMNS);
+        read_tap(args, readings, n_panels, n_taps, tap[args->rank - 1] == 0, panels + t * PANEL_COLUMNS);
         for (int axis = args->rank - 1; axis >= 0 && ++tap[axis] == args->taps[axis]; axis--) tap[axis] = 0;
     }
 }

@@ -26,9 +26,10 @@ struct pool_axis {
 };
 
 /* For numerators that may be negative; divisor >= 1. */
+/* Most divisors are 1 (strides, dilations), and a division costs more than a short row. */
 static int64_t floor_divide(int64_t a, int64_t b)
 {
-    return a / b - (a % b < 0);
+    return b == 1 ? a : a / b - (a % b < 0);
 }
 
 static int64_t ceil_divide(int64_t a, int64_t b)
