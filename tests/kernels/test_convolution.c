@@ -129,6 +129,7 @@ static void check_finish(struct finish_f32_args args, const struct finish_f32_ar
     float *start = new_random_floats(n, 4), *expected = new_floats(n), *y = new_floats(n);
     for (int64_t i = 0; i < n; i++) start[i] *= 8;
     start[1] = NAN, start[2] = -0.0f, start[3] = INFINITY, start[4] = -INFINITY;
+    for (int64_t i = 5; i < n; i += 7) start[i] *= 14; /* where exp ends in denormal numbers */
     args.bias = given->bias, args.before = given->before, args.after = given->after;
     args.before_stride = args.after_stride = args.n_columns;
     FOR_EACH_TABLE(table)

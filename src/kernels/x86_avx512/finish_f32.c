@@ -52,11 +52,10 @@ enum { QUAD = 4 };
 #define EACH _Pragma("GCC unroll 4") for (int v = 0; v < QUAD; v++)
 ALWAYS_INLINE void sigmoid_quad(const __m512 *x, __m512 *ret_y)
 {
-    __m512 e[QUAD], shifted[QUAD], n[QUAD], p[QUAD];
-    __m512i power[QUAD], half[QUAD];
-    EACH e[v] = _mm512_min_ps(all(EXP_GREATEST), _mm512_max_ps(all(EXP_LEAST), _mm512_or_ps(x[v], all(-0.0f))));
-    EACH shifted[v] = _mm512_fmadd_ps(e[v], all(LOG2_E), all(EXP_ROUND));
-    EACH n[v] = _mm512_sub_ps(shifted[v], all(EXP_ROUND));
+    __m512 e[QUAD], n[QUAD], p[QUAD];
+    EACH e[v] = _mm512_max_ps(all(EXP_LEAST), _mm512_or_ps(x[v], all(-0.0f)));
+    EACH n[v] = _mm512_fmadd_ps(e[v], all(LOG2_E), all(EXP_ROUND));
+    EACH n[v] = _mm512_sub_ps(n[v], all(EXP_ROUND));
     EACH e[v] = _mm512_fmadd_ps(n[v], all(-LN2_HIGH), e[v]);
     EACH e[v] = _mm512_fmadd_ps(n[v], all(-LN2_LOW), e[v]);
     EACH p[v] = _mm512_fmadd_ps(all(EXP_P4), e[v], all(EXP_P3));
@@ -64,11 +63,7 @@ ALWAYS_INLINE void sigmoid_quad(const __m512 *x, __m512 *ret_y)
     EACH p[v] = _mm512_fmadd_ps(p[v], e[v], all(EXP_P1));
     EACH p[v] = _mm512_fmadd_ps(p[v], e[v], all(EXP_P0));
     EACH e[v] = _mm512_add_ps(_mm512_fmadd_ps(p[v], _mm512_mul_ps(e[v], e[v]), e[v]), all(1.0f));
-    EACH power[v] = _mm512_sub_epi32(_mm512_castps_si512(shifted[v]), _mm512_set1_epi32(EXP_ROUND_BITS));
-    EACH half[v] = _mm512_srai_epi32(power[v], 1);
-    EACH power[v] = _mm512_sub_epi32(power[v], half[v]);
-    EACH e[v] = _mm512_mul_ps(e[v], _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(half[v], _mm512_set1_epi32(127)), 23)));
-    EACH e[v] = _mm512_mul_ps(e[v], _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(power[v], _mm512_set1_epi32(127)), 23)));
+    EACH e[v] = _mm512_scalef_ps(e[v], n[v]);
     EACH n[v] = _mm512_mask_mov_ps(e[v], _mm512_cmp_ps_mask(x[v], _mm512_setzero_ps(), _CMP_GE_OQ), all(1.0f));
     EACH ret_y[v] = _mm512_div_ps(n[v], _mm512_add_ps(e[v], all(1.0f)));
 }

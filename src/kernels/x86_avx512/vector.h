@@ -30,8 +30,7 @@ ALWAYS_INLINE __m512 all(float value)
 ALWAYS_INLINE __m512 exp16(__m512 x)
 {
     x = _mm512_min_ps(all(EXP_GREATEST), _mm512_max_ps(all(EXP_LEAST), x));
-    __m512 shifted = _mm512_fmadd_ps(x, all(LOG2_E), all(EXP_ROUND));
-    __m512 n = _mm512_sub_ps(shifted, all(EXP_ROUND));
+    __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, all(LOG2_E), all(EXP_ROUND)), all(EXP_ROUND));
     __m512 r = _mm512_fmadd_ps(n, all(-LN2_HIGH), x);
     r = _mm512_fmadd_ps(n, all(-LN2_LOW), r);
     __m512 p = all(EXP_P4);
@@ -40,11 +39,7 @@ ALWAYS_INLINE __m512 exp16(__m512 x)
     p = _mm512_fmadd_ps(p, r, all(EXP_P1));
     p = _mm512_fmadd_ps(p, r, all(EXP_P0));
     __m512 y = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), all(1.0f));
-    __m512i power = _mm512_sub_epi32(_mm512_castps_si512(shifted), _mm512_set1_epi32(EXP_ROUND_BITS));
-    __m512i half = _mm512_srai_epi32(power, 1), bias = _mm512_set1_epi32(127);
-    __m512i rest = _mm512_sub_epi32(power, half);
-    y = _mm512_mul_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(half, bias), 23)));
-    return _mm512_mul_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(rest, bias), 23)));
+    return _mm512_scalef_ps(y, n); /* rounds once, as two factors of a power of two do */
 }
 
 #endif
