@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-hob_status value_readers_init(struct value_readers *ret_readers, const struct graph *graph, struct arena *arena, hob_error *error)
+hob_status value_readers_init(struct value_readers *ret_readers, const struct graph *graph, struct arena *arena,
+                              hob_error *error)
 {
     uint32_t *n_readers;
     TRY(graph_count_readers(graph, arena, &n_readers, error));
@@ -21,7 +22,8 @@ hob_status value_readers_init(struct value_readers *ret_readers, const struct gr
             if (first[value] == NODE_NONE) first[value] = i;
             last[value] = i;
         }
-    *ret_readers = (struct value_readers){.n_readers = n_readers, .first = first, .last = last, .n_values = graph->n_values};
+    *ret_readers =
+        (struct value_readers){.n_readers = n_readers, .first = first, .last = last, .n_values = graph->n_values};
     return HOB_OK;
 }
 
@@ -55,7 +57,8 @@ static float attribute_or(const struct node *node, const char *name, float fallb
 }
 
 /* A limit of Clip: an attribute before opset 11, an optional constant since. */
-static bool read_limit(const struct graph *graph, const struct node *clip, uint32_t input, const char *name, float fallback, float *ret_limit)
+static bool read_limit(const struct graph *graph, const struct node *clip, uint32_t input, const char *name,
+                       float fallback, float *ret_limit)
 {
     if (clip->opset < 11) {
         *ret_limit = attribute_or(clip, name, fallback);
@@ -97,7 +100,8 @@ static bool match_plain(const struct node *node, enum finish_activation *ret_kin
     return true;
 }
 
-static bool match_one(const struct graph *graph, const struct node *node, uint32_t value, struct activation_match *match)
+static bool match_one(const struct graph *graph, const struct node *node, uint32_t value,
+                      struct activation_match *match)
 {
     if (match_plain(node, &match->kind)) return true;
     if (match_clip(graph, node, &match->alpha, &match->beta)) {
@@ -126,10 +130,13 @@ static bool match_one(const struct graph *graph, const struct node *node, uint32
 /* ---- written out: value times a function of it ---- */
 
 /* The node multiplies value with `gate`, which nobody else reads. */
-static bool is_gated(const struct graph *graph, const struct value_readers *readers, const struct node *product, uint32_t value, uint32_t gate)
+static bool is_gated(const struct graph *graph, const struct value_readers *readers, const struct node *product,
+                     uint32_t value, uint32_t gate)
 {
-    return product && node_is(product, "", "Mul") && product->opset >= 7 && product == value_only_reader(graph, readers, gate) &&
-           ((product->inputs[0] == value && product->inputs[1] == gate) || (product->inputs[0] == gate && product->inputs[1] == value));
+    return product && node_is(product, "", "Mul") && product->opset >= 7 &&
+           product == value_only_reader(graph, readers, gate) &&
+           ((product->inputs[0] == value && product->inputs[1] == gate) ||
+            (product->inputs[0] == gate && product->inputs[1] == value));
 }
 
 static bool is_number(const struct graph *graph, uint32_t value, float expected)
@@ -160,11 +167,12 @@ static bool match_gate(const struct node *gate, struct activation_match *match)
 }
 
 /* x * clip(x + shift, 0, high), divided by high before or after the product. */
-static bool match_hard_swish(const struct graph *graph, const struct value_readers *readers, const struct node *sum, uint32_t value,
-                             const struct node *product, struct activation_match *match)
+static bool match_hard_swish(const struct graph *graph, const struct value_readers *readers, const struct node *sum,
+                             uint32_t value, const struct node *product, struct activation_match *match)
 {
     float low, high, shift;
-    if (!node_is(sum, "", "Add") || sum->opset < 7 || !pattern_number(graph, node_other_input(sum, value), &shift)) return false;
+    if (!node_is(sum, "", "Add") || sum->opset < 7 || !pattern_number(graph, node_other_input(sum, value), &shift))
+        return false;
     const struct node *clip = value_only_reader(graph, readers, sum->outputs[0]);
     if (!clip || !match_clip(graph, clip, &low, &high) || low != 0 || !(high > 0 && high < INFINITY)) return false;
     match->kind = FINISH_HARD_SWISH;
@@ -173,7 +181,8 @@ static bool match_hard_swish(const struct graph *graph, const struct value_reade
     take(graph, sum, match);
     take(graph, clip, match);
     bool is_divided = !is_gated(graph, readers, product, value, clip->outputs[0]);
-    const struct node *quotient = value_only_reader(graph, readers, is_divided ? clip->outputs[0] : product->outputs[0]);
+    const struct node *quotient =
+        value_only_reader(graph, readers, is_divided ? clip->outputs[0] : product->outputs[0]);
     if (!divides_by(graph, quotient, is_divided ? clip->outputs[0] : product->outputs[0], high)) return false;
     if (is_divided && !is_gated(graph, readers, product, value, quotient->outputs[0])) return false;
     take(graph, is_divided ? quotient : product, match);
@@ -181,7 +190,8 @@ static bool match_hard_swish(const struct graph *graph, const struct value_reade
     return true;
 }
 
-static bool match_written_out(const struct graph *graph, const struct value_readers *readers, uint32_t value, struct activation_match *match)
+static bool match_written_out(const struct graph *graph, const struct value_readers *readers, uint32_t value,
+                              struct activation_match *match)
 {
     const struct node *a = live_node(graph, readers->first[value]), *b = live_node(graph, readers->last[value]);
     if (!a || !b || a == b) return false;
@@ -194,7 +204,8 @@ static bool match_written_out(const struct graph *graph, const struct value_read
     return true;
 }
 
-bool activation_match(const struct graph *graph, const struct value_readers *readers, uint32_t value, struct activation_match *ret_match)
+bool activation_match(const struct graph *graph, const struct value_readers *readers, uint32_t value,
+                      struct activation_match *ret_match)
 {
     struct activation_match match = {0};
     const struct node *only = value_only_reader(graph, readers, value);

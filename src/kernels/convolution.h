@@ -16,11 +16,11 @@
 enum { DEPTHWISE_BAND_FLOATS = 6144 };
 
 struct depthwise_lines {
-    int64_t n_lines, length;  /* of a row; length in floats, a multiple of 8, with room to read whole eights */
-    int64_t row_floats;       /* n_lines * length */
-    int64_t extent;           /* rows that one output row spans */
-    int64_t n_rows;           /* that fit the scratch, at least extent */
-    int64_t table_floats;     /* an offset (int64_t) for each tap and two for each line, in floats */
+    int64_t n_lines, length; /* of a row; length in floats, a multiple of 8, with room to read whole eights */
+    int64_t row_floats;      /* n_lines * length */
+    int64_t extent;          /* rows that one output row spans */
+    int64_t n_rows;          /* that fit the scratch, at least extent */
+    int64_t table_floats;    /* an offset (int64_t) for each tap and two for each line, in floats */
     size_t scratch_floats;
     bool is_by_tap;
 };

@@ -8,16 +8,18 @@ static bool is_supported(void)
 {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq");
 }
 
 const struct kernel_table_def kernel_table_x86_avx512 = {
     .is_supported = is_supported,
-    .kernels = {
-        .name = "x86_avx512",
-        .gemm_f32 = x86_avx512_gemm_f32,
-        .patches_f32 = x86_avx512_patches_f32,
-        .finish_f32 = x86_avx512_finish_f32,
-    },
+    .kernels =
+        {
+            .name = "x86_avx512",
+            .gemm_f32 = x86_avx512_gemm_f32,
+            .patches_f32 = x86_avx512_patches_f32,
+            .finish_f32 = x86_avx512_finish_f32,
+        },
 };
 #endif

@@ -29,8 +29,8 @@ struct tail {
     bool is_transposed;
     int rank;
     int64_t n_groups, n_outputs;
-    double *scales, *shifts;             /* for each output */
-    bool is_folded;                      /* not all scales are 1 and shifts the bias */
+    double *scales, *shifts; /* for each output */
+    bool is_folded;          /* not all scales are 1 and shifts the bias */
     struct activation_match activation;
     double scale, shift;                 /* behind the activation */
     uint32_t before, after, output;      /* values */
@@ -47,7 +47,8 @@ struct fusing {
 /* ---- constants ---- */
 
 /* One number, or one for each channel of a [N,C,…] value of that rank: item c is data[c * stride]. */
-static bool match_channels(const struct graph *graph, uint32_t value, int rank, int64_t n_channels, struct tensor *ret_items, int64_t *ret_stride)
+static bool match_channels(const struct graph *graph, uint32_t value, int rank, int64_t n_channels,
+                           struct tensor *ret_items, int64_t *ret_stride)
 {
     const struct tensor *constant = pattern_constant(graph, value);
     if (!constant || constant->dtype != DTYPE_F32 || constant->rank > rank) return false;
@@ -87,7 +88,8 @@ static bool is_plain_norm(const struct graph *graph, const struct node *node, co
         const struct tensor *row = pattern_constant(graph, node->inputs[i]);
         if (!row || !numbers_is_float(row->dtype) || row->rank != 1 || row->dims[0] != tail->n_outputs) return false;
     }
-    if (node->opset < 7) return attributes_int(&node->attributes, "is_test", 0) && attributes_int(&node->attributes, "spatial", 1);
+    if (node->opset < 7)
+        return attributes_int(&node->attributes, "is_test", 0) && attributes_int(&node->attributes, "spatial", 1);
     if (node->opset < 9) return attributes_int(&node->attributes, "spatial", 1);
     return !attributes_int(&node->attributes, "training_mode", 0);
 }
@@ -121,11 +123,20 @@ static bool as_affine(enum arithmetic op, bool is_second, double number, double 
 {
     *ret_scale = 1, *ret_shift = 0;
     switch (op) {
-    case ADD: *ret_shift = number; return true;
-    case SUB: *ret_scale = is_second ? -1 : 1, *ret_shift = is_second ? number : -number; return true;
-    case MUL: *ret_scale = number; return true;
-    case DIV: *ret_scale = 1 / number; return !is_second && number != 0;
-    case NO_ARITHMETIC: break;
+    case ADD:
+        *ret_shift = number;
+        return true;
+    case SUB:
+        *ret_scale = is_second ? -1 : 1, *ret_shift = is_second ? number : -number;
+        return true;
+    case MUL:
+        *ret_scale = number;
+        return true;
+    case DIV:
+        *ret_scale = 1 / number;
+        return !is_second && number != 0;
+    case NO_ARITHMETIC:
+        break;
     }
     return false;
 }
@@ -137,7 +148,9 @@ static bool fold_arithmetic(const struct graph *graph, const struct node *node, 
     int64_t stride;
     double scale, shift;
     bool is_second = op != NO_ARITHMETIC && node->inputs[1] == value;
-    if (op == NO_ARITHMETIC || !match_channels(graph, node_other_input(node, value), tail->rank, tail->n_outputs, &items, &stride)) return false;
+    if (op == NO_ARITHMETIC ||
+        !match_channels(graph, node_other_input(node, value), tail->rank, tail->n_outputs, &items, &stride))
+        return false;
     for (int64_t o = 0; o < tail->n_outputs; o++)
         if (!as_affine(op, is_second, item(&items, o * stride), &scale, &shift)) return false;
     for (int64_t o = 0; o < tail->n_outputs; o++)
@@ -170,7 +183,9 @@ static void take(struct tail *tail, const struct graph *graph, const struct node
 static bool take_linear(const struct fusing *fusing, struct tail *tail)
 {
     const struct node *node = value_only_reader(fusing->graph, &fusing->readers, tail->output);
-    if (!node || (!fold_norm(fusing->graph, node, tail->output, tail) && !fold_arithmetic(fusing->graph, node, tail->output, tail))) return false;
+    if (!node || (!fold_norm(fusing->graph, node, tail->output, tail) &&
+                  !fold_arithmetic(fusing->graph, node, tail->output, tail)))
+        return false;
     tail->is_folded = true;
     take(tail, fusing->graph, node);
     return true;
@@ -210,11 +225,13 @@ static void take_activation(const struct fusing *fusing, struct tail *tail)
 
 static void walk_down(const struct fusing *fusing, struct tail *tail)
 {
-    while (tail->n_nodes < MOST_NODES / 2 && take_linear(fusing, tail)) {}
+    while (tail->n_nodes < MOST_NODES / 2 && take_linear(fusing, tail)) {
+    }
     take_residual(fusing, tail, &tail->before);
     take_activation(fusing, tail);
     bool is_finished = tail->activation.kind != FINISH_NONE || tail->before != VALUE_NONE;
-    while (is_finished && tail->n_nodes < MOST_NODES - 1 && take_scaling(fusing, tail)) {}
+    while (is_finished && tail->n_nodes < MOST_NODES - 1 && take_scaling(fusing, tail)) {
+    }
     take_residual(fusing, tail, &tail->after);
 }
 
@@ -257,7 +274,8 @@ static hob_status rewrite(struct fusing *fusing, uint32_t index, struct tail *ta
     struct graph *graph = fusing->graph;
     const struct node *conv = &graph->nodes[index];
     struct builder builder;
-    uint32_t inputs[5] = {conv->inputs[0], conv->inputs[1], conv->n_inputs > 2 ? conv->inputs[2] : VALUE_NONE, tail->before, tail->after};
+    uint32_t inputs[5] = {conv->inputs[0], conv->inputs[1], conv->n_inputs > 2 ? conv->inputs[2] : VALUE_NONE,
+                          tail->before, tail->after};
     if (tail->is_folded) {
         TRY(add_weights(fusing, tail, &inputs[1]));
         TRY(add_bias(fusing, tail, &inputs[2]));
@@ -268,15 +286,16 @@ static hob_status rewrite(struct fusing *fusing, uint32_t index, struct tail *ta
     memcpy(attributes, conv->attributes.items, n_attributes * sizeof *attributes);
     const float params[] = {tail->activation.alpha, tail->activation.beta};
     attributes[n_attributes++] = attribute_string("activation", activation_name(tail->activation.kind));
-    attributes[n_attributes++] = (struct attribute){.name = "activation_params", .kind = ATTRIBUTE_FLOATS, .n_items = 2, .numbers = params};
+    attributes[n_attributes++] =
+        (struct attribute){.name = "activation_params", .kind = ATTRIBUTE_FLOATS, .n_items = 2, .numbers = params};
     attributes[n_attributes++] = attribute_float("scale", (float)tail->scale);
     attributes[n_attributes++] = attribute_float("shift", (float)tail->shift);
     const char *name = conv->name;
     graph_remove_node(graph, index);
     for (uint32_t i = 0; i < tail->n_nodes; i++) graph_remove_node(graph, tail->nodes[i]);
     builder_init(&builder, graph);
-    builder_op_into(&builder, name, tail->is_transposed ? "hob.ConvTranspose" : "hob.Conv", inputs, tail->is_transposed ? 3 : 5, attributes,
-                    n_attributes, &tail->output, 1);
+    builder_op_into(&builder, name, tail->is_transposed ? "hob.ConvTranspose" : "hob.Conv", inputs,
+                    tail->is_transposed ? 3 : 5, attributes, n_attributes, &tail->output, 1);
     fusing->context->n_changes++;
     return builder_finish(&builder, fusing->context->error);
 }
@@ -284,20 +303,24 @@ static hob_status rewrite(struct fusing *fusing, uint32_t index, struct tail *ta
 /* An f32 convolution whose weights, and bias if any, are constants that fit each other; bad ones say so when they run. */
 static bool describe(const struct graph *graph, const struct node *node, struct tail *tail)
 {
-    *tail = (struct tail){.scale = 1, .before = VALUE_NONE, .after = VALUE_NONE, .is_transposed = node_is(node, "", "ConvTranspose")};
-    if ((!tail->is_transposed && !node_is(node, "", "Conv")) || node->attributes.n_items > MOST_ATTRIBUTES) return false;
+    *tail = (struct tail){
+        .scale = 1, .before = VALUE_NONE, .after = VALUE_NONE, .is_transposed = node_is(node, "", "ConvTranspose")};
+    if ((!tail->is_transposed && !node_is(node, "", "Conv")) || node->attributes.n_items > MOST_ATTRIBUTES)
+        return false;
     uint32_t bias = node->n_inputs > 2 ? node->inputs[2] : VALUE_NONE;
     tail->weights = pattern_constant(graph, node->inputs[1]);
     tail->bias = pattern_constant(graph, bias);
     tail->n_groups = attributes_int(&node->attributes, "group", 1);
     tail->output = node->outputs[0];
-    if (!tail->weights || tail->weights->dtype != DTYPE_F32 || tail->weights->rank < 3 || !tensor_n_items(tail->weights) || (bias != VALUE_NONE && !tail->bias))
+    if (!tail->weights || tail->weights->dtype != DTYPE_F32 || tail->weights->rank < 3 ||
+        !tensor_n_items(tail->weights) || (bias != VALUE_NONE && !tail->bias))
         return false;
     if (tail->n_groups < 1 || tail->weights->dims[0] % tail->n_groups) return false;
     tail->rank = tail->weights->rank;
     tail->n_outputs = tail->weights->dims[0];
     if (tail->is_transposed && !int64_mul(tail->weights->dims[1], tail->n_groups, &tail->n_outputs)) return false;
-    return !tail->bias || (tail->bias->dtype == DTYPE_F32 && tail->bias->rank == 1 && tail->bias->dims[0] == tail->n_outputs);
+    return !tail->bias ||
+           (tail->bias->dtype == DTYPE_F32 && tail->bias->rank == 1 && tail->bias->dims[0] == tail->n_outputs);
 }
 
 static hob_status fuse(struct fusing *fusing, uint32_t index)
@@ -308,7 +331,8 @@ static hob_status fuse(struct fusing *fusing, uint32_t index)
     size_t n = (size_t)tail.n_outputs;
     tail.scales = ARENA_NEW(scratch, double, n);
     tail.shifts = ARENA_NEW(scratch, double, n);
-    if (!tail.scales || !tail.shifts) FAIL(fusing->context->error, HOB_NO_MEMORY, "fusing a convolution: out of memory");
+    if (!tail.scales || !tail.shifts)
+        FAIL(fusing->context->error, HOB_NO_MEMORY, "fusing a convolution: out of memory");
     for (size_t o = 0; o < n; o++) {
         tail.scales[o] = 1;
         tail.shifts[o] = tail.bias ? item(tail.bias, (int64_t)o * tail.bias->strides[0]) : 0;
@@ -322,7 +346,8 @@ static void find_shapes(struct fusing *fusing)
 {
     const struct tensor *shapes;
     if (fusing->graph->parent) return;
-    if (sample_shapes(fusing->graph, fusing->context->options->kernels, fusing->context->scratch, &shapes, NULL) == HOB_OK)
+    if (sample_shapes(fusing->graph, fusing->context->options->kernels, fusing->context->scratch, &shapes, NULL) ==
+        HOB_OK)
         fusing->shapes = shapes;
 }
 
@@ -331,7 +356,8 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     struct fusing fusing = {.graph = graph, .context = context};
     uint32_t n_nodes = graph->n_nodes; /* new nodes stand behind */
     bool has_conv = false;
-    for (uint32_t i = 0; i < n_nodes; i++) has_conv |= node_is(&graph->nodes[i], "", "Conv") || node_is(&graph->nodes[i], "", "ConvTranspose");
+    for (uint32_t i = 0; i < n_nodes; i++)
+        has_conv |= node_is(&graph->nodes[i], "", "Conv") || node_is(&graph->nodes[i], "", "ConvTranspose");
     if (has_conv) {
         TRY(value_readers_init(&fusing.readers, graph, context->scratch, context->error));
         find_shapes(&fusing);
@@ -341,7 +367,8 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     return HOB_OK;
 }
 
-const struct pass_def pass_fuse_conv = {
-    .name = "fuse_conv", .summary = "folds norms, arithmetic, residuals and activations into convolutions",
-    .makes = "hob.Conv hob.ConvTranspose",
-    .apply = apply};
+const struct pass_def pass_fuse_conv = {.name = "fuse_conv",
+                                        .summary =
+                                            "folds norms, arithmetic, residuals and activations into convolutions",
+                                        .makes = "hob.Conv hob.ConvTranspose",
+                                        .apply = apply};

@@ -28,7 +28,8 @@ void generic_patches_f32(const struct patches_f32_args *args)
     int64_t n_taps = 1, at[PATCHES_MAX_RANK], tap[PATCHES_MAX_RANK];
     for (int axis = 0; axis < args->rank; axis++) n_taps *= args->taps[axis];
     for (int64_t j = 0; j < panel_count(args->n_pixels) * PANEL_COLUMNS; j++) {
-        float *column = args->panels + j / PANEL_COLUMNS * args->n_channels * n_taps * PANEL_COLUMNS + j % PANEL_COLUMNS;
+        float *column =
+            args->panels + j / PANEL_COLUMNS * args->n_channels * n_taps * PANEL_COLUMNS + j % PANEL_COLUMNS;
         unravel(args->pixel_begin + j, args->rank, args->outputs, at);
         for (int64_t t = 0; t < n_taps; t++) {
             unravel(t, args->rank, args->taps, tap);
@@ -49,7 +50,8 @@ void generic_depthwise_f32(const struct depthwise_f32_args *args)
                     int64_t iy = row * args->strides[0] + ky * args->dilations[0] + args->origins[0];
                     int64_t ix = column * args->strides[1] + kx * args->dilations[1] + args->origins[1];
                     bool is_inside = iy >= 0 && iy < args->height && ix >= 0 && ix < args->width;
-                    sum = fmaf(args->weights[ky * args->taps[1] + kx], is_inside ? args->x[iy * args->width + ix] : 0, sum);
+                    sum = fmaf(args->weights[ky * args->taps[1] + kx], is_inside ? args->x[iy * args->width + ix] : 0,
+                               sum);
                 }
             args->y[row * args->out_width + column] = sum;
         }
@@ -66,16 +68,27 @@ static float activate_item(const struct finish_f32_args *args, float x)
 {
     float alpha = args->alpha, beta = args->beta;
     switch (args->activation) {
-    case FINISH_NONE: return x;
-    case FINISH_RELU: return x < 0 ? 0 : x;
-    case FINISH_LEAKY_RELU: return x < 0 ? alpha * x : x;
-    case FINISH_CLIP: x = x < alpha ? alpha : x; return x > beta ? beta : x;
-    case FINISH_SIGMOID: return sigmoid_item(x);
-    case FINISH_HARD_SIGMOID: return hard_sigmoid_item(x, alpha, beta);
-    case FINISH_HARD_SWISH: return x * hard_sigmoid_item(x, alpha, beta);
-    case FINISH_SILU: return silu_item(x);
-    case FINISH_TANH: return tanh_item(x);
-    case FINISH_GELU: return gelu_item(x);
+    case FINISH_NONE:
+        return x;
+    case FINISH_RELU:
+        return x < 0 ? 0 : x;
+    case FINISH_LEAKY_RELU:
+        return x < 0 ? alpha * x : x;
+    case FINISH_CLIP:
+        x = x < alpha ? alpha : x;
+        return x > beta ? beta : x;
+    case FINISH_SIGMOID:
+        return sigmoid_item(x);
+    case FINISH_HARD_SIGMOID:
+        return hard_sigmoid_item(x, alpha, beta);
+    case FINISH_HARD_SWISH:
+        return x * hard_sigmoid_item(x, alpha, beta);
+    case FINISH_SILU:
+        return silu_item(x);
+    case FINISH_TANH:
+        return tanh_item(x);
+    case FINISH_GELU:
+        return gelu_item(x);
     }
     return x;
 }

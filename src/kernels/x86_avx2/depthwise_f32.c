@@ -32,7 +32,8 @@ static struct inside find_inside(int64_t width, int64_t first, int64_t step, int
     return (struct inside){begin, first < width ? clamp((width - first + step - 1) / step, begin, n) : begin};
 }
 
-ALWAYS_INLINE int64_t first_of_line(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, int64_t line)
+ALWAYS_INLINE int64_t first_of_line(const struct depthwise_f32_args *args, const struct depthwise_lines *lines,
+                                    int64_t line)
 {
     return args->origins[1] + line * (lines->is_by_tap ? args->dilations[1] : 1);
 }
@@ -52,7 +53,8 @@ ALWAYS_INLINE void copy_run(const float *from, int64_t n, float *to)
 }
 
 /* line[j] = row[first + j * step], 0 outside of the row. */
-static void copy_line(const float *row, int64_t first, int64_t step, const struct inside *inside, int64_t n, float *line)
+static void copy_line(const float *row, int64_t first, int64_t step, const struct inside *inside, int64_t n,
+                      float *line)
 {
     int64_t j = inside->begin, end = inside->end;
     fill_zeros(line, 0, j);
@@ -67,20 +69,21 @@ static void copy_line(const float *row, int64_t first, int64_t step, const struc
     for (; j < end; j++) line[j] = row[first + j * step];
 }
 
-static void copy_row(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, const struct inside *inside, int64_t row,
-                     float *target)
+static void copy_row(const struct depthwise_f32_args *args, const struct depthwise_lines *lines,
+                     const struct inside *inside, int64_t row, float *target)
 {
     if (row < 0 || row >= args->height) {
         memset(target, 0, (size_t)lines->row_floats * sizeof *target);
         return;
     }
     for (int64_t l = 0; l < lines->n_lines; l++)
-        copy_line(args->x + row * args->width, first_of_line(args, lines, l), args->strides[1], &inside[l], lines->length,
-                  target + l * lines->length);
+        copy_line(args->x + row * args->width, first_of_line(args, lines, l), args->strides[1], &inside[l],
+                  lines->length, target + l * lines->length);
 }
 
 /* Where each tap's items begin, relative to the first row of an output row. */
-static void fill_offsets(const struct depthwise_f32_args *args, const struct depthwise_lines *lines, int64_t *ret_offsets)
+static void fill_offsets(const struct depthwise_f32_args *args, const struct depthwise_lines *lines,
+                         int64_t *ret_offsets)
 {
     int64_t stride = args->strides[1], n = args->taps[1];
     for (int64_t kx = 0; kx < n; kx++) {
@@ -88,7 +91,8 @@ static void fill_offsets(const struct depthwise_f32_args *args, const struct dep
         if (lines->is_by_tap) ret_offsets[kx] = kx * lines->length;
         else ret_offsets[kx] = stride == 1 ? at : at % stride * lines->length + at / stride;
     }
-    for (int64_t i = n; i < args->taps[0] * n; i++) ret_offsets[i] = ret_offsets[i - n] + args->dilations[0] * lines->row_floats;
+    for (int64_t i = n; i < args->taps[0] * n; i++)
+        ret_offsets[i] = ret_offsets[i - n] + args->dilations[0] * lines->row_floats;
 }
 
 /* n_taps and n_vectors are constants wherever this is inlined; n_taps 0 means: as args say. */
@@ -120,10 +124,17 @@ ALWAYS_INLINE void sum_row(const struct depthwise_f32_args *args, const int64_t 
     int64_t n = args->out_width, i = 0;
     for (; n - i > 3 * LANES; i += 4 * LANES) sum_taps(args, offsets, n_taps, 4, lines + i, n - i, y + i);
     switch ((n - i + LANES - 1) / LANES) {
-    case 3: sum_taps(args, offsets, n_taps, 3, lines + i, n - i, y + i); break;
-    case 2: sum_taps(args, offsets, n_taps, 2, lines + i, n - i, y + i); break;
-    case 1: sum_taps(args, offsets, n_taps, 1, lines + i, n - i, y + i); break;
-    default: break;
+    case 3:
+        sum_taps(args, offsets, n_taps, 3, lines + i, n - i, y + i);
+        break;
+    case 2:
+        sum_taps(args, offsets, n_taps, 2, lines + i, n - i, y + i);
+        break;
+    case 1:
+        sum_taps(args, offsets, n_taps, 1, lines + i, n - i, y + i);
+        break;
+    default:
+        break;
     }
 }
 

@@ -12,17 +12,26 @@ ALWAYS_INLINE __m256 hard_sigmoid8(__m256 x, float alpha, float beta)
 ALWAYS_INLINE __m256 activate8(__m256 x, const enum finish_activation activation, float alpha, float beta)
 {
     switch (activation) {
-    case FINISH_NONE: return x;
-    case FINISH_RELU: return _mm256_max_ps(_mm256_setzero_ps(), x);
+    case FINISH_NONE:
+        return x;
+    case FINISH_RELU:
+        return _mm256_max_ps(_mm256_setzero_ps(), x);
     case FINISH_LEAKY_RELU:
         return _mm256_blendv_ps(x, _mm256_mul_ps(all(alpha), x), _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
-    case FINISH_CLIP: return _mm256_min_ps(all(beta), _mm256_max_ps(all(alpha), x));
-    case FINISH_SIGMOID: return sigmoid8(x);
-    case FINISH_HARD_SIGMOID: return hard_sigmoid8(x, alpha, beta);
-    case FINISH_HARD_SWISH: return _mm256_mul_ps(x, hard_sigmoid8(x, alpha, beta));
-    case FINISH_SILU: return silu8(x);
-    case FINISH_TANH: return tanh8(x);
-    case FINISH_GELU: return gelu8(x);
+    case FINISH_CLIP:
+        return _mm256_min_ps(all(beta), _mm256_max_ps(all(alpha), x));
+    case FINISH_SIGMOID:
+        return sigmoid8(x);
+    case FINISH_HARD_SIGMOID:
+        return hard_sigmoid8(x, alpha, beta);
+    case FINISH_HARD_SWISH:
+        return _mm256_mul_ps(x, hard_sigmoid8(x, alpha, beta));
+    case FINISH_SILU:
+        return silu8(x);
+    case FINISH_TANH:
+        return tanh8(x);
+    case FINISH_GELU:
+        return gelu8(x);
     }
     return x;
 }
@@ -33,8 +42,8 @@ ALWAYS_INLINE __m256 load_n(const float *x, int64_t n)
     return n >= LANES ? _mm256_loadu_ps(x) : load_first(x, n);
 }
 
-ALWAYS_INLINE void finish_eight(const struct finish_f32_args *args, const enum finish_activation activation, __m256 bias, float *y,
-                                const float *before, const float *after, int64_t n)
+ALWAYS_INLINE void finish_eight(const struct finish_f32_args *args, const enum finish_activation activation,
+                                __m256 bias, float *y, const float *before, const float *after, int64_t n)
 {
     __m256 x = load_n(y, n);
     if (args->bias) x = _mm256_add_ps(x, bias);
@@ -59,23 +68,44 @@ ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum f
         for (; i + LANES <= args->n_columns; i += LANES)
             finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL, LANES);
         if (i < args->n_columns)
-            finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL, args->n_columns - i);
+            finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL,
+                         args->n_columns - i);
     }
 }
 
 void x86_avx2_finish_f32(const struct finish_f32_args *args)
 {
     switch (args->activation) {
-    case FINISH_NONE: finish_rows(args, FINISH_NONE); break;
-    case FINISH_RELU: finish_rows(args, FINISH_RELU); break;
-    case FINISH_LEAKY_RELU: finish_rows(args, FINISH_LEAKY_RELU); break;
-    case FINISH_CLIP: finish_rows(args, FINISH_CLIP); break;
-    case FINISH_SIGMOID: finish_rows(args, FINISH_SIGMOID); break;
-    case FINISH_HARD_SIGMOID: finish_rows(args, FINISH_HARD_SIGMOID); break;
-    case FINISH_HARD_SWISH: finish_rows(args, FINISH_HARD_SWISH); break;
-    case FINISH_SILU: finish_rows(args, FINISH_SILU); break;
-    case FINISH_TANH: finish_rows(args, FINISH_TANH); break;
-    case FINISH_GELU: finish_rows(args, FINISH_GELU); break;
+    case FINISH_NONE:
+        finish_rows(args, FINISH_NONE);
+        break;
+    case FINISH_RELU:
+        finish_rows(args, FINISH_RELU);
+        break;
+    case FINISH_LEAKY_RELU:
+        finish_rows(args, FINISH_LEAKY_RELU);
+        break;
+    case FINISH_CLIP:
+        finish_rows(args, FINISH_CLIP);
+        break;
+    case FINISH_SIGMOID:
+        finish_rows(args, FINISH_SIGMOID);
+        break;
+    case FINISH_HARD_SIGMOID:
+        finish_rows(args, FINISH_HARD_SIGMOID);
+        break;
+    case FINISH_HARD_SWISH:
+        finish_rows(args, FINISH_HARD_SWISH);
+        break;
+    case FINISH_SILU:
+        finish_rows(args, FINISH_SILU);
+        break;
+    case FINISH_TANH:
+        finish_rows(args, FINISH_TANH);
+        break;
+    case FINISH_GELU:
+        finish_rows(args, FINISH_GELU);
+        break;
     }
 }
 #endif

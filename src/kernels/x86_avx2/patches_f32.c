@@ -27,11 +27,12 @@ static bool fits(const struct patches_f32_args *args)
     int64_t n_items = 1;
     for (int axis = 0; axis < args->rank; axis++) {
         int64_t last, far;
-        if (!int64_mul(n_items, args->inputs[axis], &n_items) || !int64_mul(args->outputs[axis], args->strides[axis], &last) ||
+        if (!int64_mul(n_items, args->inputs[axis], &n_items) ||
+            !int64_mul(args->outputs[axis], args->strides[axis], &last) ||
             !int64_mul(args->taps[axis], args->dilations[axis], &far))
             return false;
-        if (n_items > COORDINATE_LIMIT || last > COORDINATE_LIMIT || far > COORDINATE_LIMIT || args->origins[axis] < -COORDINATE_LIMIT ||
-            args->origins[axis] > COORDINATE_LIMIT)
+        if (n_items > COORDINATE_LIMIT || last > COORDINATE_LIMIT || far > COORDINATE_LIMIT ||
+            args->origins[axis] < -COORDINATE_LIMIT || args->origins[axis] > COORDINATE_LIMIT)
             return false;
     }
     return true;
@@ -44,11 +45,13 @@ static void locate(const struct patches_f32_args *args, int64_t n_pixels, int64_
         for (int axis = 0; axis < args->rank; axis++)
             ret_pixels->at[axis][j] =
                 j < n_pixels ? (int32_t)(output[axis] * args->strides[axis] + args->origins[axis]) : OUTSIDE;
-        for (int axis = args->rank - 1; axis >= 0 && ++output[axis] == args->outputs[axis] && axis > 0; axis--) output[axis] = 0;
+        for (int axis = args->rank - 1; axis >= 0 && ++output[axis] == args->outputs[axis] && axis > 0; axis--)
+            output[axis] = 0;
     }
 }
 
-static struct half find_half(const struct patches_f32_args *args, const struct pixels *pixels, const int64_t *tap, int first)
+static struct half find_half(const struct patches_f32_args *args, const struct pixels *pixels, const int64_t *tap,
+                             int first)
 {
     struct half half = {.indices = _mm256_setzero_si256(), .mask = _mm256_set1_epi32(-1)};
     for (int axis = 0; axis < args->rank; axis++) {
@@ -73,16 +76,21 @@ static struct half find_half(const struct patches_f32_args *args, const struct p
 ALWAYS_INLINE __m256 read_half(const struct half *half, const float *channel)
 {
     switch (half->kind) {
-    case READ_RUN: return _mm256_loadu_ps(channel + half->base);
+    case READ_RUN:
+        return _mm256_loadu_ps(channel + half->base);
     case READ_MASKED:
-        return _mm256_maskload_ps((const float *)((uintptr_t)channel + (uintptr_t)half->base * sizeof(float)), half->mask);
-    case READ_SCATTERED: break;
+        return _mm256_maskload_ps((const float *)((uintptr_t)channel + (uintptr_t)half->base * sizeof(float)),
+                                  half->mask);
+    case READ_SCATTERED:
+        break;
     }
-    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), channel, half->indices, _mm256_castsi256_ps(half->mask), sizeof(float));
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), channel, half->indices, _mm256_castsi256_ps(half->mask),
+                                    sizeof(float));
 }
 
 /* One tap of every channel for n_panels panels. */
-static void read_tap(const struct patches_f32_args *args, const struct half (*halves)[2], int64_t n_panels, int64_t n_taps, float *panels)
+static void read_tap(const struct patches_f32_args *args, const struct half (*halves)[2], int64_t n_panels,
+                     int64_t n_taps, float *panels)
 {
     int64_t panel_floats = args->n_channels * n_taps * PANEL_COLUMNS;
     for (int64_t c = 0; c < args->n_channels; c++) {
@@ -95,7 +103,8 @@ static void read_tap(const struct patches_f32_args *args, const struct half (*ha
     }
 }
 
-static void read_panels(const struct patches_f32_args *args, const struct pixels *pixels, int64_t n_panels, int64_t n_taps, float *panels)
+static void read_panels(const struct patches_f32_args *args, const struct pixels *pixels, int64_t n_panels,
+                        int64_t n_taps, float *panels)
 {
     int64_t tap[PATCHES_MAX_RANK] = {0};
     struct half halves[TOGETHER][2];
@@ -113,7 +122,8 @@ static void read_panels(const struct patches_f32_args *args, const struct pixels
 
 static bool is_copy(const struct patches_f32_args *args)
 {
-    return args->rank == 1 && args->taps[0] == 1 && args->strides[0] == 1 && !args->origins[0] && args->inputs[0] == args->outputs[0];
+    return args->rank == 1 && args->taps[0] == 1 && args->strides[0] == 1 && !args->origins[0] &&
+           args->inputs[0] == args->outputs[0];
 }
 
 /* Eight pixels of a panel, of which the last may not be there. */

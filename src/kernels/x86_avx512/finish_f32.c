@@ -22,20 +22,27 @@ ALWAYS_INLINE __m512 sigmoid16(__m512 x)
 ALWAYS_INLINE __m512 activate16(__m512 x, const enum finish_activation activation, float alpha, float beta)
 {
     switch (activation) {
-    case FINISH_RELU: return _mm512_max_ps(_mm512_setzero_ps(), x);
+    case FINISH_RELU:
+        return _mm512_max_ps(_mm512_setzero_ps(), x);
     case FINISH_LEAKY_RELU:
         return _mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), all(alpha), x);
-    case FINISH_CLIP: return _mm512_min_ps(all(beta), _mm512_max_ps(all(alpha), x));
-    case FINISH_SIGMOID: return sigmoid16(x);
-    case FINISH_HARD_SIGMOID: return hard_sigmoid16(x, alpha, beta);
-    case FINISH_HARD_SWISH: return _mm512_mul_ps(x, hard_sigmoid16(x, alpha, beta));
-    case FINISH_SILU: return _mm512_mul_ps(_mm512_max_ps(all(-FLT_MAX), x), sigmoid16(x));
-    default: return x;
+    case FINISH_CLIP:
+        return _mm512_min_ps(all(beta), _mm512_max_ps(all(alpha), x));
+    case FINISH_SIGMOID:
+        return sigmoid16(x);
+    case FINISH_HARD_SIGMOID:
+        return hard_sigmoid16(x, alpha, beta);
+    case FINISH_HARD_SWISH:
+        return _mm512_mul_ps(x, hard_sigmoid16(x, alpha, beta));
+    case FINISH_SILU:
+        return _mm512_mul_ps(_mm512_max_ps(all(-FLT_MAX), x), sigmoid16(x));
+    default:
+        return x;
     }
 }
 
-ALWAYS_INLINE void finish_sixteen(const struct finish_f32_args *args, const enum finish_activation activation, __m512 bias, float *y,
-                                  const float *before, const float *after, __mmask16 lanes)
+ALWAYS_INLINE void finish_sixteen(const struct finish_f32_args *args, const enum finish_activation activation,
+                                  __m512 bias, float *y, const float *before, const float *after, __mmask16 lanes)
 {
     __m512 x = _mm512_maskz_loadu_ps(lanes, y);
     if (args->bias) x = _mm512_add_ps(x, bias);
@@ -69,8 +76,8 @@ ALWAYS_INLINE void sigmoid_quad(const __m512 *x, __m512 *ret_y)
 }
 
 /* finish_sixteen of a SIGMOID or SILU for four vectors. */
-ALWAYS_INLINE void finish_quad(const struct finish_f32_args *args, const enum finish_activation activation, __m512 bias, float *y,
-                               const float *before, const float *after)
+ALWAYS_INLINE void finish_quad(const struct finish_f32_args *args, const enum finish_activation activation, __m512 bias,
+                               float *y, const float *before, const float *after)
 {
     __m512 x[QUAD], z[QUAD];
     EACH x[v] = _mm512_loadu_ps(y + v * LANES);
@@ -106,16 +113,34 @@ ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum f
 void x86_avx512_finish_f32(const struct finish_f32_args *args)
 {
     switch (args->activation) {
-    case FINISH_NONE: finish_rows(args, FINISH_NONE); break;
-    case FINISH_RELU: finish_rows(args, FINISH_RELU); break;
-    case FINISH_LEAKY_RELU: finish_rows(args, FINISH_LEAKY_RELU); break;
-    case FINISH_CLIP: finish_rows(args, FINISH_CLIP); break;
-    case FINISH_SIGMOID: finish_rows(args, FINISH_SIGMOID); break;
-    case FINISH_HARD_SIGMOID: finish_rows(args, FINISH_HARD_SIGMOID); break;
-    case FINISH_HARD_SWISH: finish_rows(args, FINISH_HARD_SWISH); break;
-    case FINISH_SILU: finish_rows(args, FINISH_SILU); break;
+    case FINISH_NONE:
+        finish_rows(args, FINISH_NONE);
+        break;
+    case FINISH_RELU:
+        finish_rows(args, FINISH_RELU);
+        break;
+    case FINISH_LEAKY_RELU:
+        finish_rows(args, FINISH_LEAKY_RELU);
+        break;
+    case FINISH_CLIP:
+        finish_rows(args, FINISH_CLIP);
+        break;
+    case FINISH_SIGMOID:
+        finish_rows(args, FINISH_SIGMOID);
+        break;
+    case FINISH_HARD_SIGMOID:
+        finish_rows(args, FINISH_HARD_SIGMOID);
+        break;
+    case FINISH_HARD_SWISH:
+        finish_rows(args, FINISH_HARD_SWISH);
+        break;
+    case FINISH_SILU:
+        finish_rows(args, FINISH_SILU);
+        break;
     case FINISH_TANH:
-    case FINISH_GELU: x86_avx2_finish_f32(args); break; /* rare behind a convolution */
+    case FINISH_GELU:
+        x86_avx2_finish_f32(args);
+        break; /* rare behind a convolution */
     }
 }
 #endif

@@ -11,11 +11,11 @@ enum { TILE_ROWS = 12, DEPTH = 192, HEIGHT = 240, FEWEST_ROWS = 4 };
 struct tile {
     const float *a;
     int64_t a_stride;
-    const float *b;      /* a panel's steps, sixteen floats each */
-    int64_t b_group;     /* to the next panel */
+    const float *b;  /* a panel's steps, sixteen floats each */
+    int64_t b_group; /* to the next panel */
     float *c;
     int64_t c_stride;
-    const float *bias;   /* of column 0 of the tile; NULL: none */
+    const float *bias; /* of column 0 of the tile; NULL: none */
     int64_t n_columns, k;
     bool is_accumulating;
 };
@@ -34,7 +34,9 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
         for (int p = 0; p < n_panels; p++)
-            sums[r][p] = tile->is_accumulating ? _mm512_maskz_loadu_ps(lanes[p], tile->c + r * tile->c_stride + p * LANES) : _mm512_setzero_ps();
+            sums[r][p] = tile->is_accumulating
+                             ? _mm512_maskz_loadu_ps(lanes[p], tile->c + r * tile->c_stride + p * LANES)
+                             : _mm512_setzero_ps();
     const float *a = tile->a, *b = tile->b;
     const int64_t a_stride = tile->a_stride, b_group = tile->b_group;
 #pragma GCC unroll 2
@@ -63,13 +65,23 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
 }
 
 typedef void tile_function(const struct tile *tile);
-#define SHAPE(rows)                                                                                        \
-    static void multiply_##rows##x1(const struct tile *tile) { multiply(tile, rows, 1); }                  \
-    static void multiply_##rows##x2(const struct tile *tile) { multiply(tile, rows, 2); }
-SHAPE(1) SHAPE(2) SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10) SHAPE(11) SHAPE(12)
-#define SHAPES(n) {multiply_1x##n, multiply_2x##n, multiply_3x##n, multiply_4x##n, multiply_5x##n, multiply_6x##n, \
-                   multiply_7x##n, multiply_8x##n, multiply_9x##n, multiply_10x##n, multiply_11x##n, multiply_12x##n}
-static tile_function *const shapes[2][TILE_ROWS] = {SHAPES(1), SHAPES(2)};
+#define SHAPE(rows)                                          \
+    static void multiply_##rows##x1(const struct tile *tile) \
+    {                                                        \
+        multiply(tile, rows, 1);                             \
+    }                                                        \
+    static void multiply_##rows##x2(const struct tile *tile) \
+    {                                                        \
+        multiply(tile, rows, 2);                             \
+    }
+SHAPE(1)
+SHAPE(2) SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10) SHAPE(11) SHAPE(12)
+#define SHAPES(n)                                                                                             \
+    {                                                                                                         \
+        multiply_1x##n, multiply_2x##n, multiply_3x##n, multiply_4x##n, multiply_5x##n, multiply_6x##n,       \
+            multiply_7x##n, multiply_8x##n, multiply_9x##n, multiply_10x##n, multiply_11x##n, multiply_12x##n \
+    }
+    static tile_function *const shapes[2][TILE_ROWS] = {SHAPES(1), SHAPES(2)};
 
 /* Rows for the next tile: what is left is cut into equal parts rather than full tiles and a small rest. */
 ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
@@ -79,7 +91,8 @@ ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
 }
 
 /* Rows [row, end) of C and steps [step, step + n_steps) of k, for one panel or two from `panel` on. */
-static void multiply_rows(const struct gemm_f32_args *args, int64_t row, int64_t end, int64_t step, int64_t n_steps, int64_t panel, int64_t n_panels)
+static void multiply_rows(const struct gemm_f32_args *args, int64_t row, int64_t end, int64_t step, int64_t n_steps,
+                          int64_t panel, int64_t n_panels)
 {
     int64_t column = panel * PANEL_COLUMNS, n_rows;
     struct tile tile = {.a_stride = args->a_stride,

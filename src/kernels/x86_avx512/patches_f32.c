@@ -17,7 +17,7 @@ struct pixels {
 /* How sixteen pixels read one tap. */
 struct reading {
     __m512i indices;
-    int64_t base;        /* of a run: the index of lane 0, whether it is inside or not */
+    int64_t base; /* of a run: the index of lane 0, whether it is inside or not */
     __mmask16 inside;
     bool is_run;
 };
@@ -28,11 +28,12 @@ static bool fits(const struct patches_f32_args *args)
     int64_t n_items = 1;
     for (int axis = 0; axis < args->rank; axis++) {
         int64_t last, far;
-        if (!int64_mul(n_items, args->inputs[axis], &n_items) || !int64_mul(args->outputs[axis], args->strides[axis], &last) ||
+        if (!int64_mul(n_items, args->inputs[axis], &n_items) ||
+            !int64_mul(args->outputs[axis], args->strides[axis], &last) ||
             !int64_mul(args->taps[axis], args->dilations[axis], &far))
             return false;
-        if (n_items > COORDINATE_LIMIT || last > COORDINATE_LIMIT || far > COORDINATE_LIMIT || args->origins[axis] < -COORDINATE_LIMIT ||
-            args->origins[axis] > COORDINATE_LIMIT)
+        if (n_items > COORDINATE_LIMIT || last > COORDINATE_LIMIT || far > COORDINATE_LIMIT ||
+            args->origins[axis] < -COORDINATE_LIMIT || args->origins[axis] > COORDINATE_LIMIT)
             return false;
     }
     return true;
@@ -43,12 +44,15 @@ static void locate(const struct patches_f32_args *args, int64_t n_pixels, int64_
 {
     for (int64_t j = 0; j < PANEL_COLUMNS; j++) {
         for (int axis = 0; axis < args->rank; axis++)
-            ret_pixels->at[axis][j] = j < n_pixels ? (int32_t)(output[axis] * args->strides[axis] + args->origins[axis]) : OUTSIDE;
-        for (int axis = args->rank - 1; axis >= 0 && ++output[axis] == args->outputs[axis] && axis > 0; axis--) output[axis] = 0;
+            ret_pixels->at[axis][j] =
+                j < n_pixels ? (int32_t)(output[axis] * args->strides[axis] + args->origins[axis]) : OUTSIDE;
+        for (int axis = args->rank - 1; axis >= 0 && ++output[axis] == args->outputs[axis] && axis > 0; axis--)
+            output[axis] = 0;
     }
 }
 
-static void find(const struct patches_f32_args *args, const struct pixels *pixels, const int64_t *tap, struct reading *ret_reading)
+static void find(const struct patches_f32_args *args, const struct pixels *pixels, const int64_t *tap,
+                 struct reading *ret_reading)
 {
     __m512i indices = _mm512_setzero_si512();
     __mmask16 inside = 0xffff;
@@ -70,7 +74,8 @@ static void find(const struct patches_f32_args *args, const struct pixels *pixel
 /* A run may begin in front of the channel: the address is made of integers, only its inside lanes are read. */
 ALWAYS_INLINE __m512 read_run(const struct reading *reading, const float *channel)
 {
-    return _mm512_maskz_loadu_ps(reading->inside, (const float *)((uintptr_t)channel + (uintptr_t)reading->base * sizeof(float)));
+    return _mm512_maskz_loadu_ps(reading->inside,
+                                 (const float *)((uintptr_t)channel + (uintptr_t)reading->base * sizeof(float)));
 }
 
 ALWAYS_INLINE __m512 read(const struct reading *reading, const float *channel)
@@ -80,8 +85,8 @@ ALWAYS_INLINE __m512 read(const struct reading *reading, const float *channel)
 }
 
 /* One tap of every channel for some panels that lie panel_floats apart. */
-static void read_tap(const struct patches_f32_args *args, const struct reading *readings, int64_t n_panels, int64_t n_taps, bool asks_ahead,
-                     float *panels)
+static void read_tap(const struct patches_f32_args *args, const struct reading *readings, int64_t n_panels,
+                     int64_t n_taps, bool asks_ahead, float *panels)
 {
     const int64_t panel_floats = args->n_channels * n_taps * PANEL_COLUMNS, step = n_taps * PANEL_COLUMNS;
     const float *channel = args->x;
@@ -92,15 +97,19 @@ static void read_tap(const struct patches_f32_args *args, const struct reading *
 #pragma GCC unroll 4
             for (int64_t p = 0; p < SIDE_BY_SIDE; p++) {
                 if (asks_ahead)
-                    _mm_prefetch((const char *)((uintptr_t)channel + (uintptr_t)(readings[p].base + AHEAD) * sizeof(float)), _MM_HINT_T0);
+                    _mm_prefetch(
+                        (const char *)((uintptr_t)channel + (uintptr_t)(readings[p].base + AHEAD) * sizeof(float)),
+                        _MM_HINT_T0);
                 _mm512_store_ps(panels + p * panel_floats, read_run(&readings[p], channel));
             }
         else
-            for (int64_t p = 0; p < n_panels; p++) _mm512_store_ps(panels + p * panel_floats, read(&readings[p], channel));
+            for (int64_t p = 0; p < n_panels; p++)
+                _mm512_store_ps(panels + p * panel_floats, read(&readings[p], channel));
     }
 }
 
-static void read_panels(const struct patches_f32_args *args, const struct pixels *pixels, int64_t n_panels, int64_t n_taps, float *panels)
+static void read_panels(const struct patches_f32_args *args, const struct pixels *pixels, int64_t n_panels,
+                        int64_t n_taps, float *panels)
 {
     int64_t tap[PATCHES_MAX_RANK] = {0};
     struct reading readings[SIDE_BY_SIDE];
@@ -115,27 +124,32 @@ static void read_panels(const struct patches_f32_args *args, const struct pixels
 
 static bool is_copy(const struct patches_f32_args *args)
 {
-    return args->rank == 1 && args->taps[0] == 1 && args->strides[0] == 1 && !args->origins[0] && args->inputs[0] == args->outputs[0];
+    return args->rank == 1 && args->taps[0] == 1 && args->strides[0] == 1 && !args->origins[0] &&
+           args->inputs[0] == args->outputs[0];
 }
 
 static void copy_panels(const struct patches_f32_args *args)
 {
     const int64_t panel_floats = args->n_channels * PANEL_COLUMNS, n_panels = panel_count(args->n_pixels);
     for (int64_t panel = 0; panel < n_panels; panel += SIDE_BY_SIDE) {
-        int64_t n_pixels = args->n_pixels - panel * PANEL_COLUMNS, n = n_panels - panel < SIDE_BY_SIDE ? n_panels - panel : SIDE_BY_SIDE;
+        int64_t n_pixels = args->n_pixels - panel * PANEL_COLUMNS,
+                n = n_panels - panel < SIDE_BY_SIDE ? n_panels - panel : SIDE_BY_SIDE;
         const float *from = args->x + args->pixel_begin + panel * PANEL_COLUMNS;
         float *to = args->panels + panel * panel_floats;
         for (int64_t c = 0; c < args->n_channels; c++, from += args->channel_stride, to += PANEL_COLUMNS) {
             if (n_pixels >= SIDE_BY_SIDE * PANEL_COLUMNS)
 #pragma GCC unroll 4
                 for (int64_t p = 0; p < SIDE_BY_SIDE; p++) {
-                    _mm_prefetch((const char *)((uintptr_t)from + (uintptr_t)(p * PANEL_COLUMNS + AHEAD) * sizeof(float)), _MM_HINT_T0);
+                    _mm_prefetch(
+                        (const char *)((uintptr_t)from + (uintptr_t)(p * PANEL_COLUMNS + AHEAD) * sizeof(float)),
+                        _MM_HINT_T0);
                     _mm512_store_ps(to + p * panel_floats, _mm512_loadu_ps(from + p * PANEL_COLUMNS));
                 }
             else
                 for (int64_t p = 0; p < n; p++)
-                    _mm512_store_ps(to + p * panel_floats,
-                                    _mm512_maskz_loadu_ps(first_lanes(n_pixels - p * PANEL_COLUMNS), from + p * PANEL_COLUMNS));
+                    _mm512_store_ps(
+                        to + p * panel_floats,
+                        _mm512_maskz_loadu_ps(first_lanes(n_pixels - p * PANEL_COLUMNS), from + p * PANEL_COLUMNS));
         }
     }
 }

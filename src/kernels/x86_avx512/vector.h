@@ -25,7 +25,6 @@ ALWAYS_INLINE __m512 all(float value)
     return _mm512_set1_ps(value);
 }
 
-
 /* The first operand of max and min gives way when the second is a NaN. */
 ALWAYS_INLINE __m512 exp16(__m512 x)
 {

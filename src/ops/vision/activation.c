@@ -41,6 +41,7 @@ hob_status activation_parse(const struct op_prepare *node, struct activation *re
         return HOB_OK;
     }
     FAIL(node->error, HOB_BAD_GRAPH,
-         "%s: activation: found \"%s\", expected Identity, Relu, LeakyRelu, Clip, Sigmoid, HardSigmoid, HardSwish, Silu, Tanh or Gelu",
+         "%s: activation: found \"%s\", expected Identity, Relu, LeakyRelu, Clip, Sigmoid, HardSigmoid, HardSwish, "
+         "Silu, Tanh or Gelu",
          node->node_name, name);
 }

@@ -27,7 +27,8 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     TRY(window_parse(node, &params->window));
     params->n_groups = attributes_int(node->attributes, "group", 1);
     if (params->n_groups < 1)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: group: found %lld, expected at least 1", node->node_name, (long long)params->n_groups);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: group: found %lld, expected at least 1", node->node_name,
+             (long long)params->n_groups);
     params->scale = 1;
     *ret_params = params;
     return HOB_OK;
@@ -47,9 +48,12 @@ static hob_status check_weights(struct op_context *ctx, const struct tensor *x, 
     const struct conv_params *params = ctx->params;
     int64_t n_channels;
     if (x->rank < 3 || w->rank != x->rank)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected the same rank, at least 3", OP_SHAPE(x), OP_SHAPE(w));
-    if (!int64_mul(w->dims[1], params->n_groups, &n_channels) || n_channels != x->dims[1] || w->dims[0] % params->n_groups)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected x [N,C,..] and w [M,C/%lld,..] with M a multiple of %lld", OP_SHAPE(x),
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected the same rank, at least 3", OP_SHAPE(x),
+                OP_SHAPE(w));
+    if (!int64_mul(w->dims[1], params->n_groups, &n_channels) || n_channels != x->dims[1] ||
+        w->dims[0] % params->n_groups)
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "found x %s and w %s, expected x [N,C,..] and w [M,C/%lld,..] with M a multiple of %lld", OP_SHAPE(x),
                 OP_SHAPE(w), (long long)params->n_groups, (long long)params->n_groups);
     const struct tensor *bias = op_input(ctx, INPUT_BIAS);
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0]))
@@ -79,7 +83,8 @@ static hob_status infer(struct op_context *ctx)
     for (int axis = 0; axis < window.rank; axis++) dims[axis + 2] = window.outputs[axis];
     for (int i = INPUT_BEFORE; i <= INPUT_AFTER; i++)
         if (op_input(ctx, i) && !broadcasts_to(op_input(ctx, i), x->rank, dims))
-            OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected the output's shape", i, OP_SHAPE(op_input(ctx, i)));
+            OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found %s, expected the output's shape", i,
+                    OP_SHAPE(op_input(ctx, i)));
     return op_set_output(ctx, 0, x->dtype, x->rank, dims);
 }
 
@@ -138,16 +143,26 @@ static hob_status run(struct op_context *ctx)
     const struct tensor *bias = op_input(ctx, INPUT_BIAS);
     TRY(describe(ctx, &convolution));
     if (ctx->inputs[INPUT_X]->dtype != DTYPE_F64) return run_f32(ctx, &convolution);
-    convolution_run_f64(ctx, &(struct convolution_f64){.shape = convolution, .x = ctx->inputs[INPUT_X]->data,
-                                                       .weights = ctx->inputs[INPUT_WEIGHTS]->data, .bias = bias ? bias->data : NULL,
+    convolution_run_f64(ctx, &(struct convolution_f64){.shape = convolution,
+                                                       .x = ctx->inputs[INPUT_X]->data,
+                                                       .weights = ctx->inputs[INPUT_WEIGHTS]->data,
+                                                       .bias = bias ? bias->data : NULL,
                                                        .y = ctx->outputs[0]->data});
     return HOB_OK;
 }
 
-#define CONV_DEF(symbol, Name, Domain, most_inputs, Types, op_prepare)                                     \
-    const struct op_def op_##symbol = {                                                                    \
-        .name = Name, .domain = Domain, .since = 1, .min_inputs = 2, .max_inputs = most_inputs,            \
-        .min_outputs = 1, .max_outputs = 1, .types = Types, .prepare = op_prepare, .infer = infer, .run = run}
+#define CONV_DEF(symbol, Name, Domain, most_inputs, Types, op_prepare) \
+    const struct op_def op_##symbol = {.name = Name,                   \
+                                       .domain = Domain,               \
+                                       .since = 1,                     \
+                                       .min_inputs = 2,                \
+                                       .max_inputs = most_inputs,      \
+                                       .min_outputs = 1,               \
+                                       .max_outputs = 1,               \
+                                       .types = Types,                 \
+                                       .prepare = op_prepare,          \
+                                       .infer = infer,                 \
+                                       .run = run}
 CONV_DEF(conv, "Conv", "", 3, TYPES_FLOAT, prepare);
 CONV_DEF(fused_conv, "FusedConv", "com.microsoft", 4, TYPE(F32), prepare_fused);
 CONV_DEF(hob_conv, "Conv", "hob", 5, TYPE(F32), prepare_fused);

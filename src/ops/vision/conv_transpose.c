@@ -26,7 +26,8 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     TRY(window_parse(node, &params->window));
     params->n_groups = attributes_int(node->attributes, "group", 1);
     if (params->n_groups < 1)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: group: found %lld, expected at least 1", node->node_name, (long long)params->n_groups);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: group: found %lld, expected at least 1", node->node_name,
+             (long long)params->n_groups);
     params->scale = 1;
     *ret_params = params;
     return HOB_OK;
@@ -50,11 +51,13 @@ static hob_status infer(struct op_context *ctx)
     TRY(op_check_dtype(ctx, 1, x->dtype));
     TRY(op_check_dtype(ctx, 2, x->dtype));
     if (x->rank < 3 || w->rank != x->rank || w->dims[0] != x->dims[1] || x->dims[1] % params->n_groups)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected x [N,C,..] and w [C,M/%lld,..] with C a multiple of %lld", OP_SHAPE(x),
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "found x %s and w %s, expected x [N,C,..] and w [C,M/%lld,..] with C a multiple of %lld", OP_SHAPE(x),
                 OP_SHAPE(w), (long long)params->n_groups, (long long)params->n_groups);
     dims[0] = x->dims[0];
     if (!int64_mul(w->dims[1], params->n_groups, &dims[1]))
-        OP_FAIL(ctx, HOB_LIMIT, "found %lld groups of %lld outputs, expected fewer", (long long)params->n_groups, (long long)w->dims[1]);
+        OP_FAIL(ctx, HOB_LIMIT, "found %lld groups of %lld outputs, expected fewer", (long long)params->n_groups,
+                (long long)w->dims[1]);
     if (bias && (bias->rank != 1 || bias->dims[0] != dims[1]))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s, expected [%lld]", OP_SHAPE(bias), (long long)dims[1]);
     TRY(window_resolve_transposed(ctx, &params->window, x->rank - 2, x->dims + 2, w->dims + 2, &window));
@@ -85,12 +88,15 @@ static struct phase_axis describe_axis(const struct window *window, int axis, in
     int64_t stride = window->strides[axis], dilation = window->dilations[axis], kernel = window->kernel[axis];
     int64_t divisor = greatest_divisor(stride, dilation), at = phase + window->pads_begin[axis];
     struct phase_axis taps = {.tap_step = stride / divisor};
-    while (taps.first_tap < kernel && taps.first_tap < taps.tap_step && (at - taps.first_tap * dilation) % stride) taps.first_tap++;
-    if (taps.first_tap < kernel && taps.first_tap < taps.tap_step) taps.n_taps = (kernel - taps.first_tap + taps.tap_step - 1) / taps.tap_step;
+    while (taps.first_tap < kernel && taps.first_tap < taps.tap_step && (at - taps.first_tap * dilation) % stride)
+        taps.first_tap++;
+    if (taps.first_tap < kernel && taps.first_tap < taps.tap_step)
+        taps.n_taps = (kernel - taps.first_tap + taps.tap_step - 1) / taps.tap_step;
     c->taps[axis] = taps.n_taps;
     c->dilations[axis] = dilation / divisor;
     c->strides[axis] = 1;
-    c->origins[axis] = taps.n_taps ? (at - taps.first_tap * dilation) / stride - (taps.n_taps - 1) * c->dilations[axis] : 0;
+    c->origins[axis] =
+        taps.n_taps ? (at - taps.first_tap * dilation) / stride - (taps.n_taps - 1) * c->dilations[axis] : 0;
     c->inputs[axis] = window->inputs[axis];
     c->outputs[axis] = (window->outputs[axis] - phase + stride - 1) / stride;
     return taps;
@@ -130,7 +136,8 @@ static void turn_outputs(void *context, size_t begin, size_t end)
         for (int64_t output = (int64_t)begin; output < (int64_t)end; output++)
             for (int64_t channel = 0; channel < c->n_channels; channel++) {
                 int64_t group = output / c->n_outputs;
-                int64_t from = ((group * c->n_channels + channel) * c->n_outputs + output % c->n_outputs) * kernel + place;
+                int64_t from =
+                    ((group * c->n_channels + channel) * c->n_outputs + output % c->n_outputs) * kernel + place;
                 int64_t to = (output * c->n_channels + channel) * t->n_taps + tap;
                 memcpy(t->to + (size_t)to * t->item_bytes, t->from + (size_t)from * t->item_bytes, t->item_bytes);
             }
@@ -152,8 +159,13 @@ static hob_status run_phase(struct op_context *ctx, struct transpose *t, const i
     struct phase_axis axes[WINDOW_MAX_RANK];
     struct convolution *c = &t->convolution;
     int64_t offset = 0, step = 1;
-    struct turning turning = {.window = &t->window, .axes = axes, .convolution = c, .from = t->weights, .to = t->turned,
-                              .item_bytes = t->item_bytes, .n_taps = 1};
+    struct turning turning = {.window = &t->window,
+                              .axes = axes,
+                              .convolution = c,
+                              .from = t->weights,
+                              .to = t->turned,
+                              .item_bytes = t->item_bytes,
+                              .n_taps = 1};
     for (int axis = t->window.rank - 1; axis >= 0; axis--) {
         axes[axis] = describe_axis(&t->window, axis, phase[axis], c);
         turning.n_taps *= axes[axis].n_taps;
@@ -162,11 +174,13 @@ static hob_status run_phase(struct op_context *ctx, struct transpose *t, const i
         step *= t->window.outputs[axis];
     }
     c->spread_plane = step;
-    thread_pool_run(ctx->pool, (size_t)(c->n_groups * c->n_outputs), (size_t)(1 + 4096 / (1 + c->n_channels * turning.n_taps)), turn_outputs,
-                    &turning);
+    thread_pool_run(ctx->pool, (size_t)(c->n_groups * c->n_outputs),
+                    (size_t)(1 + 4096 / (1 + c->n_channels * turning.n_taps)), turn_outputs, &turning);
     if (t->is_f64) {
-        convolution_run_f64(ctx, &(struct convolution_f64){.shape = *c, .x = t->x_f64, .weights = t->turned, .bias = t->bias_f64,
-                                                           .y = (double *)t->y + offset});
+        convolution_run_f64(
+            ctx,
+            &(struct convolution_f64){
+                .shape = *c, .x = t->x_f64, .weights = t->turned, .bias = t->bias_f64, .y = (double *)t->y + offset});
         return HOB_OK;
     }
     c->weights = t->turned;

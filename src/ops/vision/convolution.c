@@ -14,12 +14,12 @@ struct job {
     const struct convolution *convolution;
     const struct kernels *kernels;
     struct thread_scratch *scratch;
-    int64_t n_taps, n_steps;               /* of a window, in one channel and in all */
-    int64_t n_pixels;                      /* of an output plane */
-    int64_t n_input_items;                 /* of an input plane */
+    int64_t n_taps, n_steps; /* of a window, in one channel and in all */
+    int64_t n_pixels;        /* of an output plane */
+    int64_t n_input_items;   /* of an input plane */
     int64_t block_pixels, blocks_per_plane;
     int64_t block_outputs, blocks_of_outputs;
-    int64_t panel_floats;                  /* where the sums of a spread block begin in the scratch */
+    int64_t panel_floats; /* where the sums of a spread block begin in the scratch */
 };
 
 /* Overflows only for tensors without items, whose sizes nobody checked; so it wraps, and is not looked at then. */
@@ -78,7 +78,8 @@ static struct block block_at(const struct job *job, int64_t index)
 static bool is_pointwise(const struct convolution *c)
 {
     for (int axis = 0; axis < c->rank; axis++)
-        if (c->taps[axis] != 1 || c->strides[axis] != 1 || c->origins[axis] || c->inputs[axis] != c->outputs[axis]) return false;
+        if (c->taps[axis] != 1 || c->strides[axis] != 1 || c->origins[axis] || c->inputs[axis] != c->outputs[axis])
+            return false;
     return true;
 }
 
@@ -86,10 +87,14 @@ static void read_patches(const struct job *job, const struct block *block, float
 {
     const struct convolution *c = job->convolution;
     if (!c->n_channels) return;
-    struct patches_f32_args args = {
-        .x = c->x + (block->batch * c->n_groups + block->group) * c->n_channels * job->n_input_items,
-        .channel_stride = job->n_input_items, .n_channels = c->n_channels, .rank = c->rank,
-        .pixel_begin = block->pixel, .n_pixels = block->n_pixels, .panels = panels};
+    struct patches_f32_args args = {.x = c->x + (block->batch * c->n_groups + block->group) * c->n_channels *
+                                                    job->n_input_items,
+                                    .channel_stride = job->n_input_items,
+                                    .n_channels = c->n_channels,
+                                    .rank = c->rank,
+                                    .pixel_begin = block->pixel,
+                                    .n_pixels = block->n_pixels,
+                                    .panels = panels};
     for (int axis = 0; axis < c->rank; axis++) {
         args.inputs[axis] = c->inputs[axis];
         args.outputs[axis] = c->outputs[axis];
@@ -138,7 +143,8 @@ static void spread_block(const struct job *job, const struct block *block, const
 {
     const struct convolution *c = job->convolution;
     int64_t width = c->outputs[c->rank - 1], step = c->spread_steps[c->rank - 1], n;
-    float *planes = c->y + ((block->batch * c->n_groups + block->group) * c->n_outputs + block->output) * c->spread_plane;
+    float *planes =
+        c->y + ((block->batch * c->n_groups + block->group) * c->n_outputs + block->output) * c->spread_plane;
     for (int64_t done = 0; done < block->n_pixels; done += n) {
         int64_t pixel = block->pixel + done, offset = spread_offset(c, pixel);
         n = at_most(width - pixel % width, block->n_pixels - done);
@@ -158,8 +164,14 @@ static void run_block(const struct job *job, const struct block *block, float *p
     int64_t stride = c->is_spread ? block->n_pixels : job->n_pixels;
     float *y = c->is_spread ? panels + job->panel_floats : c->y + at;
     read_patches(job, block, panels);
-    job->kernels->gemm_f32(&(struct gemm_f32_args){.a = c->weights + output * k, .a_stride = k, .panels = panels, .c = y, .c_stride = stride,
-                                                   .m = block->n_outputs, .n = block->n_pixels, .k = k,
+    job->kernels->gemm_f32(&(struct gemm_f32_args){.a = c->weights + output * k,
+                                                   .a_stride = k,
+                                                   .panels = panels,
+                                                   .c = y,
+                                                   .c_stride = stride,
+                                                   .m = block->n_outputs,
+                                                   .n = block->n_pixels,
+                                                   .k = k,
                                                    .panel_end = panel_count(block->n_pixels)});
     finish_block(job, block, y, stride, at);
     if (c->is_spread) spread_block(job, block, y);
@@ -182,11 +194,13 @@ static void cut_blocks(struct job *job, int64_t n_threads)
     const struct convolution *c = job->convolution;
     int64_t k = job->n_steps, n_wanted = n_threads > 1 ? n_threads * UNITS_PER_THREAD : 1;
     int64_t n_planes = c->n_batches * c->n_groups;
-    int64_t pixels = at_most(BLOCK_FLOATS / (k + 1), MOST_BLOCK_PIXELS), share = count_blocks(job->n_pixels * n_planes, n_wanted);
+    int64_t pixels = at_most(BLOCK_FLOATS / (k + 1), MOST_BLOCK_PIXELS),
+            share = count_blocks(job->n_pixels * n_planes, n_wanted);
     pixels = at_most(at_most(pixels, share), job->n_pixels);
     job->block_pixels = panel_count(pixels ? pixels : 1) * PANEL_COLUMNS;
     job->blocks_per_plane = count_blocks(job->n_pixels, job->block_pixels);
-    int64_t n_cuts = at_most(count_blocks(n_wanted, n_planes * job->blocks_per_plane), count_blocks(c->n_outputs, PANEL_COLUMNS));
+    int64_t n_cuts =
+        at_most(count_blocks(n_wanted, n_planes * job->blocks_per_plane), count_blocks(c->n_outputs, PANEL_COLUMNS));
     job->block_outputs = count_blocks(c->n_outputs, n_cuts);
     job->blocks_of_outputs = count_blocks(c->n_outputs, job->block_outputs);
 }
@@ -202,7 +216,8 @@ static hob_status run_panels(struct op_context *ctx, struct job *job)
         OP_FAIL(ctx, HOB_LIMIT, "found windows of %lld items, expected fewer", (long long)k);
     TRY(thread_scratch_init(&scratch, ctx, (size_t)(job->panel_floats + n_sums)));
     job->scratch = &scratch;
-    thread_pool_run(ctx->pool, (size_t)(c->n_batches * c->n_groups * job->blocks_per_plane * job->blocks_of_outputs), 1, run_blocks, job);
+    thread_pool_run(ctx->pool, (size_t)(c->n_batches * c->n_groups * job->blocks_per_plane * job->blocks_of_outputs), 1,
+                    run_blocks, job);
     return HOB_OK;
 }
 
@@ -246,7 +261,8 @@ static void run_depthwise_rows(const struct job *job, int64_t plane, int64_t row
     args.row_end = row + n_rows;
     args.scratch = scratch;
     job->kernels->depthwise_f32(&args);
-    struct block block = {.group = output / c->n_outputs, .output = output % c->n_outputs, .n_outputs = 1, .n_pixels = n_rows * width};
+    struct block block = {
+        .group = output / c->n_outputs, .output = output % c->n_outputs, .n_outputs = 1, .n_pixels = n_rows * width};
     finish_block(job, &block, args.y + row * width, 0, plane * job->n_pixels + row * width);
 }
 
@@ -273,7 +289,8 @@ static hob_status run_depthwise(struct op_context *ctx, struct job *job, size_t 
     job->block_pixels = at_most(DEPTHWISE_UNIT_ITEMS / width + 1, n_rows);
     job->blocks_per_plane = count_blocks(n_rows, job->block_pixels);
     int64_t n_units = c->n_batches * c->n_groups * c->n_outputs * job->blocks_per_plane;
-    thread_pool_run(ctx->pool, (size_t)n_units, (size_t)(1 + DEPTHWISE_UNIT_ITEMS / (job->block_pixels * width * job->n_taps)),
+    thread_pool_run(ctx->pool, (size_t)n_units,
+                    (size_t)(1 + DEPTHWISE_UNIT_ITEMS / (job->block_pixels * width * job->n_taps)),
                     run_depthwise_blocks, job);
     return HOB_OK;
 }

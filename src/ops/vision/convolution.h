@@ -18,14 +18,14 @@
 
 struct convolution {
     int64_t n_batches, n_groups;
-    int64_t n_channels, n_outputs;   /* of one group */
-    int rank;                        /* spatial axes */
+    int64_t n_channels, n_outputs; /* of one group */
+    int rank;                      /* spatial axes */
     int64_t inputs[WINDOW_MAX_RANK], outputs[WINDOW_MAX_RANK], taps[WINDOW_MAX_RANK];
     int64_t strides[WINDOW_MAX_RANK], dilations[WINDOW_MAX_RANK];
     int64_t origins[WINDOW_MAX_RANK]; /* input of the first tap of the first output: minus the pad */
-    const float *x;                  /* [batch, group, channel, inputs…] */
-    const float *weights;            /* [group, output, channel, taps…] */
-    float *y;                        /* [batch, group, output, outputs…] unless is_spread */
+    const float *x;                   /* [batch, group, channel, inputs…] */
+    const float *weights;             /* [group, output, channel, taps…] */
+    float *y;                         /* [batch, group, output, outputs…] unless is_spread */
     /* bias [group, output], before and after like y; the kernel's y, strides and counts are not looked at. */
     struct finish_f32_args finish;
     /* Output o of axis a lies spread_steps[a] * o behind the first of its plane of spread_plane items. No before or after then. */
@@ -40,7 +40,7 @@ HOB_MUST_CHECK hob_status convolution_run(struct op_context *ctx, const struct c
 
 /* The same in f64, plainly: y = chain + bias; finish is not looked at. */
 struct convolution_f64 {
-    struct convolution shape;        /* its pointers are not looked at */
+    struct convolution shape;         /* its pointers are not looked at */
     const double *x, *weights, *bias; /* bias may be NULL */
     double *y;
 };

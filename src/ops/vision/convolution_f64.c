@@ -23,8 +23,8 @@ static int64_t input_row(const struct convolution *shape, int64_t row, int64_t t
     *ret_tap = tap % shape->taps[last];
     tap /= shape->taps[last];
     for (int axis = last - 1; axis >= 0; axis--) {
-        int64_t i = row % shape->outputs[axis] * shape->strides[axis] + tap % shape->taps[axis] * shape->dilations[axis] +
-                    shape->origins[axis];
+        int64_t i = row % shape->outputs[axis] * shape->strides[axis] +
+                    tap % shape->taps[axis] * shape->dilations[axis] + shape->origins[axis];
         if (i < 0 || i >= shape->inputs[axis]) return -1;
         offset += i * step;
         step *= shape->inputs[axis];

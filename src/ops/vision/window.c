@@ -17,14 +17,15 @@ static hob_status parse_padding(const struct op_prepare *node, enum window_paddi
 }
 
 /* The spatial rank that a list of n_items speaks of is the same for all lists. */
-static hob_status agree_on_rank(const struct op_prepare *node, const char *name, size_t n_items, struct window_params *params)
+static hob_status agree_on_rank(const struct op_prepare *node, const char *name, size_t n_items,
+                                struct window_params *params)
 {
     if (n_items > WINDOW_MAX_RANK)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu spatial axes, expected at most %d", node->node_name, name, n_items,
-             WINDOW_MAX_RANK);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu spatial axes, expected at most %d", node->node_name, name,
+             n_items, WINDOW_MAX_RANK);
     if (params->rank && (size_t)params->rank != n_items)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu spatial axes, expected %d like the other attributes", node->node_name,
-             name, n_items, params->rank);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu spatial axes, expected %d like the other attributes",
+             node->node_name, name, n_items, params->rank);
     params->rank = (int)n_items;
     return HOB_OK;
 }
@@ -38,7 +39,8 @@ static hob_status parse_list(const struct op_prepare *node, const char *name, in
     if (ret_is_given) *ret_is_given = n_items > 0;
     if (!n_items) return HOB_OK;
     if (n_items % (size_t)per_axis)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu values, expected two for each spatial axis", node->node_name, name, n_items);
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: %s: found %zu values, expected two for each spatial axis",
+             node->node_name, name, n_items);
     size_t n_axes = n_items / (size_t)per_axis;
     TRY(agree_on_rank(node, name, n_axes, params));
     for (size_t i = 0; i < n_items; i++) {
@@ -89,7 +91,8 @@ static hob_status describe(struct op_context *ctx, const struct window_params *p
 {
     if (rank < 0 || rank > WINDOW_MAX_RANK || (params->rank && params->rank != rank))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found %d spatial axes, expected %d as the attributes say", rank, params->rank);
-    if (!kernel && !params->has_kernel && rank) OP_FAIL(ctx, HOB_BAD_GRAPH, "kernel_shape: found none, expected %d values", rank);
+    if (!kernel && !params->has_kernel && rank)
+        OP_FAIL(ctx, HOB_BAD_GRAPH, "kernel_shape: found none, expected %d values", rank);
     *window = (struct window){.rank = rank};
     for (int axis = 0; axis < rank; axis++) {
         window->inputs[axis] = inputs[axis];
@@ -101,7 +104,8 @@ static hob_status describe(struct op_context *ctx, const struct window_params *p
             OP_FAIL(ctx, HOB_BAD_SHAPE, "spatial axis %d: found a kernel of %lld, expected %lld", axis,
                     (long long)window->kernel[axis], (long long)(params->has_kernel ? params->kernel[axis] : 1));
         if (inputs[axis] > INT64_MAX / 4 / window->strides[axis])
-            OP_FAIL(ctx, HOB_LIMIT, "spatial axis %d: found %lld positions, expected fewer", axis, (long long)inputs[axis]);
+            OP_FAIL(ctx, HOB_LIMIT, "spatial axis %d: found %lld positions, expected fewer", axis,
+                    (long long)inputs[axis]);
     }
     return HOB_OK;
 }
@@ -123,13 +127,15 @@ static int64_t count_windows(int64_t input, int64_t stride, int64_t extent, int6
     return (n_windows - 1) * stride >= input + begin ? n_windows - 1 : n_windows;
 }
 
-static hob_status resolve_axis(struct op_context *ctx, const struct window_params *params, int axis, struct window *window)
+static hob_status resolve_axis(struct op_context *ctx, const struct window_params *params, int axis,
+                               struct window *window)
 {
     int64_t input = window->inputs[axis], stride = window->strides[axis], extent = window_extent(window, axis);
     int64_t *begin = &window->pads_begin[axis], *end = &window->pads_end[axis];
     bool is_same = params->padding == WINDOW_SAME_UPPER || params->padding == WINDOW_SAME_LOWER;
     if (is_same) {
-        split_pad(((input + stride - 1) / stride - 1) * stride + extent - input, params->padding == WINDOW_SAME_LOWER, begin, end);
+        split_pad(((input + stride - 1) / stride - 1) * stride + extent - input, params->padding == WINDOW_SAME_LOWER,
+                  begin, end);
     } else if (params->padding == WINDOW_PADS_GIVEN) {
         *begin = params->pads_begin[axis];
         *end = params->pads_end[axis];
@@ -139,7 +145,8 @@ static hob_status resolve_axis(struct op_context *ctx, const struct window_param
                                 : count_windows(input, stride, extent, *begin, *end,
                                                 params->is_ceil && params->padding == WINDOW_PADS_GIVEN);
     if (n_windows < 0)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "spatial axis %d: found %lld positions with pads %lld and %lld, expected at least %lld for a window",
+        OP_FAIL(ctx, HOB_BAD_SHAPE,
+                "spatial axis %d: found %lld positions with pads %lld and %lld, expected at least %lld for a window",
                 axis, (long long)input, (long long)*begin, (long long)*end, (long long)extent);
     window->outputs[axis] = n_windows;
     return HOB_OK;
@@ -155,7 +162,8 @@ hob_status window_resolve(struct op_context *ctx, const struct window_params *pa
     return HOB_OK;
 }
 
-static hob_status resolve_transposed_axis(struct op_context *ctx, const struct window_params *params, int axis, struct window *window)
+static hob_status resolve_transposed_axis(struct op_context *ctx, const struct window_params *params, int axis,
+                                          struct window *window)
 {
     int64_t input = window->inputs[axis], stride = window->strides[axis];
     int64_t *begin = &window->pads_begin[axis], *end = &window->pads_end[axis], *output = &window->outputs[axis];

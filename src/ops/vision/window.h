@@ -60,8 +60,8 @@ HOB_MUST_CHECK hob_status window_resolve(struct op_context *ctx, const struct wi
  * what it makes of them: each input i adds to the outputs i * stride - pad_begin + k * dilation that exist.
  * outputs = (input - 1) * stride + extent + output_padding - pads, or what output_shape says (pads are derived then, never below
  * 0), or input * stride with auto_pad SAME. */
-HOB_MUST_CHECK hob_status window_resolve_transposed(struct op_context *ctx, const struct window_params *params, int rank,
-                                                    const int64_t *inputs, const int64_t *kernel,
+HOB_MUST_CHECK hob_status window_resolve_transposed(struct op_context *ctx, const struct window_params *params,
+                                                    int rank, const int64_t *inputs, const int64_t *kernel,
                                                     struct window *ret_window);
 
 /* Items of one window: the kernel's product. A kernel that came from a tensor's dims does not overflow. */
