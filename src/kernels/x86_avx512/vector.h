@@ -17,7 +17,7 @@ enum { LANES = 16 };
 /* The first n lanes; all of them from 16 on, none below 1. */
 ALWAYS_INLINE __mmask16 first_lanes(int64_t n)
 {
-    return n >= LANES ? (__mmask16)0xffff : n <= 0 ? (__mmask16)0 : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= LANES ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
 }
 
 ALWAYS_INLINE __m512 all(float value)
