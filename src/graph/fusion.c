@@ -4,23 +4,30 @@
 
 #include <string.h>
 
+/* What a subgraph sees is its parent's: no shapes are known there. */
 hob_status fusion_init(struct fusion *ret_fusion, struct graph *graph, struct pass_context *context)
 {
-    uint32_t *n_readers, n_removed;
+    uint32_t n_removed;
     struct fusion fusion = {.graph = graph, .context = context};
     TRY(graph_remove_dead(graph, context->scratch, &n_removed, context->error));
-    TRY(sample_shapes(graph, context->options->kernels, context->scratch, &fusion.shapes, context->error));
-    TRY(graph_count_readers(graph, context->scratch, &n_readers, context->error));
-    fusion.n_readers = n_readers;
-    fusion.n_values = graph->n_values;
+    if (!graph->parent)
+        TRY(sample_shapes_twice(graph, context->options->kernels, context->scratch, &fusion.shapes[0], &fusion.shapes[1],
+                                context->error));
+    TRY(value_readers_init(&fusion.readers, graph, context->scratch, context->error));
     fusion.n_nodes = graph->n_nodes;
     *ret_fusion = fusion;
     return HOB_OK;
 }
 
+const struct tensor *fusion_shape_in(const struct fusion *fusion, int sample, uint32_t value)
+{
+    const struct tensor *shapes = fusion->shapes[sample];
+    return shapes && value < fusion->readers.n_values && shapes[value].dtype != DTYPE_NONE ? &shapes[value] : NULL;
+}
+
 const struct tensor *fusion_shape(const struct fusion *fusion, uint32_t value)
 {
-    return value < fusion->n_values && fusion->shapes[value].dtype != DTYPE_NONE ? &fusion->shapes[value] : NULL;
+    return fusion_shape_in(fusion, 0, value);
 }
 
 bool fusion_is_f32(const struct fusion *fusion, uint32_t value)
@@ -31,7 +38,17 @@ bool fusion_is_f32(const struct fusion *fusion, uint32_t value)
 
 bool fusion_same_f32(const struct fusion *fusion, uint32_t a, uint32_t b)
 {
-    return fusion_is_f32(fusion, a) && fusion_is_f32(fusion, b) && tensor_same_shape(fusion_shape(fusion, a), fusion_shape(fusion, b));
+    for (int sample = 0; sample < FUSION_SAMPLES; sample++) {
+        const struct tensor *x = fusion_shape_in(fusion, sample, a), *y = fusion_shape_in(fusion, sample, b);
+        if (x && y && !tensor_same_shape(x, y)) return false;
+    }
+    return fusion_is_f32(fusion, a) && fusion_is_f32(fusion, b);
+}
+
+bool fusion_is_fixed(const struct fusion *fusion, uint32_t value, int axis)
+{
+    const struct tensor *first = fusion_shape(fusion, value), *second = fusion_shape_in(fusion, 1, value);
+    return first && axis < first->rank && (!second || second->dims[axis] == first->dims[axis]);
 }
 
 bool fusion_int(const struct fusion *fusion, uint32_t value, int64_t index, int64_t *ret_number)
@@ -46,7 +63,7 @@ bool fusion_int(const struct fusion *fusion, uint32_t value, int64_t index, int6
 
 bool fusion_is_private(const struct fusion *fusion, uint32_t value)
 {
-    return value < fusion->n_values && fusion->n_readers[value] == 1;
+    return value < fusion->readers.n_values && fusion->readers.n_readers[value] == 1;
 }
 
 /* The new node is named after the old one. Both names live in the graph's arena. */

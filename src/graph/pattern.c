@@ -27,7 +27,7 @@ const struct tensor *pattern_constant(const struct graph *graph, uint32_t value)
 bool pattern_number(const struct graph *graph, uint32_t value, float *ret_number)
 {
     const struct tensor *constant = pattern_constant(graph, value);
-    if (!constant || constant->dtype != DTYPE_F32 || tensor_n_items(constant) != 1) return false;
+    if (!constant || constant->dtype != DTYPE_F32 || constant->rank > 1 || tensor_n_items(constant) != 1) return false;
     memcpy(ret_number, constant->data, sizeof *ret_number);
     return true;
 }

@@ -9,7 +9,7 @@ bool node_is(const struct node *node, const char *domain, const char *op_type); 
 const struct node *pattern_producer(const struct graph *graph, uint32_t value, const char *op_type);
 /* NULL when value is no constant. */
 const struct tensor *pattern_constant(const struct graph *graph, uint32_t value);
-/* An f32 constant of one item, whatever its rank. */
+/* An f32 constant of one item, of rank 0 or 1: one of more axes would give its own to what it is combined with. */
 bool pattern_number(const struct graph *graph, uint32_t value, float *ret_number);
 /* The other operand of an ai.onnx op_type node that makes value, when one of its two operands is an f32 number. */
 bool pattern_with_number(const struct graph *graph, uint32_t value, const char *op_type, float *ret_number, uint32_t *ret_other);

@@ -17,4 +17,11 @@ HOB_MUST_CHECK hob_status sample_inputs(const struct graph *graph, struct arena 
 HOB_MUST_CHECK hob_status sample_shapes(struct graph *graph, const struct kernels *kernels, struct arena *arena,
                                         const struct tensor **ret_shapes, hob_error *error);
 
+/* Two such runs, the second with other sizes for all that the model leaves open: what is the same in both hangs on no size, where
+ * one sample alone takes a batch of 1 for a dim that is broadcast. ret_second: NULL when the model leaves nothing open, or takes
+ * no such sizes. */
+HOB_MUST_CHECK hob_status sample_shapes_twice(struct graph *graph, const struct kernels *kernels, struct arena *arena,
+                                              const struct tensor **ret_first, const struct tensor **ret_second,
+                                              hob_error *error);
+
 #endif

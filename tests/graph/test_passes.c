@@ -219,6 +219,27 @@ static void build_no_gelus(struct builder *b)
     builder_output(b, "double", OP2("Mul", OP2("Mul", x, gate), NUMBER(2)));
 }
 
+/* The numbers have more axes than x, and so has the result; or up's batch is 1 only in the sample. */
+static void build_raised_activations(struct builder *b)
+{
+    static const int64_t ones[] = {1, 1, 1, 1};
+    uint32_t x = input(b, "x", 24), one = constant(b, 4, ones, 1), row = builder_input(b, "row", DTYPE_F32, 1, (int64_t[]){24}, NULL);
+    *(float *)b->graph->values[one].constant->data = 1;
+    uint32_t gate = OP2("Add", OP1("Erf", OP2("Div", x, NUMBER(1.41421354f))), one);
+    builder_output(b, "gelu", OP2("Mul", OP2("Mul", x, gate), NUMBER(0.5f)));
+    builder_output(b, "silu", OP2("Mul", x, OP1("Sigmoid", OP2("Mul", x, constant(b, 4, ones, 2)))));
+    uint32_t number = builder_input(b, "number", DTYPE_F32, 0, NULL, NULL), two = constant(b, 1, ones, 3);
+    builder_output(b, "scalar", OP2("Mul", number, OP1("Sigmoid", OP2("Mul", number, two))));
+    builder_output(b, "row", OP2("Mul", OP2("Mul", row, OP1("Sigmoid", OP2("Mul", constant(b, 2, ones, 4), row))), x));
+}
+
+/* The SiLU itself may be fused; the product with what it is broadcast to may not. */
+static void build_broadcast_gate(struct builder *b)
+{
+    uint32_t gate = builder_input(b, "gate", DTYPE_F32, 3, (int64_t[]){1, DIM_UNKNOWN, 24}, NULL), up = input(b, "up", 24);
+    builder_output(b, "y", OP2("Mul", OP2("Mul", gate, OP1("Sigmoid", gate)), up));
+}
+
 static void build_sigmoids(struct builder *b)
 {
     uint32_t gate = input(b, "gate", 24), up = input(b, "up", 24);
@@ -234,6 +255,8 @@ static void test_activations(void **state)
     check(build_tanh_gelus, "fuse_activation", 3, rows);
     check(build_no_gelus, "fuse_activation", 0, rows);
     check(build_sigmoids, "fuse_activation", 3, rows);
+    check(build_raised_activations, "fuse_activation", 0, batches);
+    check(build_broadcast_gate, "fuse_activation", 1, (int64_t[]){5, 3, 5});
 }
 
 /* ---- norms of sums ---- */
@@ -246,10 +269,24 @@ static void build_skip_norms(struct builder *b)
     builder_output(b, "rms", OP2("hob.RMSNorm", next, vector(b, 24, 7)));
 }
 
+static uint32_t norm_sum(struct builder *b, uint32_t x, uint32_t y, int64_t n_weights)
+{
+    uint32_t inputs[] = {OP2("Add", x, y), vector(b, n_weights, 9), vector(b, n_weights, 8)};
+    return builder_op(b, "LayerNormalization", inputs, 3, NULL, 0);
+}
+
 static void build_broadcast_norm(struct builder *b)
 {
-    uint32_t x = input(b, "x", 24), table = constant(b, 3, (int64_t[]){1, 13, 24}, 5);
-    builder_output(b, "y", builder_op(b, "LayerNormalization", (uint32_t[]){OP2("Add", table, x), vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+    uint32_t table = builder_input(b, "table", DTYPE_F32, 3, (int64_t[]){1, DIM_UNKNOWN, 24}, NULL);
+    builder_output(b, "y", norm_sum(b, table, input(b, "x", 24), 24));
+}
+
+/* The first sample has 13 positions, too; and one weight for all items of a row. */
+static void build_other_norms(struct builder *b)
+{
+    uint32_t x = input(b, "x", 24);
+    builder_output(b, "table", norm_sum(b, constant(b, 3, (int64_t[]){1, 13, 24}, 5), x, 24));
+    builder_output(b, "one weight", norm_sum(b, x, OP1("Neg", x), 1));
 }
 
 static uint32_t ids_input(struct builder *b, const char *name)
@@ -275,9 +312,21 @@ static void build_embeddings(struct builder *b)
     builder_output(b, "with the sum", OP2("Add", sum, builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0)));
 }
 
+/* Segments of the whole batch at once, tables of one column: EmbedLayerNormalization broadcasts neither. */
+static void build_broadcast_embeddings(struct builder *b)
+{
+    uint32_t ids = ids_input(b, "ids"), segments = builder_input(b, "segments", DTYPE_I64, 2, (int64_t[]){1, DIM_UNKNOWN}, NULL);
+    uint32_t sum = OP2("Add", OP2("Add", embed(b, 9, ids, 2), embed(b, 2, segments, 3)), embed(b, 7, OP2("Add", ids, ids), 1));
+    builder_output(b, "y", builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+    uint32_t column = OP2("Gather", constant(b, 2, (int64_t[]){7, 1}, 4), OP2("Add", ids, ids));
+    sum = OP2("Add", OP2("Add", embed(b, 9, ids, 2), column), embed(b, 9, ids, 5));
+    builder_output(b, "z", builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0));
+}
+
 static void test_embeddings(void **state)
 {
     (void)state;
+    check(build_broadcast_embeddings, "fuse_embed_norm", 0, (int64_t[]){3, 5, 5});
     check(build_embeddings, "fuse_embed_norm", 2, (int64_t[]){3, 5, 3, 5});
 }
 
@@ -285,7 +334,8 @@ static void test_skip_norms(void **state)
 {
     (void)state;
     check(build_skip_norms, "fuse_skip_norm", 2, rows);
-    check(build_broadcast_norm, "fuse_skip_norm", 1, (int64_t[]){3, 13}); /* the sample's batch of 1 must not mislead it */
+    check(build_broadcast_norm, "fuse_skip_norm", 1, (int64_t[]){5, 3, 5}); /* the sample's batch of 1 must not mislead it */
+    check(build_other_norms, "fuse_skip_norm", 0, (int64_t[]){3, 1});
 }
 
 /* ---- products of one input ---- */
@@ -493,6 +543,28 @@ static void build_grouped_attention(struct builder *b)
     builder_output(b, "v alone", OP2("MatMul", weights, many));
 }
 
+/* Each is broadcast by a product of matrices: queries for all of the batch, a mask of more heads than the queries have, one
+ * head of values. And a scale of 0, which hob.Attention would take for none. */
+static void build_broadcast_attention(struct builder *b)
+{
+    uint32_t k = heads_input(b, "k", HEADS), v = heads_input(b, "v", HEADS), kt = transpose(b, k, (int64_t[]){0, 1, 3, 2}, 4);
+    uint32_t asked = constant(b, 4, (int64_t[]){1, HEADS, 3, WIDTH}, 31);
+    builder_output(b, "learned queries", OP2("MatMul", softmax(b, OP2("MatMul", asked, kt)), v));
+    uint32_t one = heads_input(b, "one", 1), turned = transpose(b, one, (int64_t[]){0, 1, 3, 2}, 4);
+    uint32_t mask = builder_input(b, "mask", DTYPE_F32, 4, (int64_t[]){1, 3, 1, 1}, NULL);
+    builder_output(b, "heads of the mask", OP2("MatMul", softmax(b, OP2("Add", OP2("MatMul", one, turned), mask)), one));
+    builder_output(b, "no scale", OP2("MatMul", softmax(b, OP2("Mul", OP2("MatMul", k, kt), NUMBER(0))), v));
+}
+
+/* Nothing but the rank is known, so no width of the sample may be written into the graph. */
+static void build_open_attention(struct builder *b)
+{
+    static const int64_t open[] = {DIM_UNKNOWN, DIM_UNKNOWN, DIM_UNKNOWN};
+    uint32_t q = builder_input(b, "q", DTYPE_F32, 3, open, NULL), k = builder_input(b, "k", DTYPE_F32, 3, open, NULL);
+    uint32_t v = builder_input(b, "v", DTYPE_F32, 3, open, NULL);
+    builder_output(b, "y", OP2("MatMul", softmax(b, OP2("MatMul", q, transpose(b, k, (int64_t[]){0, 2, 1}, 3))), v));
+}
+
 /* Somebody wants the weights themselves. */
 static void build_shown_attention(struct builder *b)
 {
@@ -510,6 +582,8 @@ static void test_attention(void **state)
     check(build_flat_attention, "fuse_attention", 1, NULL);
     check(build_plain_flat_attention, "fuse_attention", 1, (int64_t[]){6, 3, 6, 5, 6, 5, 6, 3, 5});
     check(build_grouped_attention, "fuse_attention", 2, NULL);
+    check(build_broadcast_attention, "fuse_attention", 0, (int64_t[]){2, 5, 2, 5, 2, 4});
+    check(build_open_attention, "fuse_attention", 1, (int64_t[]){6, 3, 8, 6, 5, 8, 6, 5, 10});
     check(build_shown_attention, "fuse_attention", 0, (int64_t[]){2, 3, 2, 5, 2, 5});
 }
 
@@ -590,6 +664,14 @@ static void build_conv_left_alone(struct builder *b)
     builder_output(b, "twice", OP2("Add", OP1("Tanh", twice), OP1("Abs", twice)));
 }
 
+/* A residual that is the same for all of the batch; the sample's batch is 1. */
+static void build_conv_broadcast(struct builder *b)
+{
+    uint32_t x = builder_input(b, "x", DTYPE_F32, 4, (int64_t[]){DIM_UNKNOWN, CHANNELS, SIDE, SIDE}, NULL);
+    uint32_t all = constant(b, 4, (int64_t[]){1, CHANNELS, SIDE, SIDE}, 26);
+    builder_output(b, "y", OP2("Add", conv(b, x, CHANNELS, 1, true), all));
+}
+
 static void build_conv_transpose(struct builder *b)
 {
     struct attribute attributes[] = {attribute_ints("strides", (int64_t[]){2, 2}, 2), attribute_int("group", 2)};
@@ -606,6 +688,7 @@ static void test_convolutions(void **state)
     check(build_conv_arithmetic, "fuse_conv", 1, NULL);
     check(build_conv_residuals, "fuse_conv", 2, NULL);
     check(build_conv_left_alone, "fuse_conv", 0, NULL);
+    check(build_conv_broadcast, "fuse_conv", 0, (int64_t[]){2});
     check(build_conv_transpose, "fuse_conv", 1, NULL);
 }
 

@@ -156,13 +156,15 @@ static hob_status fuse_node(struct fusion *fusion, uint32_t index)
     uint32_t inputs[2], silu;
     bool is_tanh;
     float number;
-    if (match_swiglu(fusion->graph, root, inputs, &silu) && fusion_same_f32(fusion, inputs[0], inputs[1]))
+    uint32_t y = root->outputs[0]; /* of x's shape, unless a number has more axes than x */
+    if (match_swiglu(fusion->graph, root, inputs, &silu) && fusion_same_f32(fusion, inputs[0], inputs[1]) &&
+        fusion_same_f32(fusion, inputs[0], y))
         return fuse_swiglu(fusion, index, inputs, silu);
-    if (match_gelu(fusion->graph, root, inputs, &is_tanh) && fusion_is_f32(fusion, inputs[0])) {
+    if (match_gelu(fusion->graph, root, inputs, &is_tanh) && fusion_same_f32(fusion, inputs[0], y)) {
         struct attribute approximate = attribute_string("approximate", is_tanh ? "tanh" : "none");
         return fusion_replace(fusion, index, "hob.Gelu", inputs, 1, &approximate, 1);
     }
-    if (match_quick_gelu(fusion->graph, root, inputs, &number) && fusion_is_f32(fusion, inputs[0])) {
+    if (match_quick_gelu(fusion->graph, root, inputs, &number) && fusion_same_f32(fusion, inputs[0], y)) {
         struct attribute alpha = attribute_float("alpha", number);
         return fusion_replace(fusion, index, "com.microsoft.QuickGelu", inputs, 1, &alpha, 1);
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "graph/fusion.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A constant this low masks: what is added to it, and exp of it, vanish in f32. */
@@ -31,7 +32,7 @@ struct match {
 /* Values that the pass itself added are not matched: they have no sampled shape. */
 static const struct node *producer_of(const struct fusion *fusion, uint32_t value, const char *op_type)
 {
-    return value < fusion->n_values ? pattern_producer(fusion->graph, value, op_type) : NULL;
+    return value < fusion->readers.n_values ? pattern_producer(fusion->graph, value, op_type) : NULL;
 }
 
 static int rank_of(const struct fusion *fusion, uint32_t value)
@@ -51,7 +52,7 @@ static bool match_scale(const struct fusion *fusion, uint32_t value, uint32_t *r
         *scale /= (double)number;
         return true;
     }
-    if (value >= fusion->n_values || !pattern_with_number(fusion->graph, value, "Mul", &number, ret_of)) return false;
+    if (value >= fusion->readers.n_values || !pattern_with_number(fusion->graph, value, "Mul", &number, ret_of)) return false;
     *scale *= (double)number;
     return true;
 }
@@ -83,12 +84,22 @@ static bool match_where(const struct fusion *fusion, const struct node *where, s
     return false;
 }
 
-/* [B*H,T,S] scores shown as [B,H,T,S], or back. */
+/* [B*H,T,S] scores shown as [B,H,T,S], or back: T and S stay. */
+static bool keeps_scores(const struct fusion *fusion, int sample, const struct node *reshape)
+{
+    const struct tensor *from = fusion_shape_in(fusion, sample, reshape->inputs[0]);
+    const struct tensor *to = fusion_shape_in(fusion, sample, reshape->outputs[0]);
+    if (!from || !to) return sample > 0;
+    return from->rank >= 2 && to->rank >= 2 && from->dims[from->rank - 1] == to->dims[to->rank - 1] &&
+           from->dims[from->rank - 2] == to->dims[to->rank - 2];
+}
+
 static bool match_reshape(const struct fusion *fusion, const struct node *reshape, struct match *match, uint32_t *ret_scores)
 {
     int from = rank_of(fusion, reshape->inputs[0]), to = rank_of(fusion, reshape->outputs[0]);
     int64_t batch, heads;
     *ret_scores = reshape->inputs[0];
+    if (!keeps_scores(fusion, 0, reshape) || !keeps_scores(fusion, 1, reshape)) return false;
     if (from == 4 && to == 3) return true; /* another Reshape further up must have made it of rank 4 */
     if (from != 3 || to != 4 || match->heads_shape != VALUE_NONE) return false;
     match->heads_shape = reshape->inputs[1];
@@ -154,13 +165,30 @@ static bool has_ranks(const struct fusion *fusion, const struct match *match, in
     return rank_of(fusion, match->q) == rank && rank_of(fusion, match->k_transposed) == rank && rank_of(fusion, match->v) == rank;
 }
 
-/* Keys and values must have as many heads, and q as many. */
-static bool heads_fit(const struct fusion *fusion, const struct match *match, int rank)
+/* Queries, keys and values must have as many heads, and the masks must not have given the weights more than the queries have:
+ * a product of matrices would broadcast all of that. */
+static bool heads_fit(const struct fusion *fusion, int sample, const struct match *match, uint32_t weights)
 {
-    const struct tensor *q = fusion_shape(fusion, match->q), *k = fusion_shape(fusion, match->k_transposed), *v = fusion_shape(fusion, match->v);
+    const struct tensor *q = fusion_shape_in(fusion, sample, match->q), *k = fusion_shape_in(fusion, sample, match->k_transposed);
+    const struct tensor *v = fusion_shape_in(fusion, sample, match->v), *w = fusion_shape_in(fusion, sample, weights);
+    if (!q || !k || !v || !w) return sample > 0;
+    int rank = w->rank;
     for (int axis = 0; axis < rank - 2; axis++)
-        if (q->dims[axis] != k->dims[axis] || v->dims[axis] != k->dims[axis]) return false;
-    return true;
+        if (q->dims[axis] != k->dims[axis] || v->dims[axis] != k->dims[axis] || w->dims[axis] != q->dims[axis]) return false;
+    return w->dims[rank - 2] == q->dims[rank - 2] && w->dims[rank - 1] == k->dims[rank - 1] && v->dims[rank - 2] == k->dims[rank - 1];
+}
+
+/* hob.Attention takes a scale of 0 for none. */
+static bool is_scale(double scale)
+{
+    return isfinite((float)scale) && (float)scale != 0.0f;
+}
+
+/* [B*H,..] that are shown with heads are reshaped by their widths, which must not hang on the inputs' sizes. */
+static bool can_raise_ranks(const struct fusion *fusion, const struct match *match, int rank)
+{
+    if (match->heads_shape == VALUE_NONE) return true;
+    return rank == 3 && !match->has_flat_mask && fusion_is_fixed(fusion, match->q, 2) && fusion_is_fixed(fusion, match->v, 2);
 }
 
 static bool find_match(const struct fusion *fusion, const struct node *product, struct match *match)
@@ -170,10 +198,11 @@ static bool find_match(const struct fusion *fusion, const struct node *product, 
     int rank = rank_of(fusion, weights);
     bool is_guarded = weights != product->inputs[0];
     if (!softmax || (rank != 3 && rank != 4) || !is_over_last_axis(softmax, rank)) return false;
-    if (fusion->n_readers[weights] != (is_guarded ? 2u : 1u)) return false;
+    if (fusion->readers.n_readers[weights] != (is_guarded ? 2u : 1u)) return false;
     *match = (struct match){.v = product->inputs[1], .heads_shape = VALUE_NONE, .scale = 1};
-    return match_scores(fusion, softmax->inputs[0], MAX_STEPS, match) && has_ranks(fusion, match, rank) && heads_fit(fusion, match, rank) &&
-           (match->heads_shape == VALUE_NONE || (rank == 3 && !match->has_flat_mask));
+    return match_scores(fusion, softmax->inputs[0], MAX_STEPS, match) && has_ranks(fusion, match, rank) &&
+           heads_fit(fusion, 0, match, weights) && heads_fit(fusion, 1, match, weights) && is_scale(match->scale) &&
+           can_raise_ranks(fusion, match, rank);
 }
 
 /* ---- keys and values before they were repeated ---- */
@@ -193,7 +222,7 @@ static uint32_t before_repetition(const struct fusion *fusion, uint32_t value)
     const struct node *expand = reshape ? producer_of(fusion, reshape->inputs[0], "Expand") : NULL;
     const struct node *unsqueeze = expand ? producer_of(fusion, expand->inputs[0], "Unsqueeze") : NULL;
     if (!unsqueeze || rank_of(fusion, unsqueeze->inputs[0]) != 4) return value;
-    const struct tensor *shapes = fusion->shapes;
+    const struct tensor *shapes = fusion->shapes[0];
     bool is_same = is_repetition(&shapes[unsqueeze->inputs[0]], &shapes[expand->outputs[0]], &shapes[value]) &&
                    shapes[unsqueeze->outputs[0]].dims[2] == 1;
     return is_same ? unsqueeze->inputs[0] : value;
@@ -222,7 +251,7 @@ static void find_keys_and_values(const struct fusion *fusion, struct builder *bu
     *ret_v = match->v;
     if (k == VALUE_NONE || rank != 4) return;
     uint32_t short_k = before_repetition(fusion, k), short_v = before_repetition(fusion, match->v);
-    if (short_k == k || short_v == match->v || fusion->shapes[short_k].dims[1] != fusion->shapes[short_v].dims[1]) return;
+    if (short_k == k || short_v == match->v || fusion->shapes[0][short_k].dims[1] != fusion->shapes[0][short_v].dims[1]) return;
     *ret_k = short_k;
     *ret_v = short_v;
 }
@@ -268,7 +297,8 @@ static int64_t width_of(const struct fusion *fusion, uint32_t value)
 /* [B,H,T,Kv] or [B*H,1,T,Kv] back to [B*H,T,Kv]: the first axes of q's own shape. */
 static uint32_t hide_heads(struct builder *builder, const struct match *match, uint32_t attended, int64_t width)
 {
-    struct attribute axis = attribute_int("axis", 0);
+    struct attribute axis = attribute_int("axis", 0), heads = attribute_ints("axes", (int64_t[]){1}, 1);
+    if (match->heads_shape == VALUE_NONE) return builder_op(builder, "Squeeze", &attended, 1, &heads, 1);
     uint32_t shape = builder_op(builder, "Shape", &match->q, 1, NULL, 0);
     uint32_t ends[] = {shape, builder_ints(builder, (int64_t[]){0}, 1), builder_ints(builder, (int64_t[]){2}, 1)};
     uint32_t parts[] = {builder_op(builder, "Slice", ends, 3, NULL, 0), builder_ints(builder, &width, 1)};

@@ -11,10 +11,7 @@
  * residuals come from a sample run; where there is none they are left alone. */
 #include "base/error.h"
 #include "graph/activation_pattern.h"
-#include "graph/builder.h"
-#include "graph/pass.h"
-#include "graph/pattern.h"
-#include "graph/sample_shapes.h"
+#include "graph/fusion.h"
 #include "ops/numbers.h"
 #include "ops/vision/activation.h"
 
@@ -35,13 +32,6 @@ struct tail {
     double scale, shift;                 /* behind the activation */
     uint32_t before, after, output;      /* values */
     uint32_t nodes[MOST_NODES], n_nodes; /* taken; they go. The first few only of a very long tail */
-};
-
-struct fusing {
-    struct graph *graph;
-    struct pass_context *context;
-    struct value_readers readers;
-    const struct tensor *shapes; /* of every value in a sample run; NULL: unknown */
 };
 
 /* ---- constants ---- */
@@ -180,82 +170,75 @@ static void take(struct tail *tail, const struct graph *graph, const struct node
     tail->output = node->outputs[0];
 }
 
-static bool take_linear(const struct fusing *fusing, struct tail *tail)
+static bool take_linear(const struct fusion *fusion, struct tail *tail)
 {
-    const struct node *node = value_only_reader(fusing->graph, &fusing->readers, tail->output);
-    if (!node || (!fold_norm(fusing->graph, node, tail->output, tail) &&
-                  !fold_arithmetic(fusing->graph, node, tail->output, tail)))
+    const struct node *node = value_only_reader(fusion->graph, &fusion->readers, tail->output);
+    if (!node || (!fold_norm(fusion->graph, node, tail->output, tail) &&
+                  !fold_arithmetic(fusion->graph, node, tail->output, tail)))
         return false;
     tail->is_folded = true;
-    take(tail, fusing->graph, node);
+    take(tail, fusion->graph, node);
     return true;
 }
 
-static bool take_scaling(const struct fusing *fusing, struct tail *tail)
+static bool take_scaling(const struct fusion *fusion, struct tail *tail)
 {
-    const struct node *node = value_only_reader(fusing->graph, &fusing->readers, tail->output);
-    if (!node || !scale_all(fusing->graph, node, tail->output, tail)) return false;
-    take(tail, fusing->graph, node);
+    const struct node *node = value_only_reader(fusion->graph, &fusion->readers, tail->output);
+    if (!node || !scale_all(fusion->graph, node, tail->output, tail)) return false;
+    take(tail, fusion->graph, node);
     return true;
 }
 
-static bool have_same_shape(const struct fusing *fusing, uint32_t a, uint32_t b)
+static void take_residual(const struct fusion *fusion, struct tail *tail, uint32_t *ret_value)
 {
-    if (!fusing->shapes || a >= fusing->readers.n_values || b >= fusing->readers.n_values) return false;
-    const struct tensor *x = &fusing->shapes[a], *y = &fusing->shapes[b];
-    return x->dtype == DTYPE_F32 && y->dtype == DTYPE_F32 && tensor_same_shape(x, y);
-}
-
-static void take_residual(const struct fusing *fusing, struct tail *tail, uint32_t *ret_value)
-{
-    const struct node *node = value_only_reader(fusing->graph, &fusing->readers, tail->output);
+    const struct node *node = value_only_reader(fusion->graph, &fusion->readers, tail->output);
     if (tail->is_transposed || !node || arithmetic_of(node) != ADD) return;
     uint32_t other = node_other_input(node, tail->output);
-    if (other == tail->output || !have_same_shape(fusing, other, tail->output)) return;
+    if (other == tail->output || !fusion_same_f32(fusion, other, tail->output)) return;
     *ret_value = other;
-    take(tail, fusing->graph, node);
+    take(tail, fusion->graph, node);
 }
 
-static void take_activation(const struct fusing *fusing, struct tail *tail)
+static void take_activation(const struct fusion *fusion, struct tail *tail)
 {
-    if (!activation_match(fusing->graph, &fusing->readers, tail->output, &tail->activation)) return;
+    if (!activation_match(fusion->graph, &fusion->readers, tail->output, &tail->activation)) return;
     for (uint32_t i = 0; i < tail->activation.n_nodes; i++) tail->nodes[tail->n_nodes++] = tail->activation.nodes[i];
     tail->output = tail->activation.output;
 }
 
-static void walk_down(const struct fusing *fusing, struct tail *tail)
+static void walk_down(const struct fusion *fusion, struct tail *tail)
 {
-    while (tail->n_nodes < MOST_NODES / 2 && take_linear(fusing, tail)) {
+    while (tail->n_nodes < MOST_NODES / 2 && take_linear(fusion, tail)) {
     }
-    take_residual(fusing, tail, &tail->before);
-    take_activation(fusing, tail);
+    take_residual(fusion, tail, &tail->before);
+    take_activation(fusion, tail);
     bool is_finished = tail->activation.kind != FINISH_NONE || tail->before != VALUE_NONE;
-    while (is_finished && tail->n_nodes < MOST_NODES - 1 && take_scaling(fusing, tail)) {
+    while (is_finished && tail->n_nodes < MOST_NODES - 1 && take_scaling(fusion, tail)) {
     }
-    take_residual(fusing, tail, &tail->after);
+    take_residual(fusion, tail, &tail->after);
 }
 
 /* ---- rewriting ---- */
 
 /* f32 [n_outputs] */
-static hob_status add_bias(struct fusing *fusing, const struct tail *tail, uint32_t *ret_value)
+static hob_status add_bias(struct fusion *fusion, const struct tail *tail, uint32_t *ret_value)
 {
-    struct arena *arena = &fusing->graph->arena;
+    struct arena *arena = &fusion->graph->arena;
     float *items = ARENA_NEW(arena, float, (size_t)tail->n_outputs);
-    if (!items) FAIL(fusing->context->error, HOB_NO_MEMORY, "folding into a convolution: out of memory");
+    if (!items) FAIL(fusion->context->error, HOB_NO_MEMORY, "folding into a convolution: out of memory");
     for (int64_t o = 0; o < tail->n_outputs; o++) items[o] = (float)tail->shifts[o];
     struct tensor tensor;
-    TRY(tensor_init(&tensor, DTYPE_F32, 1, &tail->n_outputs, items, fusing->context->error));
-    return graph_add_constant(fusing->graph, "", &tensor, ret_value, fusing->context->error);
+    TRY(tensor_init(&tensor, DTYPE_F32, 1, &tail->n_outputs, items, fusion->context->error));
+    return graph_add_constant(fusion->graph, "", &tensor, ret_value, fusion->context->error);
 }
 
 /* Weights are [outputs, channels, taps…], or [groups * channels, outputs / groups, taps…] when transposed. */
-static hob_status add_weights(struct fusing *fusing, const struct tail *tail, uint32_t *ret_value)
+static hob_status add_weights(struct fusion *fusion, const struct tail *tail, uint32_t *ret_value)
 {
     struct tensor tensor = *tail->weights;
     int64_t n_items = tensor_n_items(&tensor), n_rows = tensor.dims[0], n_columns = tensor.dims[1];
-    float *items = arena_alloc(&fusing->graph->arena, tensor_n_bytes(&tensor) + 1, 64);
-    if (!items) FAIL(fusing->context->error, HOB_NO_MEMORY, "folding into a convolution: out of memory");
+    float *items = arena_alloc(&fusion->graph->arena, tensor_n_bytes(&tensor) + 1, 64);
+    if (!items) FAIL(fusion->context->error, HOB_NO_MEMORY, "folding into a convolution: out of memory");
     tensor_copy_contiguous(&tensor, items);
     int64_t n_taps = n_items ? n_items / (n_rows * n_columns) : 0;
     for (int64_t i = 0; i < n_items; i++) {
@@ -266,19 +249,19 @@ static hob_status add_weights(struct fusing *fusing, const struct tail *tail, ui
     tensor.data = items;
     tensor_set_contiguous(&tensor);
     tensor.is_view = false;
-    return graph_add_constant(fusing->graph, "", &tensor, ret_value, fusing->context->error);
+    return graph_add_constant(fusion->graph, "", &tensor, ret_value, fusion->context->error);
 }
 
-static hob_status rewrite(struct fusing *fusing, uint32_t index, struct tail *tail)
+static hob_status rewrite(struct fusion *fusion, uint32_t index, struct tail *tail)
 {
-    struct graph *graph = fusing->graph;
+    struct graph *graph = fusion->graph;
     const struct node *conv = &graph->nodes[index];
     struct builder builder;
     uint32_t inputs[5] = {conv->inputs[0], conv->inputs[1], conv->n_inputs > 2 ? conv->inputs[2] : VALUE_NONE,
                           tail->before, tail->after};
     if (tail->is_folded) {
-        TRY(add_weights(fusing, tail, &inputs[1]));
-        TRY(add_bias(fusing, tail, &inputs[2]));
+        TRY(add_weights(fusion, tail, &inputs[1]));
+        TRY(add_bias(fusion, tail, &inputs[2]));
         conv = &graph->nodes[index];
     }
     struct attribute attributes[MOST_ATTRIBUTES + FUSED_ATTRIBUTES];
@@ -296,8 +279,8 @@ static hob_status rewrite(struct fusing *fusing, uint32_t index, struct tail *ta
     builder_init(&builder, graph);
     builder_op_into(&builder, name, tail->is_transposed ? "hob.ConvTranspose" : "hob.Conv", inputs,
                     tail->is_transposed ? 3 : 5, attributes, n_attributes, &tail->output, 1);
-    fusing->context->n_changes++;
-    return builder_finish(&builder, fusing->context->error);
+    fusion->context->n_changes++;
+    return builder_finish(&builder, fusion->context->error);
 }
 
 /* An f32 convolution whose weights, and bias if any, are constants that fit each other; bad ones say so when they run. */
@@ -323,46 +306,39 @@ static bool describe(const struct graph *graph, const struct node *node, struct 
            (tail->bias->dtype == DTYPE_F32 && tail->bias->rank == 1 && tail->bias->dims[0] == tail->n_outputs);
 }
 
-static hob_status fuse(struct fusing *fusing, uint32_t index)
+static hob_status fuse(struct fusion *fusion, uint32_t index)
 {
     struct tail tail;
-    if (!describe(fusing->graph, &fusing->graph->nodes[index], &tail)) return HOB_OK;
-    struct arena *scratch = fusing->context->scratch;
+    if (!describe(fusion->graph, &fusion->graph->nodes[index], &tail)) return HOB_OK;
+    struct arena *scratch = fusion->context->scratch;
     size_t n = (size_t)tail.n_outputs;
     tail.scales = ARENA_NEW(scratch, double, n);
     tail.shifts = ARENA_NEW(scratch, double, n);
     if (!tail.scales || !tail.shifts)
-        FAIL(fusing->context->error, HOB_NO_MEMORY, "fusing a convolution: out of memory");
+        FAIL(fusion->context->error, HOB_NO_MEMORY, "fusing a convolution: out of memory");
     for (size_t o = 0; o < n; o++) {
         tail.scales[o] = 1;
         tail.shifts[o] = tail.bias ? item(tail.bias, (int64_t)o * tail.bias->strides[0]) : 0;
     }
-    walk_down(fusing, &tail);
-    return tail.n_nodes ? rewrite(fusing, index, &tail) : HOB_OK;
+    walk_down(fusion, &tail);
+    return tail.n_nodes ? rewrite(fusion, index, &tail) : HOB_OK;
 }
 
-/* A sample run costs a compilation: only where a convolution is. It may fail for sizes a model does not take. */
-static void find_shapes(struct fusing *fusing)
+static bool has_convolution(const struct graph *graph)
 {
-    const struct tensor *shapes;
-    if (fusing->graph->parent) return;
-    if (sample_shapes(fusing->graph, fusing->context->options->kernels, fusing->context->scratch, &shapes, NULL) ==
-        HOB_OK)
-        fusing->shapes = shapes;
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        if (node_is(&graph->nodes[i], "", "Conv") || node_is(&graph->nodes[i], "", "ConvTranspose")) return true;
+    return false;
 }
 
+/* A sample run costs a compilation: only where a convolution is. */
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
-    struct fusing fusing = {.graph = graph, .context = context};
-    uint32_t n_nodes = graph->n_nodes; /* new nodes stand behind */
-    bool has_conv = false;
-    for (uint32_t i = 0; i < n_nodes; i++)
-        has_conv |= node_is(&graph->nodes[i], "", "Conv") || node_is(&graph->nodes[i], "", "ConvTranspose");
-    if (has_conv) {
-        TRY(value_readers_init(&fusing.readers, graph, context->scratch, context->error));
-        find_shapes(&fusing);
+    if (has_convolution(graph)) {
+        struct fusion fusion;
+        TRY(fusion_init(&fusion, graph, context));
+        for (uint32_t i = 0; i < fusion.n_nodes; i++) TRY(fuse(&fusion, i));
     }
-    for (uint32_t i = 0; has_conv && i < n_nodes; i++) TRY(fuse(&fusing, i));
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;
 }

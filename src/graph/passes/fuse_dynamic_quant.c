@@ -20,11 +20,12 @@ static uint32_t input_of(const struct node *node, uint32_t i)
     return i < node->n_inputs ? node->inputs[i] : VALUE_NONE;
 }
 
-/* [N], or one number. */
+/* [N], or one number: one of more axes would give them to the product. */
 static bool is_row(const struct graph *graph, uint32_t value, int64_t n_columns)
 {
     const struct tensor *row = pattern_constant(graph, value);
-    return row && row->dtype == DTYPE_F32 && (tensor_n_items(row) == 1 || (row->rank == 1 && row->dims[0] == n_columns));
+    return row && row->dtype == DTYPE_F32 && row->rank <= 1 &&
+           (tensor_n_items(row) == 1 || row->dims[0] == n_columns);
 }
 
 /* value = the float of a product of x quantised. */
@@ -38,7 +39,11 @@ static bool match_product(const struct fusion *fusion, uint32_t value, struct qu
     if (!found->quantise || input_of(found->product, 2) != found->quantise->outputs[2]) return false;
     const struct tensor *w = pattern_constant(graph, found->product->inputs[1]);
     uint32_t zero = input_of(found->product, 3);
-    return w && w->rank == 2 && (zero == VALUE_NONE || pattern_constant(graph, zero));
+    const struct tensor *x = fusion_shape(fusion, found->quantise->inputs[0]);
+    const struct tensor *zeros = pattern_constant(graph, zero);
+    if (zero != VALUE_NONE && (!zeros || zeros->rank > 1 || (tensor_n_items(zeros) != 1 && (!w || w->rank != 2 || tensor_n_items(zeros) != w->dims[1]))))
+        return false;
+    return w && w->rank == 2 && x && x->rank >= 2;
 }
 
 /* value = xs * ws */

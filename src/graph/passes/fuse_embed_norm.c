@@ -21,6 +21,25 @@ static bool is_embedding(const struct fusion *fusion, const struct node *gather)
     return table && table->dtype == DTYPE_F32 && table->rank == 2 && ids && ids->rank == 2 && attributes_int(&gather->attributes, "axis", 0) == 0;
 }
 
+/* Rows of one width, picked by ids of one shape; those of the positions may be the same for all of the batch. */
+static bool fit(const struct fusion *fusion, const struct embeddings *embeddings)
+{
+    const struct node *words = embeddings->gathers[0], *positions = embeddings->gathers[embeddings->n_gathers - 1];
+    for (uint32_t i = 1; i < embeddings->n_gathers; i++) {
+        const struct node *gather = embeddings->gathers[i];
+        if (pattern_constant(fusion->graph, gather->inputs[0])->dims[1] != pattern_constant(fusion->graph, words->inputs[0])->dims[1])
+            return false;
+        for (int sample = 0; sample < FUSION_SAMPLES; sample++) {
+            const struct tensor *ids = fusion_shape_in(fusion, sample, words->inputs[1]);
+            const struct tensor *others = fusion_shape_in(fusion, sample, gather->inputs[1]);
+            if (!ids || !others) continue;
+            if (ids->dims[1] != others->dims[1]) return false;
+            if (ids->dims[0] != others->dims[0] && (gather != positions || others->dims[0] != 1)) return false;
+        }
+    }
+    return true;
+}
+
 static bool collect(const struct fusion *fusion, uint32_t value, struct embeddings *embeddings)
 {
     if (!fusion_is_private(fusion, value)) return false;
@@ -50,9 +69,12 @@ static bool put_positions_last(const struct fusion *fusion, struct embeddings *e
 static bool match(const struct fusion *fusion, const struct node *norm, struct embeddings *embeddings)
 {
     embeddings->n_gathers = 0;
-    if (!node_is(norm, "com.microsoft", "SkipLayerNormalization") || norm->n_inputs != 4 || (norm->n_outputs != 1 && norm->n_outputs != 4))
+    if (!node_is(norm, "com.microsoft", "SkipLayerNormalization") || norm->n_inputs != 4 || norm->inputs[3] == VALUE_NONE)
         return false;
-    return collect(fusion, norm->inputs[0], embeddings) && collect(fusion, norm->inputs[1], embeddings) && put_positions_last(fusion, embeddings);
+    for (uint32_t i = 1; i < norm->n_outputs; i++)
+        if (i != 3 && norm->outputs[i] != VALUE_NONE) return false; /* somebody wants the statistics */
+    return collect(fusion, norm->inputs[0], embeddings) && collect(fusion, norm->inputs[1], embeddings) && put_positions_last(fusion, embeddings) &&
+           fit(fusion, embeddings);
 }
 
 /* The sum, where somebody reads it, is the fourth output of the one and the third of the other. */

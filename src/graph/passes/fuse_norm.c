@@ -3,11 +3,10 @@
  *     hob.RMSNorm     w * (x * 1/sqrt(mean(x^2) + eps))            or x / sqrt(…)
  *     hob.LayerNorm   w * ((x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps)) + b
  *
- * Only the last value of a pattern is replaced; what else reads its parts keeps them. */
+ * Only the last value of a pattern is replaced; what else reads its parts keeps them. In
+ * subgraphs, where no shapes are known, a weight is taken to be as wide as what it scales. */
 #include "base/error.h"
-#include "graph/builder.h"
-#include "graph/pass.h"
-#include "graph/pattern.h"
+#include "graph/fusion.h"
 
 struct norm {
     uint32_t x, weight, bias; /* bias VALUE_NONE: RMSNorm */
@@ -111,32 +110,35 @@ static bool match_layer_norm(const struct graph *graph, const struct node *add, 
     return false;
 }
 
-static hob_status rewrite(struct graph *graph, uint32_t index, const struct norm *norm, struct pass_context *context)
+/* As many weights as a row has items: fewer, or rows of one, would be broadcast. */
+static bool fits(const struct fusion *fusion, const struct norm *norm)
 {
-    struct builder builder;
+    int64_t n_weights, n_biases;
+    const struct tensor *x = fusion_shape(fusion, norm->x);
+    if (!pattern_vector(fusion->graph, norm->weight, &n_weights)) return false;
+    if (norm->bias != VALUE_NONE && (!pattern_vector(fusion->graph, norm->bias, &n_biases) || n_biases != n_weights)) return false;
+    return !x || (x->dtype == DTYPE_F32 && x->rank > 0 && x->dims[x->rank - 1] == n_weights && fusion_is_fixed(fusion, norm->x, x->rank - 1));
+}
+
+static hob_status rewrite(struct fusion *fusion, uint32_t index, const struct norm *norm)
+{
     uint32_t inputs[] = {norm->x, norm->weight, norm->bias};
     struct attribute epsilon = attribute_float("epsilon", norm->epsilon);
     bool is_rms = norm->bias == VALUE_NONE;
-    builder_init(&builder, graph);
-    uint32_t normed = builder_op(&builder, is_rms ? "hob.RMSNorm" : "hob.LayerNorm", inputs, is_rms ? 2 : 3, &epsilon, 1);
-    TRY(builder_finish(&builder, context->error));
-    uint32_t output = graph->nodes[index].outputs[0];
-    graph_remove_node(graph, index);
-    graph_replace_value(graph, output, normed);
-    context->n_changes++;
-    return HOB_OK;
+    return fusion_replace(fusion, index, is_rms ? "hob.RMSNorm" : "hob.LayerNorm", inputs, is_rms ? 2 : 3, &epsilon, 1);
 }
 
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
-    uint32_t n_nodes = graph->n_nodes; /* new nodes stand behind */
+    struct fusion fusion;
     struct norm norm;
-    for (uint32_t i = 0; i < n_nodes; i++)
-        if (node_is(&graph->nodes[i], "", "Add") && match_layer_norm(graph, &graph->nodes[i], &norm))
-            TRY(rewrite(graph, i, &norm, context));
-    for (uint32_t i = 0; i < n_nodes; i++)
-        if (node_is(&graph->nodes[i], "", "Mul") && match_rms_norm(graph, &graph->nodes[i], &norm))
-            TRY(rewrite(graph, i, &norm, context));
+    TRY(fusion_init(&fusion, graph, context));
+    for (uint32_t i = 0; i < fusion.n_nodes; i++)
+        if (node_is(&graph->nodes[i], "", "Add") && match_layer_norm(graph, &graph->nodes[i], &norm) && fits(&fusion, &norm))
+            TRY(rewrite(&fusion, i, &norm));
+    for (uint32_t i = 0; i < fusion.n_nodes; i++)
+        if (node_is(&graph->nodes[i], "", "Mul") && match_rms_norm(graph, &graph->nodes[i], &norm) && fits(&fusion, &norm))
+            TRY(rewrite(&fusion, i, &norm));
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;
 }

@@ -35,7 +35,8 @@ static bool is_split(const struct fusion *fusion, uint32_t value, uint32_t x, ui
 static bool is_half(const struct fusion *fusion, uint32_t value, uint32_t x, uint32_t index)
 {
     const struct tensor *whole = fusion_shape(fusion, x);
-    if (!fusion_shape(fusion, value) || !whole || whole->rank < 1 || whole->dims[whole->rank - 1] % 2) return false;
+    if (!fusion_shape(fusion, value) || !whole || whole->rank < 1 || whole->dims[whole->rank - 1] % 2 || !fusion_is_fixed(fusion, x, whole->rank - 1))
+        return false;
     int64_t half = whole->dims[whole->rank - 1] / 2;
     return is_slice(fusion, value, x, index ? half : 0, half) || is_split(fusion, value, x, index, half);
 }
@@ -53,13 +54,19 @@ static bool is_turned(const struct fusion *fusion, uint32_t value, uint32_t x)
 }
 
 /* The table must broadcast to x's shape without changing it, and cover the whole width. */
-static bool is_table(const struct fusion *fusion, uint32_t table, uint32_t x)
+static bool is_table_in(const struct fusion *fusion, int sample, uint32_t table, uint32_t x)
 {
-    const struct tensor *t = fusion_shape(fusion, table), *whole = fusion_shape(fusion, x);
+    const struct tensor *t = fusion_shape_in(fusion, sample, table), *whole = fusion_shape_in(fusion, sample, x);
     int64_t dims[TENSOR_MAX_RANK];
     int rank;
-    return fusion_is_f32(fusion, table) && t->rank >= 1 && t->dims[t->rank - 1] == whole->dims[whole->rank - 1] &&
+    if (!t || !whole) return sample > 0;
+    return t->dtype == DTYPE_F32 && t->rank >= 1 && t->dims[t->rank - 1] == whole->dims[whole->rank - 1] &&
            shape_broadcast(whole->rank, whole->dims, t->rank, t->dims, &rank, dims) && tensor_has_shape(whole, rank, dims);
+}
+
+static bool is_table(const struct fusion *fusion, uint32_t table, uint32_t x)
+{
+    return is_table_in(fusion, 0, table, x) && is_table_in(fusion, 1, table, x);
 }
 
 /* sum = x * cos + turned(x) * sin; ret_inputs: x, cos, sin. */

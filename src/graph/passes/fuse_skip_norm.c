@@ -3,7 +3,7 @@
  *     Add(x, skip) -> LayerNorm     becomes com.microsoft.SkipLayerNormalization
  *     Add(x, skip) -> RMSNorm       becomes com.microsoft.SkipSimplifiedLayerNormalization
  *
- * for terms of one shape [T,D] or [B,T,D], normalised over the last axis. The same bytes as before. */
+ * for terms of one shape [T,D] or [B,T,D] (one of them may be [1,T,D]), normalised over the last axis. The same bytes as before. */
 #include "base/error.h"
 #include "graph/fusion.h"
 
@@ -22,7 +22,7 @@ static bool is_over_last_axis(const struct node *node, int rank)
 static bool has_other_outputs(const struct fusion *fusion, const struct node *node)
 {
     for (uint32_t i = 1; i < node->n_outputs; i++)
-        if (node->outputs[i] != VALUE_NONE && fusion->n_readers[node->outputs[i]]) return true;
+        if (node->outputs[i] != VALUE_NONE && fusion->readers.n_readers[node->outputs[i]]) return true;
     return false;
 }
 
@@ -32,17 +32,39 @@ static bool is_norm(const struct node *node, bool *ret_is_rms)
     return *ret_is_rms || node_is(node, "hob", "LayerNorm") || node_is(node, "", "LayerNormalization");
 }
 
+/* Terms [T,D] or [B,T,D] of one shape; one of them may be the same for all of the batch. */
+static bool are_terms(const struct fusion *fusion, int sample, uint32_t a, uint32_t b)
+{
+    const struct tensor *x = fusion_shape_in(fusion, sample, a), *y = fusion_shape_in(fusion, sample, b);
+    if (!x || !y) return sample > 0;
+    if (x->dtype != DTYPE_F32 || y->dtype != DTYPE_F32 || x->rank != y->rank || (x->rank != 2 && x->rank != 3)) return false;
+    bool has_one_batch = x->rank == 3 && (x->dims[0] == 1 || y->dims[0] == 1);
+    for (int axis = has_one_batch; axis < x->rank; axis++)
+        if (x->dims[axis] != y->dims[axis]) return false;
+    return true;
+}
+
+/* Weights and bias, where there is one, have a number for each item of a row. */
+static bool has_whole_rows(const struct fusion *fusion, const struct node *node)
+{
+    const struct tensor *x = fusion_shape(fusion, node->inputs[0]);
+    int64_t width;
+    for (uint32_t i = 1; i < node->n_inputs; i++)
+        if (node->inputs[i] != VALUE_NONE &&
+            (!pattern_vector(fusion->graph, node->inputs[i], &width) || !x || width != x->dims[x->rank - 1]))
+            return false;
+    return true;
+}
+
 static bool match(const struct fusion *fusion, const struct node *node, struct norm *norm)
 {
-    int64_t width;
     if (!is_norm(node, &norm->is_rms) || has_other_outputs(fusion, node)) return false;
-    for (uint32_t i = 1; i < node->n_inputs; i++)
-        if (node->inputs[i] != VALUE_NONE && !pattern_vector(fusion->graph, node->inputs[i], &width)) return false;
     const struct node *add = pattern_producer(fusion->graph, node->inputs[0], "Add");
-    if (!add || !fusion_same_f32(fusion, add->inputs[0], add->inputs[1])) return false;
-    int rank = fusion_shape(fusion, add->inputs[0])->rank;
+    if (!add) return false;
+    for (int sample = 0; sample < FUSION_SAMPLES; sample++)
+        if (!are_terms(fusion, sample, add->inputs[0], add->inputs[1])) return false;
     norm->add = fusion->graph->values[node->inputs[0]].producer;
-    return (rank == 2 || rank == 3) && is_over_last_axis(node, rank);
+    return has_whole_rows(fusion, node) && is_over_last_axis(node, fusion_shape(fusion, add->inputs[0])->rank);
 }
 
 /* The sum keeps its value: whoever read the Add reads the new node's fourth output. */

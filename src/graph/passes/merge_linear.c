@@ -9,6 +9,8 @@
 #include "graph/fusion.h"
 #include "graph/packing.h"
 
+#include <string.h>
+
 enum { MAX_MERGED = 8 };
 
 struct group {
@@ -22,29 +24,51 @@ struct group {
 static bool can_merge(const struct graph *graph, const struct node *node, struct panel_source *ret_source, bool *ret_has_bias)
 {
     if (!node_is(node, "hob", "Linear") || node->attributes.n_items || graph->values[node->outputs[0]].is_output) return false;
+    if (!packing_describe(pattern_constant(graph, node->inputs[1]), ret_source)) return false;
     *ret_has_bias = node->n_inputs > 2 && node->inputs[2] != VALUE_NONE;
     int64_t n_bias;
-    if (*ret_has_bias && !pattern_vector(graph, node->inputs[2], &n_bias)) return false;
-    return packing_describe(pattern_constant(graph, node->inputs[1]), ret_source);
+    return !*ret_has_bias || (pattern_vector(graph, node->inputs[2], &n_bias) && n_bias == ret_source->n);
 }
 
 /* A weight that another node reads as well would have to stay beside the merged one. */
 static bool weight_is_private(const struct fusion *fusion, const struct node *node)
 {
-    return node->inputs[1] >= fusion->n_values || fusion->n_readers[node->inputs[1]] == 1;
+    return node->inputs[1] >= fusion->readers.n_values || fusion->readers.n_readers[node->inputs[1]] == 1;
 }
 
+/* For each Linear the next one, in the file's order, with the same input; NODE_NONE. */
+static hob_status chain_by_input(const struct fusion *fusion, uint32_t **ret_next)
+{
+    const struct graph *graph = fusion->graph;
+    struct arena *scratch = fusion->context->scratch;
+    uint32_t *next = ARENA_NEW(scratch, uint32_t, fusion->n_nodes), *last = ARENA_NEW(scratch, uint32_t, fusion->readers.n_values);
+    if (!next || !last) FAIL(fusion->context->error, HOB_NO_MEMORY, "merging products: out of memory");
+    memset(next, 0xff, fusion->n_nodes * sizeof *next);
+    memset(last, 0xff, fusion->readers.n_values * sizeof *last);
+    for (uint32_t i = 0; i < fusion->n_nodes; i++) {
+        if (!node_is(&graph->nodes[i], "hob", "Linear")) continue;
+        uint32_t *before = &last[graph->nodes[i].inputs[0]];
+        if (*before != NODE_NONE) next[*before] = i;
+        *before = i;
+    }
+    *ret_next = next;
+    return HOB_OK;
+}
+
+/* Looking further for what fits would take a hostile file's time. */
+enum { MOST_LOOKS = 64 };
+
 /* All that may join node `first`, itself included. */
-static void collect(const struct fusion *fusion, uint32_t first, struct group *group)
+static void collect(const struct fusion *fusion, uint32_t first, const uint32_t *next, struct group *group)
 {
     const struct graph *graph = fusion->graph;
     struct panel_source source;
     bool has_bias;
+    int n_looks = 0;
     *group = (struct group){.x = graph->nodes[first].inputs[0]};
-    for (uint32_t i = first; i < fusion->n_nodes && group->n_nodes < MAX_MERGED; i++) {
+    for (uint32_t i = first; i != NODE_NONE && group->n_nodes < MAX_MERGED && n_looks < MOST_LOOKS; i = next[i], n_looks++) {
         const struct node *node = &graph->nodes[i];
-        if (!node_is(node, "hob", "Linear") || node->inputs[0] != group->x || !can_merge(graph, node, &source, &has_bias)) continue;
-        if (!weight_is_private(fusion, node)) continue;
+        if (!can_merge(graph, node, &source, &has_bias) || !weight_is_private(fusion, node)) continue;
         if (group->n_nodes && (source.k != group->k || has_bias != group->has_bias || group->n_columns % PANEL_COLUMNS)) continue;
         group->k = source.k;
         group->has_bias = has_bias;
@@ -116,10 +140,12 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     struct fusion fusion;
     struct group group;
+    uint32_t *next;
     TRY(fusion_init(&fusion, graph, context));
+    TRY(chain_by_input(&fusion, &next));
     for (uint32_t i = 0; i < fusion.n_nodes; i++) {
         if (!node_is(&graph->nodes[i], "hob", "Linear")) continue;
-        collect(&fusion, i, &group);
+        collect(&fusion, i, next, &group);
         if (group.n_nodes > 1 && group.nodes[0] == i) TRY(merge(&fusion, &group));
     }
     return HOB_OK;

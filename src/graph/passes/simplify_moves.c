@@ -23,7 +23,7 @@ struct simpler {
 
 static const struct node *producer_of(const struct fusion *fusion, uint32_t value)
 {
-    uint32_t producer = value < fusion->n_values ? fusion->graph->values[value].producer : NODE_NONE;
+    uint32_t producer = value < fusion->readers.n_values ? fusion->graph->values[value].producer : NODE_NONE;
     return producer == NODE_NONE ? NULL : &fusion->graph->nodes[producer];
 }
 
@@ -91,7 +91,8 @@ static bool axes_of(const struct fusion *fusion, const struct node *node, int64_
 {
     const int64_t *axes = attributes_ints(&node->attributes, "axes", ret_n_axes);
     const struct tensor *given = node->n_inputs > 1 ? pattern_constant(fusion->graph, node->inputs[1]) : NULL;
-    if (given && given->dtype == DTYPE_I64) *ret_n_axes = (size_t)tensor_n_items(given);
+    if (given && given->dtype != DTYPE_I64) return false;
+    if (given) *ret_n_axes = (size_t)tensor_n_items(given);
     if ((!axes && !given) || *ret_n_axes > TENSOR_MAX_RANK) return false;
     for (size_t i = 0; i < *ret_n_axes; i++) {
         ret_axes[i] = given ? tensor_get_int(given, (int64_t)i) : axes[i];
@@ -137,7 +138,7 @@ static bool simplify_cast(const struct fusion *fusion, const struct node *node, 
     if (!x || !wide || !is_wider(x->dtype, wide->dtype)) return false;
     simpler->value = before->inputs[0];
     if (to == x->dtype) return true;
-    if (!dtype_is_float(x->dtype) || !dtype_is_float(to)) return false;
+    if (!dtype_is_float(x->dtype) || !dtype_is_float(to) || node->attributes.n_items != 1) return false; /* "saturate" stays */
     simpler->op = "Cast";
     simpler->attribute = attribute_int("to", (int64_t)to);
     return true;
