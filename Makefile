@@ -50,6 +50,9 @@ fuzzers: $(FUZZERS)
 
 # ---- Compiling and linking
 
+# Nobody reads the flags of floating-point exceptions; keeping them exact keeps gcc from making vectors of loops that choose.
+$(BUILD)/src/ops/%.o: ALL_CFLAGS += -fno-trapping-math
+
 # Instruction sets are chosen per folder; kernels/select.c picks at start what the machine has.
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c

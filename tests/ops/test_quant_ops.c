@@ -338,6 +338,54 @@ static void test_16_bits_and_nan(void **state)
     check(&(struct call){"", "QuantizeLinear", 21, NULL, 0, {&x, &scale, &zero}, 3}, &y);
 }
 
+/* Rows longer than what is computed at a time, with one scale for all, one for each row and one for each column. */
+static void test_long_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, COLUMNS = 1301, ITEMS = ROWS * COLUMNS };
+    static float numbers[ITEMS], back[ITEMS], scales[COLUMNS];
+    static int8_t bytes[ITEMS], zeros[COLUMNS];
+    for (int i = 0; i < ITEMS; i++) numbers[i] = (float)(i * 7919 % 2003 - 1000) / 7;
+    numbers[5] = INFINITY, numbers[700] = NAN, numbers[ITEMS - 1] = -INFINITY;
+    for (int i = 0; i < COLUMNS; i++) {
+        scales[i] = 0.5f + (float)(i % 37) / 16;
+        zeros[i] = (int8_t)(i % 255 - 127);
+    }
+    for (int axis = -1; axis < 2; axis++) {
+        const struct attribute attribute = int_attribute("axis", axis);
+        const int64_t n_scales = axis < 0 ? 1 : axis ? COLUMNS : ROWS;
+        for (int i = 0; i < ITEMS; i++) {
+            int at = axis < 0 ? 0 : axis ? i % COLUMNS : i / COLUMNS;
+            float rounded = rintf(numbers[i] / scales[at]) + (float)zeros[at];
+            bytes[i] = (int8_t)(isnan(rounded) || rounded < -128 ? -128 : rounded > 127 ? 127 : rounded);
+            back[i] = ((float)bytes[i] - (float)zeros[at]) * scales[at];
+        }
+        struct tensor x = tensor_of(DTYPE_F32, 2, (int64_t[]){ROWS, COLUMNS}, numbers);
+        struct tensor y = tensor_of(DTYPE_I8, 2, (int64_t[]){ROWS, COLUMNS}, bytes);
+        struct tensor z = tensor_of(DTYPE_F32, 2, (int64_t[]){ROWS, COLUMNS}, back);
+        struct tensor scale = tensor_of(DTYPE_F32, 1, &n_scales, scales), zero = tensor_of(DTYPE_I8, 1, &n_scales, zeros);
+        check(&(struct call){"", "QuantizeLinear", 13, &attribute, 1, {&x, &scale, &zero}, 3}, &y);
+        check(&(struct call){"", "DequantizeLinear", 13, &attribute, 1, {&y, &scale, &zero}, 3}, &z);
+    }
+}
+
+/* The least and the largest number may stand anywhere; NaN is neither. */
+static void test_dynamic_range(void **state)
+{
+    (void)state;
+    static float numbers[35];
+    for (int place = 0; place < 35; place++) {
+        for (int i = 0; i < 35; i++) numbers[i] = (float)(i % 3);
+        numbers[(place + 20) % 35] = -1;
+        numbers[place] = 254;
+        numbers[(place + 1) % 35] = NAN;
+        struct tensor x = tensor_of(DTYPE_F32, 1, (int64_t[]){35}, numbers), y[3];
+        run_op(&bench, "", "DynamicQuantizeLinear", 11, NULL, 0, (const struct tensor *[]){&x}, 1, y, 3);
+        assert_true(*(const float *)y[1].data == 1 && *(const uint8_t *)y[2].data == 1);
+        assert_int_equal(((const uint8_t *)y[0].data)[place], 255);
+    }
+}
+
 /* 2049 is no f16: the quotient is rounded to the precision asked for before it becomes an integer. */
 static void test_precision(void **state)
 {
@@ -449,6 +497,8 @@ int main(void)
         cmocka_unit_test(test_pools),
         cmocka_unit_test(test_blocks_of_rows),
         cmocka_unit_test(test_16_bits_and_nan),
+        cmocka_unit_test(test_long_rows),
+        cmocka_unit_test(test_dynamic_range),
         cmocka_unit_test(test_precision),
         cmocka_unit_test(test_scale_of_8_bits),
         cmocka_unit_test(test_moving_sub_bytes),

@@ -1,4 +1,5 @@
 /* DequantizeLinear: (x - zero point) * scale, for the whole tensor, each index of an axis or each block of an axis. */
+#include "kernels/kernels.h"
 #include "ops/numbers.h"
 #include "ops/quant/quantized.h"
 #include "ops/quant/scale_map.h"
@@ -40,23 +41,30 @@ static hob_status infer(struct op_context *ctx)
     return op_set_output(ctx, 0, dtype, x->rank, x->dims);
 }
 
+/* Items that are computed at a time: enough for the loops to be long, few enough for the stack. */
+enum { RUN_ITEMS = 512 };
+
 struct dequantize_job {
+    const struct kernels *kernels;
     const struct tensor *x, *y, *scale, *zero;
     struct scale_map map;
 };
 
+/* f32 is computed where it shall lie, other types in a buffer. */
 static void dequantize_run(const struct dequantize_job *job, int64_t first, struct scale_run run)
 {
-    float items[NUMBERS_RUN], scales[NUMBERS_RUN], zeros[NUMBERS_RUN];
-    const size_t n = (size_t)run.n_items;
-    numbers_load_f32(job->x, first, 1, n, items);
-    numbers_load_f32(job->scale, run.index, run.step, n, scales);
+    float buffer[RUN_ITEMS], factors[RUN_ITEMS];
+    const size_t n_factors = run.step ? (size_t)run.n_items : 1;
+    const bool is_in_place = job->y->dtype == DTYPE_F32;
+    float *items = is_in_place ? (float *)job->y->data + first : buffer;
+    numbers_load_f32(job->x, first, 1, (size_t)run.n_items, items);
     if (job->zero) {
-        numbers_load_f32(job->zero, run.index, run.step, n, zeros);
-        for (size_t i = 0; i < n; i++) items[i] -= zeros[i];
+        numbers_load_f32(job->zero, run.index, 1, n_factors, factors);
+        job->kernels->sub_f32(run.n_items, items, 1, factors, (int)run.step, items);
     }
-    for (size_t i = 0; i < n; i++) items[i] *= scales[i];
-    numbers_store_f32(job->y, first, 1, n, items);
+    numbers_load_f32(job->scale, run.index, 1, n_factors, factors);
+    job->kernels->mul_f32(run.n_items, items, 1, factors, (int)run.step, items);
+    if (!is_in_place) numbers_store_f32(job->y, first, 1, (size_t)run.n_items, items);
 }
 
 static void dequantize_range(void *context, size_t begin, size_t end)
@@ -64,7 +72,7 @@ static void dequantize_range(void *context, size_t begin, size_t end)
     const struct dequantize_job *job = context;
     for (int64_t i = (int64_t)begin, n; i < (int64_t)end; i += n) {
         n = (int64_t)end - i;
-        struct scale_run run = scale_map_run(&job->map, i, n < NUMBERS_RUN ? n : NUMBERS_RUN);
+        struct scale_run run = scale_map_run(&job->map, i, n < RUN_ITEMS ? n : RUN_ITEMS);
         n = run.n_items;
         dequantize_run(job, i, run);
     }
@@ -75,8 +83,11 @@ enum { ITEMS_PER_RANGE = 8192 };
 static hob_status run(struct op_context *ctx)
 {
     const struct dequantize_params *params = ctx->params;
-    struct dequantize_job job = {
-        .x = ctx->inputs[0], .y = ctx->outputs[0], .scale = ctx->inputs[1], .zero = op_input(ctx, 2)};
+    struct dequantize_job job = {.kernels = ctx->kernels,
+                                 .x = ctx->inputs[0],
+                                 .y = ctx->outputs[0],
+                                 .scale = ctx->inputs[1],
+                                 .zero = op_input(ctx, 2)};
     TRY(scale_map_init(ctx, params->axis, params->block_size, &job.map));
     thread_pool_run(ctx->pool, (size_t)tensor_n_items(job.x), ITEMS_PER_RANGE, dequantize_range, &job);
     return HOB_OK;

@@ -4,16 +4,33 @@
 
 #include <math.h>
 
+enum { LANES = 16 };
+
+/* The range of each of the lanes, then of them all: what is least does not depend on the order. NaN is neither. */
+static void widen_range(int64_t n, const float *items, float least[LANES], float most[LANES])
+{
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int64_t lane = 0; lane < LANES; lane++) {
+            float item = items[i + lane];
+            least[lane] = item < least[lane] ? item : least[lane];
+            most[lane] = item > most[lane] ? item : most[lane];
+        }
+}
+
 struct quantized dynamic_range(int64_t n, const float *items)
 {
-    float least = 0, most = 0;
-    for (int64_t i = 0; i < n; i++) {
-        least = items[i] < least ? items[i] : least;
-        most = items[i] > most ? items[i] : most;
+    float least[LANES] = {0}, most[LANES] = {0}, rest[LANES] = {0};
+    int64_t n_whole = n / LANES * LANES;
+    for (int64_t i = n_whole; i < n; i++) rest[i - n_whole] = items[i];
+    widen_range(n_whole, items, least, most);
+    widen_range(LANES, rest, least, most);
+    for (int lane = 1; lane < LANES; lane++) {
+        least[0] = least[lane] < least[0] ? least[lane] : least[0];
+        most[0] = most[lane] > most[0] ? most[lane] : most[0];
     }
-    struct quantized q = {.scale = (most - least) / 255};
+    struct quantized q = {.scale = (most[0] - least[0]) / 255};
     if (q.scale == 0) q.scale = 1;
-    q.zero = rintf(fminf(fmaxf(-least / q.scale, 0), 255));
+    q.zero = rintf(fminf(fmaxf(-least[0] / q.scale, 0), 255));
     return q;
 }
 

@@ -1,5 +1,6 @@
 /* QuantizeLinear: numbers to integers of 2 to 16 bits or floats of 4 and 8 bits, with a scale and a zero point for the whole
  * tensor, each index of an axis (opset 13) or each block of an axis (opset 21). */
+#include "kernels/kernels.h"
 #include "ops/numbers.h"
 #include "ops/quant/quantized.h"
 #include "ops/quant/scale_map.h"
@@ -62,7 +63,11 @@ static hob_status infer(struct op_context *ctx)
     return op_set_output(ctx, 0, dtype, x->rank, x->dims);
 }
 
+/* Items that are divided and stored at a time: enough for the loops to be long, few enough for the stack. */
+enum { RUN_ITEMS = 512 };
+
 struct quantize_job {
+    const struct kernels *kernels;
     const struct tensor *x, *y, *scale, *zero;
     struct scale_map map;
     enum dtype precision; /* f16, bf16, or anything else for f32 */
@@ -80,44 +85,48 @@ static void round_to(enum dtype precision, int64_t n, float *items)
 /* x / scale in the wanted precision: f32 has digits enough to round its quotient once more. */
 static void divide(const struct quantize_job *job, int64_t first, struct scale_run run, float *ret_quotients)
 {
-    float scales[NUMBERS_RUN];
-    const size_t n = (size_t)run.n_items;
-    numbers_load_f32(job->x, first, 1, n, ret_quotients);
-    numbers_load_f32(job->scale, run.index, run.step, n, scales);
-    if (job->x->dtype != job->precision) round_to(job->precision, run.n_items, ret_quotients);
-    if (job->scale->dtype != job->precision) round_to(job->precision, run.n_items, scales);
-    for (size_t i = 0; i < n; i++) ret_quotients[i] /= scales[i];
-    round_to(job->precision, run.n_items, ret_quotients);
+    float scales[RUN_ITEMS];
+    const int64_t n = run.n_items, n_scales = run.step ? n : 1;
+    const float *x = ret_quotients;
+    if (job->x->dtype == DTYPE_F32 && job->precision != DTYPE_F16 && job->precision != DTYPE_BF16) {
+        x = (const float *)job->x->data + first;
+    } else {
+        numbers_load_f32(job->x, first, 1, (size_t)n, ret_quotients);
+        if (job->x->dtype != job->precision) round_to(job->precision, n, ret_quotients);
+    }
+    numbers_load_f32(job->scale, run.index, 1, (size_t)n_scales, scales);
+    if (job->scale->dtype != job->precision) round_to(job->precision, n_scales, scales);
+    job->kernels->div_f32(n, x, 1, scales, (int)run.step, ret_quotients);
+    round_to(job->precision, n, ret_quotients);
 }
 
-static void encode(const struct quantize_job *job, int64_t first, int64_t n, const float *quotients, const float *zeros)
+static void encode(const struct quantize_job *job, int64_t first, struct scale_run run, const float *quotients,
+                   const float *zeros)
 {
     uint8_t *bits = (uint8_t *)job->y->data + first;
-    for (int64_t i = 0; i < n; i++)
-        bits[i] = small_float_encode(job->y->dtype, (double)quotients[i] + (double)zeros[i], job->saturates);
+    for (int64_t i = 0; i < run.n_items; i++)
+        bits[i] = small_float_encode(job->y->dtype, (double)quotients[i] + (double)zeros[i * run.step], job->saturates);
 }
 
-/* Zero points change along the run only where scales do. */
 static void store(const struct quantize_job *job, int64_t first, struct scale_run run, const float *quotients)
 {
-    float zeros[NUMBERS_RUN] = {0};
-    const int64_t item_bytes = (int64_t)dtype_block_bytes(job->y->dtype);
-    char *out = (char *)job->y->data + first * item_bytes;
-    if (job->zero) numbers_load_f32(job->zero, run.index, run.step, (size_t)run.n_items, zeros);
-    if (small_float_is(job->y->dtype)) encode(job, first, run.n_items, quotients, zeros);
-    else if (!run.step || !job->zero) quantized_store(job->y->dtype, run.n_items, quotients, zeros[0], out);
-    else
-        for (int64_t i = 0; i < run.n_items; i++)
-            quantized_store(job->y->dtype, 1, quotients + i, zeros[i], out + i * item_bytes);
+    float zeros[RUN_ITEMS];
+    char *out = (char *)job->y->data + first * (int64_t)dtype_block_bytes(job->y->dtype);
+    zeros[0] = 0;
+    if (!job->zero) run.step = 0;
+    else numbers_load_f32(job->zero, run.index, 1, run.step ? (size_t)run.n_items : 1, zeros);
+    if (small_float_is(job->y->dtype)) encode(job, first, run, quotients, zeros);
+    else if (run.step) quantized_store_each(job->y->dtype, run.n_items, quotients, zeros, out);
+    else quantized_store(job->y->dtype, run.n_items, quotients, zeros[0], out);
 }
 
 static void quantize_range(void *context, size_t begin, size_t end)
 {
     const struct quantize_job *job = context;
-    float quotients[NUMBERS_RUN];
+    float quotients[RUN_ITEMS];
     for (int64_t i = (int64_t)begin, n; i < (int64_t)end; i += n) {
         n = (int64_t)end - i;
-        struct scale_run run = scale_map_run(&job->map, i, n < NUMBERS_RUN ? n : NUMBERS_RUN);
+        struct scale_run run = scale_map_run(&job->map, i, n < RUN_ITEMS ? n : RUN_ITEMS);
         n = run.n_items;
         divide(job, i, run, quotients);
         store(job, i, run, quotients);
@@ -130,7 +139,11 @@ static hob_status run(struct op_context *ctx)
 {
     const struct quantize_params *params = ctx->params;
     const struct tensor *scale = ctx->inputs[1];
-    struct quantize_job job = {.x = ctx->inputs[0], .y = ctx->outputs[0], .scale = scale, .zero = op_input(ctx, 2),
+    struct quantize_job job = {.kernels = ctx->kernels,
+                               .x = ctx->inputs[0],
+                               .y = ctx->outputs[0],
+                               .scale = scale,
+                               .zero = op_input(ctx, 2),
                                .precision = params->precision ? params->precision : scale->dtype,
                                .saturates = params->saturates};
     TRY(scale_map_init(ctx, params->axis, params->block_size, &job.map));

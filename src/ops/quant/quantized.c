@@ -2,9 +2,6 @@
 
 #include "ops/numbers.h"
 
-/* Larger than any bound and zero point together, and small enough for quantized_round. */
-static const float beyond = 0x1p21f;
-
 struct bounds {
     float least, most;
 };
@@ -74,25 +71,36 @@ void quantized_load(enum dtype dtype, int64_t n, const void *integers, struct qu
     for (int64_t i = 0; i < n; i++) ret_numbers[i] = (ret_numbers[i] - q.zero) * q.scale;
 }
 
-/* NaN fails both comparisons of the first step, and becomes the bound. */
+/* The bounds hold before rounding as well as after it: they and the zero point are whole numbers. NaN fails the first comparison
+ * and becomes the bound. */
 static inline int32_t saturate(float quotient, float zero, struct bounds bounds)
 {
-    float near = quotient > -beyond ? quotient : -beyond;
-    near = near < beyond ? near : beyond;
-    float rounded = quantized_round(near) + zero;
-    rounded = rounded > bounds.least ? rounded : bounds.least;
-    return (int32_t)(rounded < bounds.most ? rounded : bounds.most);
+    const float least = bounds.least - zero, most = bounds.most - zero;
+    float near = quotient > least ? quotient : least;
+    near = near < most ? near : most;
+    return (int32_t)(quantized_round(near) + zero);
 }
+
+/* The loops over one zero and over zeros are separate, so that each becomes a loop over vectors. */
+#define STORE_ALL(type, zero)                                       \
+    {                                                               \
+        type *integers = ret_integers;                              \
+        for (int64_t i = 0; i < n; i++)                             \
+            integers[i] = (type)saturate(quotients[i], zero, bounds); \
+    }
 
 void quantized_store(enum dtype dtype, int64_t n, const float *quotients, float zero, void *ret_integers)
 {
     const struct bounds bounds = bounds_of(dtype);
-    uint8_t *bytes = ret_integers;
-    uint16_t *words = ret_integers;
-    if (dtype_block_bytes(dtype) == 1)
-        for (int64_t i = 0; i < n; i++) bytes[i] = (uint8_t)saturate(quotients[i], zero, bounds);
-    else
-        for (int64_t i = 0; i < n; i++) words[i] = (uint16_t)saturate(quotients[i], zero, bounds);
+    if (dtype_block_bytes(dtype) == 1) STORE_ALL(uint8_t, zero)
+    else STORE_ALL(uint16_t, zero)
+}
+
+void quantized_store_each(enum dtype dtype, int64_t n, const float *quotients, const float *zeros, void *ret_integers)
+{
+    const struct bounds bounds = bounds_of(dtype);
+    if (dtype_block_bytes(dtype) == 1) STORE_ALL(uint8_t, zeros[i])
+    else STORE_ALL(uint16_t, zeros[i])
 }
 
 void requantize(const struct requantize_args *args)

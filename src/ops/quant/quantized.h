@@ -37,6 +37,8 @@ struct quantized quantized_read(const struct op_context *ctx, int scale_input, i
 /* n integers of one of the types, and back. NaN becomes the least number. */
 void quantized_load(enum dtype dtype, int64_t n, const void *integers, struct quantized q, float *ret_numbers);
 void quantized_store(enum dtype dtype, int64_t n, const float *quotients, float zero, void *ret_integers);
+/* The same with a zero point for each. */
+void quantized_store_each(enum dtype dtype, int64_t n, const float *quotients, const float *zeros, void *ret_integers);
 
 /* acc[i] * multipliers[i * step] rounded, plus zero, within the bounds of dtype. */
 struct requantize_args {
