@@ -40,7 +40,7 @@ enum op_flag {
     OP_STATEFUL = 1u << 4,         /* has ctx->state: a session buffer (KV cache) */
     OP_EMPTY_OPTIONALS = 1u << 6,  /* inputs may be empty optionals (DTYPE_NONE), which others never see */
     OP_TYPE_INPUT_1 = 1u << 7,     /* of input 1 only the type counts */
-    OP_LEGACY = 1u << 7,           /* operands meet otherwise than in later opsets: no pass takes it for the later operator */
+    OP_LEGACY = 1u << 8,           /* operands meet otherwise than in later opsets: no pass takes it for the later operator */
     OP_INPLACE = 1u << 5           /* run may be given outputs[0]->data == inputs[0]->data (same type and shape) */
 };
 

@@ -400,6 +400,20 @@ static void test_shapes_that_do_not_fit_are_named(void **state)
     op_bench_release(&bench);
 }
 
+/* CastLike alone looks at a mere type; a row that shared its flag's bit would have its second input's shape go unchecked. */
+static void test_flags_are_told_apart(void **state)
+{
+    (void)state;
+    size_t n_legacy = 0;
+    for (size_t i = 0; i < op_count(); i++) {
+        const struct op_def *op = op_at(i);
+        assert_int_equal((op->flags & OP_TYPE_INPUT_1) != 0, !strcmp(op->name, "CastLike"));
+        n_legacy += (op->flags & OP_LEGACY) != 0;
+        if (op->flags & OP_LEGACY) assert_true(op->until);
+    }
+    assert_true(n_legacy > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_unsigned_extremes),
         cmocka_unit_test(test_top_k_of_equal_numbers_is_in_order),
         cmocka_unit_test(test_shapes_that_do_not_fit_are_named),
+        cmocka_unit_test(test_flags_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
