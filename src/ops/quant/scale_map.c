@@ -50,18 +50,31 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* a / b for numbers from 0 on; 64-bit divisions cost more than a short row, and few tensors need them. */
+static int64_t divide(int64_t a, int64_t b, int64_t *ret_rest)
+{
+    int64_t quotient = a < UINT32_MAX && b < UINT32_MAX ? (uint32_t)a / (uint32_t)b : a / b;
+    *ret_rest = a - quotient * b;
+    return quotient;
+}
+
+/* The last axis: neighbours share a block, or have a scale each. */
+static struct scale_run run_of_row(const struct scale_map *map, int64_t i, int64_t n_items)
+{
+    int64_t along, inside, outer = divide(i, map->n_axis, &along);
+    int64_t row = map->is_blocked ? outer * map->n_blocks : 0;
+    if (map->block == 1) return (struct scale_run){row + along, 1, least(map->n_axis - along, n_items)};
+    int64_t block = divide(along, map->block, &inside), n = least(map->block - inside, map->n_axis - along);
+    return (struct scale_run){row + block, 0, least(n, n_items)};
+}
+
 struct scale_run scale_map_run(const struct scale_map *map, int64_t i, int64_t n_items)
 {
     if (!map->inner) return (struct scale_run){0, 0, n_items};
-    int64_t inside = i % map->inner, outer = i / map->inner, along = outer % map->n_axis;
-    if (map->inner == 1) { /* the last axis: neighbours share a block, or have a scale each */
-        int64_t row = map->is_blocked ? outer / map->n_axis * map->n_blocks : 0;
-        bool is_each = map->block == 1;
-        int64_t n = is_each ? map->n_axis - along : least(map->block - along % map->block, map->n_axis - along);
-        return (struct scale_run){row + along / map->block, is_each, least(n, n_items)};
-    }
+    if (map->inner == 1) return run_of_row(map, i, n_items);
+    int64_t inside, along, ignored, outer = divide(divide(i, map->inner, &inside), map->n_axis, &along);
     int64_t n = least(map->inner - inside, n_items);
     if (!map->is_blocked) return (struct scale_run){along, 0, n};
-    int64_t row = outer / map->n_axis * map->n_blocks + along / map->block;
+    int64_t row = outer * map->n_blocks + divide(along, map->block, &ignored);
     return (struct scale_run){row * map->inner + inside, 1, n};
 }
