@@ -123,6 +123,27 @@ static void test_three_axes(void **state)
     assert_close(bench, &y, &expected, 1e-5f, 2e-6f);
 }
 
+/* A slope stays one: halfway between its items lies what it would be there. The first axis shrinks, and is interpolated first. */
+static void test_shrinking_three_axes(void **state)
+{
+    struct op_bench *bench = *state;
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_U8};
+    static const double errors[] = {1e-5, 1e-12, 0.04, 0.501};
+    const struct attribute linear[] = {TEXT("mode", "linear")};
+    const int64_t *from = DIMS(2, 9, 11, 70), *to = DIMS(2, 4, 5, 60);
+    for (size_t i = 0; i < COUNT(dtypes); i++) {
+        struct tensor x = empty_of(bench, dtypes[i], 4, from), y;
+        for (int64_t k = 0; k < tensor_n_items(&x); k++)
+            set_number(&x, k, (double)(100 * (k / 6930) + k / 770 % 9 + 3 * (k / 70 % 11) + k % 70));
+        y = resize_to(bench, &x, to, linear, 1);
+        for (int64_t k = 0; k < tensor_n_items(&y); k++) {
+            double z = ((double)(k / 300 % 4) + 0.5) * 9 / 4 - 0.5, h = ((double)(k / 60 % 5) + 0.5) * 11 / 5 - 0.5,
+                   w = ((double)(k % 60) + 0.5) * 70 / 60 - 0.5;
+            assert_numbers(&y, k, 1, NUMBERS((double)(100 * (k / 1200)) + z + 3 * h + w), errors[i]);
+        }
+    }
+}
+
 static void test_nearest_modes(void **state)
 {
     struct op_bench *bench = *state;
@@ -293,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_agrees_with_torch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_layouts_and_types_agree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_three_axes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shrinking_three_axes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nearest_modes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_symmetric_and_pytorch_half_pixels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crops_show_the_value_outside, set_up, tear_down),

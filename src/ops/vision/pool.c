@@ -25,8 +25,7 @@ struct pool_axis {
     int64_t n_in, n_out, kernel, stride, dilation, pad;
 };
 
-/* For numerators that may be negative; divisor >= 1. */
-/* Most divisors are 1 (strides, dilations), and a division costs more than a short row. */
+/* a may be negative, b is 1 or more. Most are 1 (strides, dilations), and a division costs more than a short row. */
 static int64_t floor_divide(int64_t a, int64_t b)
 {
     return b == 1 ? a : a / b - (a % b < 0);

@@ -162,7 +162,8 @@ void resize_reads(const void *table, int64_t o, int64_t *ret_begin, int64_t *ret
     *ret_end = taps->first[o] + taps->n_taps;
 }
 
-/* Neighbouring outputs of the last axis, or rows of items next to each other. Two taps, the linear case, are loops of their own. */
+/* Neighbouring outputs of the last axis, or rows of items next to each other. Two taps and four, the linear and cubic cases, are
+ * loops of their own, which add in the same order. */
 #define RESIZE_PASS(suffix, type)                                                                                    \
     static void pass_row_##suffix(const struct resize_taps *taps, const struct separable_span *span, const type *in, \
                                   type *out)                                                                         \
@@ -174,6 +175,11 @@ void resize_reads(const void *table, int64_t o, int64_t *ret_begin, int64_t *ret
         if (n_taps == 2) {                                                                                           \
             for (int64_t i = 0; i < n; i++)                                                                          \
                 out[i] = in[first[i]] * weights[2 * i] + in[first[i] + 1] * weights[2 * i + 1];                      \
+        } else if (n_taps == 4) {                                                                                    \
+            for (int64_t i = 0; i < n; i++, weights += 4) {                                                          \
+                const type *x = in + first[i];                                                                       \
+                out[i] = x[0] * weights[0] + x[1] * weights[1] + x[2] * weights[2] + x[3] * weights[3];              \
+            }                                                                                                        \
         } else {                                                                                                     \
             for (int64_t i = 0; i < n; i++, weights += n_taps) {                                                     \
                 type sum = 0;                                                                                        \
@@ -183,15 +189,28 @@ void resize_reads(const void *table, int64_t o, int64_t *ret_begin, int64_t *ret
         }                                                                                                            \
     }                                                                                                                \
                                                                                                                      \
-    static void weigh_rows_##suffix(int64_t n_taps, const type *weights, int64_t n, const type *in, type *out)       \
+    static void weigh_rows_##suffix(int64_t n_taps, const type *w, int64_t n, const type *in, type *out)             \
     {                                                                                                                \
         if (n_taps == 2) {                                                                                           \
-            for (int64_t i = 0; i < n; i++) out[i] = in[i] * weights[0] + in[n + i] * weights[1];                    \
+            for (int64_t i = 0; i < n; i++) out[i] = in[i] * w[0] + in[n + i] * w[1];                                \
             return;                                                                                                  \
         }                                                                                                            \
-        for (int64_t i = 0; i < n; i++) out[i] = in[i] * weights[0];                                                 \
+        if (n_taps == 4) {                                                                                           \
+            for (int64_t i = 0; i < n; i++)                                                                          \
+                out[i] = in[i] * w[0] + in[n + i] * w[1] + in[2 * n + i] * w[2] + in[3 * n + i] * w[3];              \
+            return;                                                                                                  \
+        }                                                                                                            \
+        for (int64_t i = 0; i < n; i++) out[i] = in[i] * w[0];                                                       \
         for (int64_t t = 1; t < n_taps; t++)                                                                         \
-            for (int64_t i = 0; i < n; i++) out[i] += in[t * n + i] * weights[t];                                    \
+            for (int64_t i = 0; i < n; i++) out[i] += in[t * n + i] * w[t];                                          \
+    }                                                                                                                \
+                                                                                                                     \
+    static void fill_outside_##suffix(const struct resize_taps *taps, const struct separable_span *span, type *out)  \
+    {                                                                                                                \
+        int64_t n = span->inner;                                                                                     \
+        if (!taps->is_outside) return;                                                                               \
+        for (int64_t o = span->out_begin; o < span->out_end; o++, out += n)                                          \
+            for (int64_t i = 0; taps->is_outside[o] && i < n; i++) out[i] = (type)taps->outside_value;               \
     }                                                                                                                \
                                                                                                                      \
     void resize_pass_##suffix(const void *table, const struct separable_span *span, const void *in, void *out)       \
@@ -201,13 +220,10 @@ void resize_reads(const void *table, int64_t o, int64_t *ret_begin, int64_t *ret
         type *to = out;                                                                                              \
         int64_t n = span->inner;                                                                                     \
         if (n == 1) pass_row_##suffix(taps, span, from, to);                                                         \
-        for (int64_t o = span->out_begin; o < span->out_end; o++, to += n) {                                         \
-            if (n > 1)                                                                                               \
-                weigh_rows_##suffix(taps->n_taps, taps->weights_##suffix + o * taps->n_taps, n,                      \
-                                    from + (taps->first[o] - span->in_begin) * n, to);                               \
-            if (taps->is_outside && taps->is_outside[o])                                                             \
-                for (int64_t i = 0; i < n; i++) to[i] = (type)taps->outside_value;                                   \
-        }                                                                                                            \
+        for (int64_t o = span->out_begin; n > 1 && o < span->out_end; o++, to += n)                                  \
+            weigh_rows_##suffix(taps->n_taps, taps->weights_##suffix + o * taps->n_taps, n,                          \
+                                from + (taps->first[o] - span->in_begin) * n, to);                                   \
+        fill_outside_##suffix(taps, span, out);                                                                      \
     }
 
 RESIZE_PASS(f32, float)

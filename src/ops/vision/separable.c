@@ -41,7 +41,7 @@ static void band_reads(const struct separable *job, int64_t begin, int64_t end, 
     *ret_end = first < last ? last : 0;
 }
 
-/* The largest number of items that lie between two passes when a band reads n_rows positions of axis 0. */
+/* The largest number of items that lie between two passes of a band that reads and makes at most n_rows positions of axis 0. */
 static bool largest_stage(const struct separable *job, int64_t n_rows, int64_t *ret_items)
 {
     int64_t largest = 0;
@@ -77,10 +77,9 @@ static hob_status plan_bands(struct op_context *ctx, const struct separable *job
     for (int64_t begin = 0; begin < first->n_out; begin += bands->band) {
         int64_t reads_begin, reads_end;
         band_reads(job, begin, least(begin + bands->band, first->n_out), &reads_begin, &reads_end);
-        n_rows = most(n_rows, reads_end - reads_begin);
+        n_rows = most(most(n_rows, bands->band), reads_end - reads_begin);
     }
-    if (!largest_stage(job, n_rows, &stage) ||
-        !int64_mul(most(stage, bands->band * row_out), (int64_t)job->item_bytes / 4, &items))
+    if (!largest_stage(job, n_rows, &stage) || !int64_mul(stage, (int64_t)job->item_bytes / 4, &items))
         OP_FAIL(ctx, HOB_LIMIT, "found %lld rows to work on at once, expected fewer", (long long)n_rows);
     bands->buffer_floats = size_align((size_t)items, 16);
     return thread_scratch_init(&bands->scratch, ctx, 2 * bands->buffer_floats);
@@ -96,27 +95,45 @@ static void run_pass(const struct separable *job, int axis, int64_t n_outer, con
     for (int64_t i = 0; i < n_outer; i++) one->pass(one->table, span, in + i * in_bytes, out + i * out_bytes);
 }
 
+/* The axis whose pass is done last. That is axis 0, whose passes work on rows, unless it shrinks: done first, it leaves fewer rows
+ * for the others. */
+static int last_axis(const struct separable *job)
+{
+    int last = 0;
+    for (int axis = job->rank - 1; axis > 0 && job->axes[0].n_out < job->axes[0].n_in; axis--)
+        if (job->axes[axis].pass) last = axis;
+    return last;
+}
+
 /* items: n_rows positions of axis 0 from in_begin. Leaves the results in `results`. */
 static void run_axes(const struct bands *bands, int64_t out_begin, int64_t out_end, int64_t in_begin, int64_t n_rows,
                      const void *items, char *const buffers[2], void *results)
 {
     const struct separable *job = bands->job;
+    struct separable_span rows = {out_begin, out_end, in_begin, bands->row_in};
+    int next = items == buffers[0], last = last_axis(job);
+    if (last) {
+        run_pass(job, 0, 1, &rows, n_rows, items, buffers[next]);
+        items = buffers[next];
+        next = !next;
+        n_rows = out_end - out_begin;
+    }
     int64_t n_outer = n_rows, inner = 1;
     for (int axis = 1; axis < job->rank; axis++) n_outer *= job->axes[axis].n_in;
-    int next = items == buffers[0];
     for (int axis = job->rank - 1; axis > 0; axis--) {
         const struct separable_axis *one = &job->axes[axis];
         n_outer /= one->n_in;
         if (one->pass) {
             const struct separable_span span = {.out_end = one->n_out, .inner = inner};
-            run_pass(job, axis, n_outer, &span, one->n_in, items, buffers[next]);
-            items = buffers[next];
+            char *to = axis == last ? results : buffers[next];
+            run_pass(job, axis, n_outer, &span, one->n_in, items, to);
+            items = to;
             next = !next;
         }
         inner *= one->n_out;
     }
-    const struct separable_span span = {out_begin, out_end, in_begin, inner};
-    run_pass(job, 0, 1, &span, n_rows, items, results);
+    rows.inner = inner;
+    if (!last) run_pass(job, 0, 1, &rows, n_rows, items, results);
 }
 
 static void run_band(const struct bands *bands, int64_t unit, int64_t out_begin, char *const buffers[2])

@@ -2,8 +2,9 @@
  *
  * A tensor is n_units blocks of the same shape, one behind the other (the planes of an image). Each block is cut into bands along
  * its first axis, so that what lies between two passes stays in the cache and a single large plane still keeps every thread busy;
- * within a band the last axis is done first, the first axis last. An output item depends on its inputs only, never on its band:
- * bytes do not change with threads. Passes work on f32 or f64; other types are converted, a band at a time, by load and store.
+ * within a band the last axis is done first and the first axis last, or before all others if it shrinks. An output item depends on
+ * its inputs only, never on its band: bytes do not change with threads. Passes work on f32 or f64; other types are converted, a band
+ * at a time, by load and store.
  *
  *     struct separable job = {.rank = 2, .n_units = n * c, .x = x, .y = y, .item_bytes = sizeof(float)};
  *     job.axes[0] = (struct separable_axis){h, out_h, &table[0], max_pass, max_reads};
