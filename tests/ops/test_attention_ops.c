@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/size.h"
+#include "ops/numbers.h"
 #include "ops/run_op.h"
 
 #include <math.h>
@@ -61,20 +62,42 @@ static struct tensor make_input(struct op_bench *bench, const struct input *inpu
     return x;
 }
 
-static void run_case(struct op_bench *bench, const struct op_case *it, struct tensor *outputs)
+/* The case with its inputs as given: MOST_INPUTS of them, NULL where absent. */
+static void run_with(struct op_bench *bench, const struct op_case *it, const struct tensor *const *inputs, struct tensor *outputs)
 {
-    struct tensor tensors[MOST_INPUTS];
-    const struct tensor *inputs[MOST_INPUTS] = {NULL};
     int n_inputs = 0;
     size_t n_attributes = 0;
+    for (int i = 0; i < MOST_INPUTS; i++)
+        if (inputs[i]) n_inputs = i + 1;
+    while (n_attributes < MOST_ATTRIBUTES && it->attributes[n_attributes].name) n_attributes++;
+    run_op(bench, "com.microsoft", it->op, 1, it->attributes, n_attributes, inputs, n_inputs, outputs, it->n_outputs);
+}
+
+static void make_inputs(struct op_bench *bench, const struct op_case *it, struct tensor *tensors, const struct tensor **inputs)
+{
     for (int i = 0; i < MOST_INPUTS; i++) {
+        inputs[i] = NULL;
         if (it->inputs[i].dtype == DTYPE_NONE) continue;
         tensors[i] = make_input(bench, &it->inputs[i], (uint64_t)i + 1);
         inputs[i] = &tensors[i];
-        n_inputs = i + 1;
     }
-    while (n_attributes < MOST_ATTRIBUTES && it->attributes[n_attributes].name) n_attributes++;
-    run_op(bench, "com.microsoft", it->op, 1, it->attributes, n_attributes, inputs, n_inputs, outputs, it->n_outputs);
+}
+
+static void run_case(struct op_bench *bench, const struct op_case *it, struct tensor *outputs)
+{
+    struct tensor tensors[MOST_INPUTS];
+    const struct tensor *inputs[MOST_INPUTS];
+    make_inputs(bench, it, tensors, inputs);
+    run_with(bench, it, inputs, outputs);
+}
+
+static void check_output(const struct op_case *it, int output, const struct tensor *found, const float *expected)
+{
+    const float *items = found->data;
+    if (found->dtype != DTYPE_F32) fail_msg("%s, output %d: found %s", it->name, output, dtype_name(found->dtype));
+    for (int64_t i = 0; i < tensor_n_items(found); i++)
+        if (!(fabsf(items[i] - expected[i]) <= 2e-6f + 1e-4f * fabsf(expected[i])))
+            fail_msg("%s, output %d, item %ld: found %.9g, expected %.9g", it->name, output, (long)i, (double)items[i], (double)expected[i]);
 }
 
 static void check_case(struct op_bench *bench, const struct op_case *it)
@@ -86,12 +109,10 @@ static void check_case(struct op_bench *bench, const struct op_case *it)
     run_case(bench, it, outputs);
     int64_t at = 0;
     for (int i = 0; i < it->n_outputs; i++) {
-        struct tensor part = outputs[i];
-        part.data = (float *)expected.data + at;
-        at += tensor_n_items(&part);
-        assert_true(at <= tensor_n_items(&expected));
-        print_message("%s, output %d\n", it->name, i);
-        assert_close(bench, &outputs[i], &part, 1e-4f, 2e-6f);
+        const float *part = (const float *)expected.data + at;
+        at += tensor_n_items(&outputs[i]);
+        assert_true(tensor_is_contiguous(&outputs[i]) && at <= tensor_n_items(&expected));
+        check_output(it, i, &outputs[i], part);
     }
     assert_int_equal(at, tensor_n_items(&expected));
 }
@@ -325,6 +346,82 @@ static void test_experts(void **state)
     check_cases(expert_cases, ARRAY_LENGTH(expert_cases));
 }
 
+/* ---- halves ---- */
+
+static uint16_t narrowed(enum dtype half, float number)
+{
+    return half == DTYPE_F16 ? number_to_f16(number) : number_to_bf16(number);
+}
+
+/* x as halves; x itself then has the same numbers. */
+static struct tensor narrow(struct op_bench *bench, const struct tensor *x, enum dtype half)
+{
+    struct tensor y = *x;
+    uint16_t *items = arena_alloc(&bench->arena, tensor_n_bytes(x) + 1, 64);
+    float *numbers = x->data;
+    for (int64_t i = 0; i < tensor_n_items(x); i++) {
+        items[i] = narrowed(half, numbers[i]);
+        numbers[i] = half == DTYPE_F16 ? number_from_f16(items[i]) : number_from_bf16(items[i]);
+    }
+    y.dtype = half;
+    y.data = items;
+    return y;
+}
+
+/* The gate's vectors are f32 whatever the type of its inputs. */
+static bool stays_wide(const struct op_case *it, int i)
+{
+    return !strcmp(it->op, "LinearAttentionGate") && (i == 1 || i == 2);
+}
+
+/* What halves give is what f32 gives for the same numbers, rounded once. */
+static void check_half(struct op_bench *bench, const struct op_case *it, enum dtype half)
+{
+    struct tensor wide[MOST_INPUTS], halves[MOST_INPUTS], expected[4], found[4];
+    const struct tensor *wide_inputs[MOST_INPUTS], *inputs[MOST_INPUTS];
+    make_inputs(bench, it, wide, wide_inputs);
+    for (int i = 0; i < MOST_INPUTS; i++) {
+        inputs[i] = wide_inputs[i];
+        if (!inputs[i] || inputs[i]->dtype != DTYPE_F32 || stays_wide(it, i)) continue;
+        halves[i] = narrow(bench, &wide[i], half);
+        inputs[i] = &halves[i];
+    }
+    run_with(bench, it, wide_inputs, expected);
+    run_with(bench, it, inputs, found);
+    for (int output = 0; output < it->n_outputs; output++) {
+        const float *numbers = expected[output].data;
+        const uint16_t *items = found[output].data;
+        if (found[output].dtype != half || !tensor_same_shape(&found[output], &expected[output]))
+            fail_msg("%s, output %d: found %s of another shape or type", it->name, output, dtype_name(found[output].dtype));
+        for (int64_t i = 0; i < tensor_n_items(&found[output]); i++)
+            if (items[i] != narrowed(half, numbers[i]))
+                fail_msg("%s in %s, output %d, item %ld: found %04x, expected %04x", it->name, dtype_name(half), output, (long)i,
+                         items[i], narrowed(half, numbers[i]));
+    }
+}
+
+static void check_halves(const struct op_case *cases, size_t n_cases)
+{
+    struct op_bench bench;
+    op_bench_init(&bench, 2);
+    for (size_t i = 0; i < n_cases; i++) {
+        check_half(&bench, &cases[i], DTYPE_F16);
+        check_half(&bench, &cases[i], DTYPE_BF16);
+    }
+    op_bench_release(&bench);
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    check_halves(gqa_cases, ARRAY_LENGTH(gqa_cases));
+    check_halves(mha_cases, ARRAY_LENGTH(mha_cases));
+    check_halves(projected_cases, ARRAY_LENGTH(projected_cases));
+    check_halves(quantised_cases, ARRAY_LENGTH(quantised_cases));
+    check_halves(other_cases, ARRAY_LENGTH(other_cases));
+    check_halves(expert_cases, ARRAY_LENGTH(expert_cases));
+}
+
 /* ---- bytes ---- */
 
 /* Every case gives the same bytes whatever the number of threads. */
@@ -487,7 +584,7 @@ int main(void)
         cmocka_unit_test(test_group_query_attention), cmocka_unit_test(test_multi_head_attention),
         cmocka_unit_test(test_attention),             cmocka_unit_test(test_quantised_attention),
         cmocka_unit_test(test_rotary_and_linear),     cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_threads),               cmocka_unit_test(test_score_outputs),
+        cmocka_unit_test(test_halves), cmocka_unit_test(test_threads),               cmocka_unit_test(test_score_outputs),
         cmocka_unit_test(test_chunks),                cmocka_unit_test(test_f64),
         cmocka_unit_test(test_refusals),
     };

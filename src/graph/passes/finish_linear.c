@@ -5,7 +5,7 @@
 #include "graph/builder.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 
 static hob_status finish(struct graph *graph, uint32_t index, const struct activation_match *match, struct pass_context *context)
 {

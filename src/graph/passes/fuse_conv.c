@@ -13,7 +13,7 @@
 #include "graph/activation_pattern.h"
 #include "graph/fusion.h"
 #include "ops/numbers.h"
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 
 #include <math.h>
 #include <string.h>

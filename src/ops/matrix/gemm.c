@@ -4,7 +4,7 @@
 #include "ops/as_f32.h"
 #include "ops/numbers.h"
 #include "ops/matrix/product.h"
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 
 struct gemm_params {
     float alpha, beta;

@@ -4,7 +4,7 @@
  * block of columns at a time so that scratch stays small: right, but slow. Both sum in the same order, so the bytes agree. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 
 /* FINISHED_ROWS: the matrix kernel works on so many rows at a time; their sums are still near when the activation takes them. */
 enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_FLOATS = 1 << 20, FINISHED_ROWS = 240 };

@@ -6,7 +6,7 @@
  *
  * f16 and bf16 are computed as f32 and rounded once. f64 (Conv only) has a plain loop. */
 #include "ops/as_f32.h"
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 #include "ops/vision/convolution.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "ops/vision/activation.h"
+#include "ops/activation.h"
 
 #include "base/size.h"
 

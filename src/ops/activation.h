@@ -3,8 +3,8 @@
  *
  *     TRY(activation_parse(node, &params->activation));
  */
-#ifndef OPS_VISION_ACTIVATION_H
-#define OPS_VISION_ACTIVATION_H
+#ifndef OPS_ACTIVATION_H
+#define OPS_ACTIVATION_H
 
 #include "kernels/kernels.h"
 #include "ops/op.h"
