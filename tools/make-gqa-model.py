@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Writes tests/data/models/gqa/model.onnx: a language model as onnxruntime-genai's builder exports them, tiny and random.
+"""Writes tests/data/models/gqa/model.onnx, model_f16.onnx and model_bf16.onnx: a language model as onnxruntime-genai's builder exports them, tiny and random.
 
 Two layers of SimplifiedLayerNormalization, GroupQueryAttention (rotary embedding inside, 4 heads over 2), a Sigmoid-and-Mul
-feed-forward layer and SkipSimplifiedLayerNormalization; lengths come from attention_mask. Run from the repository root with
+feed-forward layer and SkipSimplifiedLayerNormalization; lengths come from attention_mask. The other two differ in their last
+node only, a Cast of the logits. Run from the repository root with
 Debian's python3-onnx. tools/make-ort-goldens.mjs computes what it must give.
 """
 import os
@@ -10,7 +11,7 @@ import os
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
-PATH = "tests/data/models/gqa/model.onnx"
+FOLDER = "tests/data/models/gqa/"
 VOCABULARY, WIDTH, HEADS, KV_HEADS, HEAD, FEED, LAYERS, POSITIONS = 48, 16, 4, 2, 16, 24, 2, 64
 random = np.random.RandomState(20240301)
 nodes, constants, inputs, outputs = [], [], [], []
@@ -88,8 +89,20 @@ for layer in range(LAYERS):
     x, residual = skip_norm(f"layer{layer}.end", residual, feed_forward(layer, x))
 product(x, "logits", WIDTH, VOCABULARY)
 outputs.insert(0, helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch_size", "sequence_length", VOCABULARY]))
-graph = helper.make_graph(nodes, "gqa", inputs, outputs, constants)
-model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)])
-model.ir_version = 8
-os.makedirs(os.path.dirname(PATH), exist_ok=True)
-save(model, PATH)
+
+
+def write(file, opset):
+    graph = helper.make_graph(nodes, "gqa", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
+    model.ir_version = 8
+    save(model, FOLDER + file)
+
+
+os.makedirs(FOLDER, exist_ok=True)
+write("model.onnx", 17)
+nodes[-1].output[0] = "wide"
+node("Cast", ["wide"], ["logits"], to=TensorProto.FLOAT16)
+for half, file in ((TensorProto.FLOAT16, "model_f16.onnx"), (TensorProto.BFLOAT16, "model_bf16.onnx")):
+    nodes[-1].attribute[0].i = half
+    outputs[0].type.tensor_type.elem_type = half
+    write(file, 19)  # up to 17 a Cast to bfloat16 cuts

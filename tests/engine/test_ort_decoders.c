@@ -2,10 +2,12 @@
  * logits and those of ten greedy steps (tests/data/ops/ort_*_greedy.npy, made by tools/make-ort-goldens.mjs). */
 #include "engine/use.h"
 
+#include "ops/numbers.h"
 #include "ops/run_op.h"
 
 #define GPT2 "../shared/models/tiny-random-gpt2/model.onnx"
-#define GQA "tests/data/models/gqa/model.onnx"
+#define GQA_FOLDER "tests/data/models/gqa/"
+#define GQA GQA_FOLDER "model.onnx"
 
 struct reference {
     struct op_bench bench;
@@ -77,8 +79,48 @@ static void test_group_query_attention(void **state)
     check_decoder(GQA, "ort_gqa", "all", 3, 2);
 }
 
+static float halved(enum dtype half, float number)
+{
+    return half == DTYPE_F16 ? number_from_f16(number_to_f16(number)) : number_from_bf16(number_to_bf16(number));
+}
+
+/* Logits in half precision come out as f32: those of the same model, rounded. At the prompt, each step and after a rewind. */
+static void check_half_logits(const char *path, enum dtype half)
+{
+    enum { N_VOCAB = 48, N_STEPS = 3 };
+    static const int32_t ids[] = {7, 31, 2, 40, 11};
+    struct use wide = use_open(GQA, NULL, 1), narrow = use_open(path, NULL, 2);
+    struct use *uses[] = {&wide, &narrow};
+    hob_error error = {0};
+    for (size_t step = 0; step <= N_STEPS; step++) {
+        for (size_t i = 0; i < 2; i++) {
+            hob_session *session = uses[i]->session;
+            if (step == N_STEPS) ASSERT_HOB(hob_session_rewind(session, 1, &error), error);
+            ASSERT_HOB(hob_session_append(session, step ? &ids[step] : ids, step ? 1 : 3, &error), error);
+        }
+        const float *expected = hob_session_logits(wide.session), *found = hob_session_logits(narrow.session);
+        bool is_rounded = false;
+        for (int i = 0; i < N_VOCAB; i++) {
+            if (found[i] != halved(half, expected[i]))
+                fail_msg("%s, step %zu, item %d: found %.9g, expected %.9g rounded", path, step, i, (double)found[i], (double)expected[i]);
+            is_rounded |= found[i] != expected[i];
+        }
+        assert_true(is_rounded);
+    }
+    use_close(&wide);
+    use_close(&narrow);
+}
+
+static void test_half_logits(void **state)
+{
+    (void)state;
+    check_half_logits(GQA_FOLDER "model_f16.onnx", DTYPE_F16);
+    check_half_logits(GQA_FOLDER "model_bf16.onnx", DTYPE_BF16);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_group_query_attention)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_group_query_attention),
+                                       cmocka_unit_test(test_half_logits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,8 @@ static void build_kept_moves(struct builder *b)
     builder_output(b, "copied dim", OP1("Neg", OP2("Reshape", flat, builder_ints(b, (int64_t[]){0, 3, 4}, 3))));
     builder_output(b, "narrowed", OP1("Neg", cast(b, cast(b, x, DTYPE_F16), DTYPE_F32)));
     builder_output(b, "inverse", OP2("Div", NUMBER(1), x));
+    uint32_t half = cast(b, OP1("Abs", x), DTYPE_F16); /* cut as f32, rounded as f16 */
+    builder_output(b, "cut", OP1("Neg", cast(b, cast(b, cast(b, half, DTYPE_F32), DTYPE_BF16), DTYPE_F32)));
 }
 
 static void test_moves(void **state)
