@@ -10,7 +10,7 @@
 #include "ops/vision/reals.h"
 
 /* Samples of one bin; beyond it a region is damaged rather than large. */
-enum { MAX_SAMPLES = 1 << 24 };
+enum { MAX_SAMPLES = 1 << 18 };
 
 struct roi_params {
     int64_t output[2], sampling_ratio; /* height, width */
