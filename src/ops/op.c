@@ -116,7 +116,8 @@ hob_status op_check_dtype(struct op_context *ctx, int i, enum dtype dtype)
 
 hob_status op_read_ints(struct op_context *ctx, int i, size_t max_items, int64_t *ret_values, size_t *ret_n_values)
 {
-    const struct tensor *input = ctx->inputs[i];
+    const struct tensor *input = op_input(ctx, i);
+    if (!input) OP_FAIL(ctx, HOB_BAD_GRAPH, "input %d is missing", i);
     if (input->dtype != DTYPE_I64 && input->dtype != DTYPE_I32)
         OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found %s, expected int64 or int32", i, dtype_name(input->dtype));
     if (input->rank > 1) OP_FAIL(ctx, HOB_BAD_SHAPE, "input %d: found rank %d, expected at most 1", i, input->rank);
