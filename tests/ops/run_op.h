@@ -86,8 +86,11 @@ static inline hob_status try_op(struct op_bench *bench, const char *domain, cons
                              .allocate = op_bench_allocate};
     hob_status status = op_infer(&ctx);
     if (status != HOB_OK && !(status == HOB_UNKNOWN && op->flags & OP_ALLOCATES)) return status;
-    for (int i = 0; i < n_outputs; i++)
-        if (!outputs[i].is_view && !(op->flags & OP_ALLOCATES)) outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
+    for (int i = 0; i < n_outputs; i++) {
+        if (outputs[i].is_view || op->flags & OP_ALLOCATES) continue;
+        outputs[i].data = arena_alloc(&bench->arena, tensor_n_bytes(&outputs[i]) + 1, 64);
+        if (!outputs[i].data) return HOB_NO_MEMORY;
+    }
     return op->run(&ctx);
 }
 

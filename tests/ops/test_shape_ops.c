@@ -278,6 +278,45 @@ static void test_pad_modes(void **state)
     }
 }
 
+/* ---- hostile sizes ---- */
+
+/* Other dims of an empty output may be huge: they cost neither time nor memory. */
+static void test_rows_of_nothing(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x, y, pads = INTS(bench, 1, 0, 0, 0), ones = INTS(bench, 1, 1);
+    assert_int_equal(tensor_init(&x, DTYPE_F32, 2, DIMS(INT64_C(1) << 50, 0), NULL, NULL), HOB_OK);
+    run_op(bench, "", "EyeLike", 9, NULL, 0, (const struct tensor *[]){&x}, 1, &y, 1);
+    run_op(bench, "", "Tile", 13, NULL, 0, (const struct tensor *[]){&x, &ones}, 2, &y, 1);
+    run_op(bench, "", "Softmax", 11, NULL, 0, (const struct tensor *[]){&x}, 1, &y, 1);
+    run_op(bench, "", "Pad", 13, NULL, 0, (const struct tensor *[]){&x, &pads}, 2, &y, 1);
+    assert_true(y.dims[0] == (INT64_C(1) << 50) + 1 && y.dims[1] == 0);
+}
+
+static void test_sizes_that_overflow(void **state)
+{
+    struct op_bench *bench = *state;
+    const struct attribute zeros = int_attribute("allowzero", 1);
+    struct tensor x = counting(bench, 1, DIMS(3)), nothing = counting(bench, 1, DIMS(0)), y;
+    struct tensor huge = INTS(bench, 0, INT64_C(1) << 40, INT64_C(1) << 40), pads = INTS(bench, INT64_MIN, INT64_MAX);
+    assert_int_equal(try_op(bench, "", "Reshape", 14, &zeros, 1, (const struct tensor *[]){&nothing, &huge}, 2, &y, 1), HOB_BAD_SHAPE);
+    assert_int_equal(try_op(bench, "", "Pad", 13, NULL, 0, (const struct tensor *[]){&x, &pads}, 2, &y, 1), HOB_BAD_SHAPE);
+}
+
+/* Optional by position, since other opsets have an attribute instead; here they are not there either. */
+static void test_missing_inputs_are_refused(void **state)
+{
+    struct op_bench *bench = *state;
+    static const char *const names[] = {"Pad", "TopK", "Reshape", "Unsqueeze"};
+    struct tensor x = counting(bench, 1, DIMS(3)), y[2];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool is_pair = !strcmp(names[i], "TopK");
+        hob_status status = try_op(bench, "", names[i], 13, NULL, 0, (const struct tensor *[]){&x, NULL}, 2, y, 1 + is_pair);
+        if (status != HOB_BAD_GRAPH) print_error("%s\n", names[i]);
+        assert_int_equal(status, HOB_BAD_GRAPH);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,7 +325,8 @@ int main(void)
         cmocka_unit_test(test_strided_inputs_change_nothing), cmocka_unit_test(test_bad_indices_are_refused),
         cmocka_unit_test(test_bad_shapes_are_refused),    cmocka_unit_test(test_bad_ranges_are_refused),
         cmocka_unit_test(test_values_not_there_yet),      cmocka_unit_test(test_scatter_reductions),
-        cmocka_unit_test(test_pad_modes),
+        cmocka_unit_test(test_pad_modes),                 cmocka_unit_test(test_rows_of_nothing),
+        cmocka_unit_test(test_sizes_that_overflow),       cmocka_unit_test(test_missing_inputs_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -128,6 +128,7 @@ static hob_status softmax_run(struct op_context *ctx)
     const struct softmax_params *params = ctx->params;
     struct softmax_job job = {.kind = params->kind, .kernels = ctx->kernels, .x = ctx->inputs[0], .y = ctx->outputs[0]};
     bool is_folded[TENSOR_MAX_RANK];
+    if (!tensor_n_items(job.x)) return HOB_OK; /* however many rows of nothing there are */
     TRY(mark_folded(ctx, is_folded));
     reduction_init(&job.from, job.x, is_folded);
     reduction_init(&job.to, job.y, is_folded);

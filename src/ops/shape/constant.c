@@ -258,7 +258,8 @@ static hob_status run_eye(struct op_context *ctx)
     const struct tensor *out = ctx->outputs[0];
     static const float real_one = 1;
     static const int64_t integer_one = 1;
-    if (tensor_n_items(out)) memset(out->data, 0, tensor_n_bytes(out));
+    if (!tensor_n_items(out)) return HOB_OK; /* however many rows of nothing there are */
+    memset(out->data, 0, tensor_n_bytes(out));
     for (int64_t row = 0; row < out->dims[0]; row++) {
         int64_t column;
         if (__builtin_add_overflow(row, params->k, &column) || column < 0 || column >= out->dims[1]) continue;

@@ -80,8 +80,10 @@ static hob_status infer_pad(struct op_context *ctx)
     if (!params->are_attributes) TRY(op_check_dtype(ctx, 2, x->dtype));
     TRY(read_padding(ctx, &padding));
     for (int d = 0; d < x->rank; d++) {
+        int64_t last; /* what run calls the last position, counted from the input's first */
         if (__builtin_add_overflow(x->dims[d], padding.before[d], &dims[d]) ||
-            __builtin_add_overflow(dims[d], padding.after[d], &dims[d]) || dims[d] < 0)
+            __builtin_add_overflow(dims[d], padding.after[d], &dims[d]) || dims[d] < 0 ||
+            __builtin_sub_overflow(dims[d], padding.before[d], &last))
             OP_FAIL(ctx, HOB_BAD_SHAPE, "axis %d: found pads %lld and %lld for a dim of %lld", d, (long long)padding.before[d],
                     (long long)padding.after[d], (long long)x->dims[d]);
         if (params->mode != PAD_CONSTANT && !x->dims[d] && dims[d])
@@ -141,6 +143,7 @@ static hob_status run_pad(struct op_context *ctx)
     struct padding padding;
     int64_t *maps[TENSOR_MAX_RANK];
     _Alignas(16) unsigned char storage[16] = {0};
+    if (!tensor_n_items(out)) return HOB_OK; /* its other dims need no maps, which may be huge */
     TRY(read_padding(ctx, &padding));
     TRY(make_maps(ctx, maps));
     for (int d = 0; d < x->rank; d++)
@@ -174,6 +177,7 @@ static hob_status run_tile(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0], *out = ctx->outputs[0];
     int64_t *maps[TENSOR_MAX_RANK];
+    if (!tensor_n_items(out)) return HOB_OK;
     TRY(make_maps(ctx, maps));
     for (int d = 0; d < x->rank; d++)
         for (int64_t i = 0; i < out->dims[d]; i++) maps[d][i] = i % x->dims[d];

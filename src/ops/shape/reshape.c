@@ -68,6 +68,8 @@ static hob_status infer_reshape(struct op_context *ctx)
     } else if (n_known != n_items) {
         return bad_reshape(ctx, rank, wanted);
     }
+    struct tensor checked; /* next to a dim of 0 the others may be anything */
+    TRY(tensor_init(&checked, x->dtype, (int)rank, dims, NULL, ctx->error));
     return moving_infer_reshaped(ctx, (int)rank, dims);
 }
 
