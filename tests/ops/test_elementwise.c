@@ -250,6 +250,17 @@ static void test_nan_and_infinity(void **state)
     assert_same_bytes(bench, &is_less, &no);
 }
 
+static void test_celu_keeps_nan(void **state)
+{
+    struct op_bench *bench = *state;
+    static const float items[] = {NAN, 3, -INFINITY, -0.0f};
+    struct attribute alpha = float_attribute("alpha", 2);
+    struct tensor x, y;
+    assert_int_equal(tensor_init(&x, DTYPE_F32, 1, (const int64_t[]){4}, (void *)(uintptr_t)items, NULL), HOB_OK);
+    run_op(bench, "", "Celu", 12, &alpha, 1, (const struct tensor *[]){&x}, 1, &y, 1);
+    assert_floats(&y, (const float[]){NAN, 3, -2, -0.0f});
+}
+
 static void test_clip_corners(void **state)
 {
     struct op_bench *bench = *state;
@@ -333,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_integers_wrap_around),
         cmocka_unit_test(test_zero_divisors_fail),
         cmocka_unit_test(test_nan_and_infinity),
+        cmocka_unit_test(test_celu_keeps_nan),
         cmocka_unit_test(test_clip_corners),
         cmocka_unit_test(test_shift_by_the_width_gives_zero),
         cmocka_unit_test(test_casts),

@@ -44,7 +44,8 @@ static hob_status prepare_params(const struct op_prepare *node, struct activatio
     ACTIVATION_DEF(symbol, Name, first_opset, TYPES_FLOAT, prepare_##symbol)
 #define DEFAULTS(...) {__VA_ARGS__}
 
-#define CELU(x, max, min, expm1) max(x, 0) + min(PARAM(alpha) * expm1(x / PARAM(alpha)), 0)
+/* max(0, x) + min(0, alpha * (e^(x/alpha) - 1)): one of the two is 0. */
+#define CELU(x, expm1) ((x) < 0 ? PARAM(alpha) * expm1((x) / PARAM(alpha)) : (x))
 #define ELU(x, expm1) ((x) < 0 ? PARAM(alpha) * expm1(x) : (x))
 #define HARD_SIGMOID(x) ((x) * PARAM(alpha) + PARAM(beta))
 #define CLAMP_TO_ONE(x) ((x) < 0 ? 0 : (x) > 1 ? 1 : (x))
@@ -52,7 +53,7 @@ static hob_status prepare_params(const struct op_prepare *node, struct activatio
 /* log(1 + e^x) without overflow: the larger of x and 0 is taken out of the logarithm. */
 #define SOFTPLUS(x, log1p, exp, fabs) (((x) > 0 ? (x) : 0) + log1p(exp(-fabs(x))))
 
-ACTIVATION(celu, "Celu", 12, DEFAULTS(.alpha = 1), CELU(x, fmaxf, fminf, expm1f), CELU(x, fmax, fmin, expm1));
+ACTIVATION(celu, "Celu", 12, DEFAULTS(.alpha = 1), CELU(x, expm1f), CELU(x, expm1));
 ACTIVATION(elu, "Elu", 1, DEFAULTS(.alpha = 1), ELU(x, expm1f), ELU(x, expm1));
 ACTIVATION(hard_sigmoid, "HardSigmoid", 1, DEFAULTS(.alpha = 0.2f, .beta = 0.5f), CLAMP_TO_ONE(HARD_SIGMOID(x)),
            CLAMP_TO_ONE(HARD_SIGMOID(x)));
