@@ -191,6 +191,8 @@ static void test_refusals(void **state)
     struct attribute attributes[] = {shape_attribute(), int_attribute("dtype", DTYPE_I32), int_attribute("sample_size", 0)};
     assert_int_equal(try_op(&bench, "", "RandomUniform", 1, attributes, 2, NULL, 0, &y, 1), HOB_BAD_GRAPH);
     assert_non_null(strstr(bench.error.message, "dtype: found int32"));
+    attributes[1] = int_attribute("dtype", DTYPE_NONE);
+    assert_int_equal(try_op(&bench, "", "RandomUniform", 1, attributes, 2, NULL, 0, &y, 1), HOB_BAD_GRAPH);
     assert_int_equal(try_op(&bench, "", "RandomUniform", 1, NULL, 0, NULL, 0, &y, 1), HOB_BAD_GRAPH);
     assert_non_null(strstr(bench.error.message, "attribute shape: missing"));
     assert_int_equal(try_op(&bench, "", "RandomNormalLike", 1, NULL, 0, (const struct tensor *[]){&x}, 1, &y, 1), HOB_BAD_TYPE);

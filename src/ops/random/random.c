@@ -21,7 +21,7 @@ struct random_params {
 static hob_status read_dtype(const struct op_prepare *node, enum dtype fallback, uint64_t allowed, enum dtype *ret_dtype)
 {
     int64_t dtype = attributes_int(node->attributes, "dtype", fallback);
-    bool is_allowed = dtype == DTYPE_NONE || (dtype > 0 && dtype < 63 && (allowed >> dtype & 1));
+    bool is_allowed = dtype == fallback || (dtype > 0 && dtype < 63 && (allowed >> dtype & 1));
     if (!is_allowed)
         FAIL(node->error, HOB_BAD_GRAPH, "%s: dtype: found %s (%lld), which the operator does not make", node->node_name,
              dtype_name((enum dtype)(dtype & 63)), (long long)dtype);
@@ -91,7 +91,6 @@ static hob_status prepare_multinomial(const struct op_prepare *node, void **ret_
     struct random_params *params;
     TRY(prepare_any(node, DTYPE_I32, TYPE(I32) | TYPE(I64), &params));
     params->n_samples = attributes_int(node->attributes, "sample_size", 1);
-    if (params->dtype == DTYPE_NONE) params->dtype = DTYPE_I32;
     if (params->n_samples < 1)
         FAIL(node->error, HOB_BAD_GRAPH, "%s: sample_size: found %lld, expected 1 or more", node->node_name,
              (long long)params->n_samples);

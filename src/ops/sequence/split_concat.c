@@ -164,6 +164,8 @@ static hob_status infer_concat(struct op_context *ctx)
     int axis;
     TRY(find_axis(ctx, &axis));
     const struct tensor *parts = sequence_elements(ctx->inputs[0]);
+    if (!op_types_have(TYPES_WHOLE, parts->dtype))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "element 0: found %s, expected a tensor", dtype_name(parts->dtype));
     int64_t n_parts = ctx->inputs[0]->dims[0], dims[TENSOR_MAX_RANK + 1], size = 0;
     int rank = parts->rank + params->is_new_axis;
     for (int64_t i = 0; i < n_parts; i++) {
