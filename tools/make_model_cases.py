@@ -254,6 +254,13 @@ for which in both:
                [out("has", [], BOOL), out("y"), out("never", [], BOOL)], inputs=[X, flag], initializers=[number("one", 1, np.int64)], opset=18),
          [which, x if which else -x, np.array(False)], [x, which])
 
+# Planning looks at the branch that is taken once for each If, not twice: 2^28 times for the innermost would take minutes.
+inner = node("Neg", ["x"], ["v"])
+for depth in range(28):
+    inner = node("If", ["yes"], ["v"], then_branch=graph([inner], [out("v")]), else_branch=graph([node("Abs", ["x"], ["v"])], [out("v")]))
+inner.output[0] = "y"
+case("ifs_in_ifs", model([inner], [out("y")], inputs=[X], initializers=[number("yes", True, bool)]), [-x], [x])
+
 
 # ---- writing ----
 

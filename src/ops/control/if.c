@@ -32,9 +32,9 @@ static hob_status infer(struct op_context *ctx)
     struct tensor *else_shapes = ARENA_NEW(ctx->scratch, struct tensor, n_outputs);
     if (!then_shapes || !else_shapes) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
     int first = is_taken_known && !is_true ? params->else_branch : params->then_branch;
-    int second = is_taken_known ? first : params->else_branch;
     TRY(ctx->infer_subgraph(ctx, first, 0, NULL, ctx->n_outputs, then_shapes));
-    TRY(ctx->infer_subgraph(ctx, second, 0, NULL, ctx->n_outputs, else_shapes));
+    if (is_taken_known) else_shapes = then_shapes; /* looked at once, or branches in branches would take exponential time */
+    else TRY(ctx->infer_subgraph(ctx, params->else_branch, 0, NULL, ctx->n_outputs, else_shapes));
     for (int i = 0; i < ctx->n_outputs; i++) {
         if (ctx->outputs[i] && !is_same_shape(&then_shapes[i], &else_shapes[i])) return body_infer_nothing(ctx);
         TRY(op_set_output(ctx, i, then_shapes[i].dtype, then_shapes[i].rank, then_shapes[i].dims));
