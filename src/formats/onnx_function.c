@@ -123,6 +123,7 @@ static hob_status fill_function(struct onnx_functions *functions, struct onnx_fu
     struct arena *arena = &functions->arena;
     TRY(copy_names(arena, function->message, FUNCTION_INPUT, &function->inputs, &function->n_inputs, error));
     TRY(copy_names(arena, function->message, FUNCTION_OUTPUT, &function->outputs, &function->n_outputs, error));
+    TRY(copy_names(arena, function->message, FUNCTION_OPSET_IMPORT, &function->imports, &function->n_imports, error));
     return note_places(function, error);
 }
 
@@ -163,15 +164,19 @@ const struct onnx_function *onnx_functions_find(const struct onnx_functions *fun
     return is_found ? (const struct onnx_function *)(uintptr_t)found : NULL;
 }
 
-hob_status onnx_functions_spend(struct onnx_functions *functions, struct wire node, hob_error *error)
+static hob_status spend_bytes(struct onnx_functions *functions, size_t n_bytes, hob_error *error)
 {
-    size_t n_bytes = byte_cursor_left(&node.cursor);
-    if (!functions->n_nodes_left)
-        FAIL(error, HOB_LIMIT, "the model's functions expand to more than %d nodes", MAX_EXPANDED_NODES);
     if (functions->n_bytes_left < n_bytes) FAIL(error, HOB_LIMIT, "the model's functions expand to many times the file's size");
-    functions->n_nodes_left--;
     functions->n_bytes_left -= n_bytes;
     return HOB_OK;
+}
+
+hob_status onnx_functions_spend(struct onnx_functions *functions, struct wire node, hob_error *error)
+{
+    if (!functions->n_nodes_left)
+        FAIL(error, HOB_LIMIT, "the model's functions expand to more than %d nodes", MAX_EXPANDED_NODES);
+    functions->n_nodes_left--;
+    return spend_bytes(functions, byte_cursor_left(&node.cursor), error);
 }
 
 /* ---- one call ---- */
@@ -208,6 +213,7 @@ hob_status onnx_scope_open(struct onnx_functions *functions, const struct onnx_f
     struct onnx_scope opened = {.caller = scope, .function = function, .call = call};
     char prefix[SHOWN_NAME_BYTES + 32];
     TRY(check_recursion(function, scope, error));
+    TRY(spend_bytes(functions, ((size_t)function->n_inputs + function->n_outputs) * sizeof(struct wire_span), error));
     TRY(bind_names(scope, call, NODE_INPUT, function->n_inputs, arena, &opened.inputs, error));
     TRY(bind_names(scope, call, NODE_OUTPUT, function->n_outputs, arena, &opened.outputs, error));
     snprintf(prefix, sizeof prefix, "%s{%" PRIu32 "}.", function->name, functions->n_calls++);
@@ -300,16 +306,12 @@ static struct wire_span without_default(struct wire_span domain)
 
 hob_status onnx_scope_opset(const struct onnx_scope *scope, const char *domain, int *ret_version, hob_error *error)
 {
-    struct wire message = scope->function->message;
+    const struct onnx_function *function = scope->function;
     *ret_version = -1;
-    while (!wire_at_end(&message)) {
-        struct wire_field field;
-        struct wire_span span, imported = {0};
+    for (uint32_t i = 0; i < function->n_imports; i++) {
+        struct wire_span imported = {0};
         int64_t version = 0;
-        TRY(wire_next(&message, &field, error));
-        if (field.number != FUNCTION_OPSET_IMPORT) continue;
-        TRY(wire_as_span(&field, &span, error));
-        TRY(read_import(wire_within(&message, span), &imported, &version, error));
+        TRY(read_import(wire_within(&function->message, function->imports[i]), &imported, &version, error));
         if (!is_same(without_default(imported), without_default(span_of(domain)))) continue;
         if (version < 1 || version > INT32_MAX)
             FAIL(error, HOB_BAD_FILE, "found opset version %" PRId64 ", expected 1 or more", version);

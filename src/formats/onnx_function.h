@@ -26,6 +26,8 @@ struct onnx_function {
     const char *name;
     struct wire_span *inputs, *outputs; /* names */
     uint32_t n_inputs, n_outputs;
+    struct wire_span *imports; /* OperatorSetIdProtos: looked at for each of its nodes, which are not walked for them again */
+    uint32_t n_imports;
     struct string_map places; /* name: index into inputs, or n_inputs + index into outputs */
     struct onnx_function *next;
 };

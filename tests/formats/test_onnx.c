@@ -424,6 +424,45 @@ static void test_refuses_functions(void **state)
     buffer_release(&model);
 }
 
+static void start_function(struct buffer *function, const char *name)
+{
+    proto_text(function, FUNCTION_NAME, name);
+    proto_text(function, FUNCTION_DOMAIN, "d");
+}
+
+static void put_call(struct buffer *nodes, uint32_t field, const char *name)
+{
+    struct buffer call = {0};
+    proto_text(&call, NODE_OP_TYPE, name);
+    proto_text(&call, NODE_DOMAIN, "d");
+    proto_message(nodes, field, &call);
+}
+
+/* Each of many short calls binds all inputs of a wide function: the file is small, the names would fill memory. */
+static void test_refuses_wide_functions(void **state)
+{
+    (void)state;
+    enum { N_INPUTS = 1 << 14, N_CALLS = 1 << 11 };
+    struct buffer graph = {0}, wide = {0}, caller = {0}, model;
+    struct graph *opened;
+    hob_error error;
+    start_function(&wide, "Wide");
+    start_function(&caller, "Caller");
+    for (int i = 0; i < N_INPUTS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "i%d", i);
+        proto_text(&wide, FUNCTION_INPUT, name);
+    }
+    for (int i = 0; i < N_CALLS; i++) put_call(&caller, FUNCTION_NODE, "Wide");
+    put_call(&graph, GRAPH_NODE, "Caller");
+    make_model(&graph, &model);
+    proto_message(&model, MODEL_FUNCTIONS, &wide);
+    proto_message(&model, MODEL_FUNCTIONS, &caller);
+    assert_int_equal(onnx_parse(model.bytes, model.n_bytes, "x", &opened, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "expand to many times the file's size"));
+    buffer_release(&model);
+}
+
 static void put_external(struct buffer *graph, const char *location, const char *offset, const char *length)
 {
     struct buffer tensor = {0};
@@ -634,6 +673,7 @@ int main(void)
         cmocka_unit_test(test_refuses_tensors),
         cmocka_unit_test(test_refuses_graphs),
         cmocka_unit_test(test_refuses_functions),
+        cmocka_unit_test(test_refuses_wide_functions),
         cmocka_unit_test(test_external),
         cmocka_unit_test(test_refuses_external),
         cmocka_unit_test(test_external_in_a_cache),
