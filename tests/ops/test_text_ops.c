@@ -200,6 +200,16 @@ static void test_regex_matches(void **state)
     }
 }
 
+/* A NUL is no flag: what follows it would have been dropped. */
+static void test_regex_with_nul(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor x = strings(bench, 0, NULL, LIST("a")), y;
+    struct attribute pattern = {.name = "pattern", .kind = ATTRIBUTE_STRING, .n_items = 1, .string = {"(?\0:a)", 6}};
+    assert_int_equal(try_op(bench, "", "RegexFullMatch", 20, &pattern, 1, (const struct tensor *[]){&x}, 1, &y, 1), HOB_BAD_GRAPH);
+    assert_non_null(strstr(bench->error.message, "a group of a kind that RE2 does not have"));
+}
+
 static void test_regex_refuses_what_re2_refuses(void **state)
 {
     static const char *const patterns[] = {
@@ -325,6 +335,7 @@ int main(void)
                                        cmocka_unit_test(test_normalizer),
                                        cmocka_unit_test(test_normalizer_of_nothing_and_errors),
                                        cmocka_unit_test(test_regex_matches),
+                                       cmocka_unit_test(test_regex_with_nul),
                                        cmocka_unit_test(test_regex_refuses_what_re2_refuses),
                                        cmocka_unit_test(test_regex_does_not_backtrack),
                                        cmocka_unit_test(test_regex_of_broken_text),

@@ -323,7 +323,7 @@ static bool put_flags(struct translation *t)
     const char *flags = t->at;
     bool is_negated = false, is_multiline = t->is_multiline[t->depth];
     int n_flags = 0;
-    for (; t->at < t->end && strchr("imsU-", *t->at); t->at++) {
+    for (; t->at < t->end && *t->at && strchr("imsU-", *t->at); t->at++) {
         if (*t->at == '-' && is_negated) return refuse(t, "flags with two minus signs");
         if (*t->at == '-') is_negated = true;
         if (*t->at == 'm') is_multiline = !is_negated;

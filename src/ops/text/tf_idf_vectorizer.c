@@ -132,24 +132,22 @@ static hob_status read_outputs(const struct op_prepare *node, struct tf_idf_para
     return HOB_OK;
 }
 
-/* nodes[g]: the node that gram g has reached on the level before. */
-static bool make_level(struct arena *arena, const struct pool *pool, int64_t depth, int64_t *nodes,
+/* nodes[g]: the node that gram g has reached on the level before. The pool goes from short to long, so the n-grams from `first` on
+ * are those that reach this deep, and all levels together cost no more than the pool has tokens. */
+static bool make_level(struct arena *arena, const struct pool *pool, size_t first, int64_t depth, int64_t *nodes,
                        struct gram_level *ret_level)
 {
-    size_t n_keys = 0, *grams = ARENA_NEW(arena, size_t, pool->n_grams);
-    uint64_t *keys = ARENA_NEW(arena, uint64_t, pool->n_grams);
-    if (!grams || !keys) return false;
-    for (size_t g = 0; g < pool->n_grams; g++) {
-        if (pool->lengths[g] < depth) continue;
-        grams[n_keys] = g;
-        keys[n_keys++] = edge(nodes[g], pool->tokens[pool->starts[g] + (size_t)depth - 1]);
-    }
+    size_t n_keys = pool->n_grams - first;
+    const size_t *starts = pool->starts + first;
+    uint64_t *keys = ARENA_NEW(arena, uint64_t, n_keys);
     ret_level->ending = ARENA_NEW(arena, int64_t, n_keys);
-    if (!ret_level->ending || !lookup_init_numbers(&ret_level->edges, arena, keys, n_keys)) return false;
+    if (!keys || !ret_level->ending) return false;
+    for (size_t i = 0; i < n_keys; i++) keys[i] = edge(nodes[first + i], pool->tokens[starts[i] + (size_t)depth - 1]);
+    if (!lookup_init_numbers(&ret_level->edges, arena, keys, n_keys)) return false;
     for (size_t i = 0; i < n_keys; i++) ret_level->ending[i] = -1;
     for (size_t i = 0; i < n_keys; i++) {
-        int64_t at = nodes[grams[i]] = lookup_find_number(&ret_level->edges, keys[i]);
-        if (pool->lengths[grams[i]] == depth) ret_level->ending[at] = (int64_t)grams[i];
+        int64_t at = nodes[first + i] = lookup_find_number(&ret_level->edges, keys[i]);
+        if (pool->lengths[first + i] == depth) ret_level->ending[at] = (int64_t)(first + i);
     }
     return true;
 }
@@ -159,8 +157,10 @@ static hob_status make_levels(const struct op_prepare *node, struct tf_idf_param
     int64_t *nodes = ARENA_NEW(node->arena, int64_t, pool->n_grams);
     params->levels = ARENA_NEW(node->arena, struct gram_level, params->n_levels);
     bool is_made = nodes && params->levels;
-    for (size_t l = 0; is_made && l < params->n_levels; l++)
-        is_made = make_level(node->arena, pool, (int64_t)l + 1, nodes, &params->levels[l]);
+    for (size_t l = 0, first = 0; is_made && l < params->n_levels; l++) {
+        while (first < pool->n_grams && pool->lengths[first] <= (int64_t)l) first++;
+        is_made = make_level(node->arena, pool, first, (int64_t)l + 1, nodes, &params->levels[l]);
+    }
     if (!is_made) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     return HOB_OK;
 }
