@@ -127,10 +127,19 @@ static void test_attributes(void **state)
     op_bench_release(&bench);
 }
 
+/* Each marks another thing: one bit for two would make CastLike invisible to passes and an old Add's operand shapeless. */
+static void test_flags_are_different(void **state)
+{
+    (void)state;
+    const struct op_def *cast_like = op_find("", "CastLike", 24), *add = op_find("", "Add", 6);
+    assert_true(cast_like->flags & OP_TYPE_INPUT_1 && !(cast_like->flags & OP_LEGACY));
+    assert_true(add->flags & OP_LEGACY && !(add->flags & OP_TYPE_INPUT_1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_limited_broadcasting), cmocka_unit_test(test_what_does_not_broadcast),
                                        cmocka_unit_test(test_prelu_by_channel), cmocka_unit_test(test_tile_pad_concat_split),
-                                       cmocka_unit_test(test_attributes)};
+                                       cmocka_unit_test(test_attributes), cmocka_unit_test(test_flags_are_different)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
