@@ -261,6 +261,14 @@ for depth in range(28):
 inner.output[0] = "y"
 case("ifs_in_ifs", model([inner], [out("y")], inputs=[X], initializers=[number("yes", True, bool)]), [-x], [x])
 
+# Opset 8's batch may be empty; what a step would have made is known by shape.
+nobody = np.zeros((0, 2, 3), np.float32)
+step = graph([node("Add", ["s", "e"], ["t"]), node("Neg", ["t"], ["n"])], [out("t", [3]), out("n")],
+             inputs=[out("s", [3]), out("e", [3])])
+case("scan_of_an_empty_batch",
+     model([node("Scan", ["", "s0", "es"], ["last", "all"], body=step, num_scan_inputs=1)], [out("last"), out("all")],
+           inputs=[out("s0", [0, 3]), out("es", [0, 2, 3])], opset=8), [nobody[:, 0], nobody], [nobody[:, 0], nobody])
+
 
 # ---- writing ----
 

@@ -140,6 +140,8 @@ static void test_refusals(void **state)
     refuse(&bench, "ConcatFromSequence", &axis, &empty, NULL, NULL, HOB_BAD_ARGUMENT, "found an empty sequence");
     refuse(&bench, "ConcatFromSequence", &far_axis, &sequence, NULL, NULL, HOB_BAD_ARGUMENT, "axis: found 2, expected -2 to 1");
     refuse(&bench, "ConcatFromSequence", &axis, &uneven, NULL, NULL, HOB_BAD_SHAPE, "element 1: found shape []");
+    struct tensor nested = {.data = &sequence, .dtype = DTYPE_SEQUENCE, .rank = 1, .dims = {1}, .strides = {1}};
+    refuse(&bench, "ConcatFromSequence", &axis, &nested, NULL, NULL, HOB_BAD_TYPE, "element 0: found sequence");
     refuse(&bench, "SplitToSequence", NULL, &x, &zero, NULL, HOB_BAD_ARGUMENT, "split: found 0");
     refuse(&bench, "SplitToSequence", NULL, &x, &x, NULL, HOB_BAD_ARGUMENT, "part 2: found size 2 of the 1");
     refuse(&bench, "OptionalGetElement", NULL, &nothing, NULL, NULL, HOB_BAD_ARGUMENT, "found an empty optional");

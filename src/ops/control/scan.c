@@ -297,7 +297,7 @@ static hob_status run(struct op_context *ctx)
     }
     for (int i = 0; !scan.n_sequences && i < scan.params->n_states; i++) { /* an empty batch */
         TRY(body_copy_output(ctx, i, scan.given[i]));
-        scan.values[i] = *scan.given[i];
+        scan.values[i] = take(scan.given[i], 0, 0); /* for its shape: the body knows no batch */
     }
     return give_empty(ctx, &scan);
 }
