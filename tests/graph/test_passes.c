@@ -314,6 +314,13 @@ static void build_embeddings(struct builder *b)
     builder_output(b, "with the sum", OP2("Add", sum, builder_op(b, "LayerNormalization", (uint32_t[]){sum, vector(b, 24, 9), vector(b, 24, 8)}, 3, NULL, 0)));
 }
 
+/* Ids that count from the end, as Gather takes them. */
+static void build_negative_embeddings(struct builder *b)
+{
+    uint32_t ids = ids_input(b, "ids"), less = OP2("Sub", ids, builder_ints(b, (int64_t[]){2}, 1));
+    builder_output(b, "y", norm_sum(b, embed(b, 9, ids, 4), embed(b, 7, less, 5), 24));
+}
+
 /* Segments of the whole batch at once, tables of one column: EmbedLayerNormalization broadcasts neither. */
 static void build_broadcast_embeddings(struct builder *b)
 {
@@ -328,6 +335,7 @@ static void build_broadcast_embeddings(struct builder *b)
 static void test_embeddings(void **state)
 {
     (void)state;
+    check(build_negative_embeddings, "fuse_embed_norm", 1, (int64_t[]){3, 5});
     check(build_broadcast_embeddings, "fuse_embed_norm", 0, (int64_t[]){3, 5, 5});
     check(build_embeddings, "fuse_embed_norm", 2, (int64_t[]){3, 5, 3, 5});
 }

@@ -78,11 +78,12 @@ static hob_status infer(struct op_context *ctx)
     return op_set_output(ctx, 2, words->dtype, 3, dims);
 }
 
-/* Adds row `id` of input `table` to sum. */
+/* Adds row `id` of input `table` to sum. Negative ones count from the end, as for the Gather that a pass may have found here. */
 static hob_status add_row(struct op_context *ctx, int i, int64_t id, float *sum)
 {
     const struct tensor *table = ctx->inputs[i];
     int64_t width = table->dims[1];
+    if (id < 0 && id >= -table->dims[0]) id += table->dims[0];
     if (id < 0 || id >= table->dims[0])
         OP_FAIL(ctx, HOB_BAD_ARGUMENT, "found id %lld, expected one of the %lld rows of input %d", (long long)id,
                 (long long)table->dims[0], i);
