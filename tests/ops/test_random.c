@@ -191,6 +191,10 @@ static void test_refusals(void **state)
     struct attribute attributes[] = {shape_attribute(), int_attribute("dtype", DTYPE_I32), int_attribute("sample_size", 0)};
     assert_int_equal(try_op(&bench, "", "RandomUniform", 1, attributes, 2, NULL, 0, &y, 1), HOB_BAD_GRAPH);
     assert_non_null(strstr(bench.error.message, "dtype: found int32"));
+    uint8_t small_item = 0x38;
+    struct tensor small = {.data = &small_item, .dtype = DTYPE_F8E4M3FN}, both[2];
+    assert_int_equal(try_op(&bench, "", "Dropout", 8, NULL, 0, (const struct tensor *[]){&small}, 1, both, 2), HOB_BAD_TYPE);
+    run_op(&bench, "", "Dropout", 22, NULL, 0, (const struct tensor *[]){&small}, 1, both, 2);
     attributes[1] = int_attribute("dtype", DTYPE_NONE);
     assert_int_equal(try_op(&bench, "", "RandomUniform", 1, attributes, 2, NULL, 0, &y, 1), HOB_BAD_GRAPH);
     assert_int_equal(try_op(&bench, "", "RandomUniform", 1, NULL, 0, NULL, 0, &y, 1), HOB_BAD_GRAPH);

@@ -59,7 +59,8 @@ static hob_status infer(struct op_context *ctx)
     hob_status status = find_ratio(ctx, &ratio);
     bool is_open = status == HOB_UNKNOWN; /* while planning: the shapes are the same either way, room is made for a copy */
     if (!is_open) TRY(status);
-    if (ratio > 0 && !numbers_is_float(x->dtype))
+    bool is_computed = ratio > 0 || (!params->is_mask_bool && op_output(ctx, 1)); /* in the input's type */
+    if (is_computed && !numbers_is_float(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, of which nothing can be dropped", dtype_name(x->dtype));
     if (ratio > 0 || is_open) TRY(op_set_output(ctx, 0, x->dtype, x->rank, x->dims));
     else op_set_view(ctx, 0, x);
@@ -101,6 +102,10 @@ static hob_status run(struct op_context *ctx)
     struct dropout_job job = {.ctx = ctx, .x = &x, .y = op_output(ctx, 0), .mask = op_output(ctx, 1)};
     TRY(find_ratio(ctx, &job.ratio));
     if (job.y && job.y->is_view) job.y = NULL;
+    if (job.y && job.ratio == 0) { /* a view that the executor could not keep; of any type */
+        tensor_copy_contiguous(&x, job.y->data);
+        job.y = NULL;
+    }
     if (job.y && !tensor_is_contiguous(&x)) {
         x.data = arena_alloc(ctx->scratch, tensor_n_bytes(&x), 64);
         if (!x.data) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
