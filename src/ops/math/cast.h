@@ -9,7 +9,7 @@
 struct cast_rules {
     bool is_unsaturated;             /* floats of 8 bits: too large becomes infinite or NaN, not the largest number */
     enum e8m0_rounding e8m0_rounding;
-    bool truncates_bf16;             /* f32 and f64 to bf16: lower bits are dropped, not rounded */
+    bool truncates_bf16;             /* f32 and f64 to bf16: lower bits are dropped, not rounded: up to opset 15 */
 };
 
 /* Numbers that operators compute with, and bool; not strings, blocks, or types of fewer than 8 bits or small floats. */
