@@ -386,6 +386,21 @@ static void test_dynamic_range(void **state)
     }
 }
 
+/* An axis of nothing makes a tensor empty however long the others are: nobody walks along those. */
+static void test_empty_but_long(void **state)
+{
+    (void)state;
+    uint8_t none = 0;
+    struct tensor x = tensor_of(DTYPE_U8, 4, (int64_t[]){1, 2, INT64_C(1) << 45, 0}, &none), y;
+    struct tensor scale = scale_of(1), zero = byte_of(DTYPE_U8, 3);
+    run_op(&bench, ms, "QLinearGlobalAveragePool", 1, NULL, 0, (const struct tensor *[]){&x, &scale, &zero, &scale, &zero}, 5, &y, 1);
+    assert_true(tensor_n_items(&y) == 2 && ((const uint8_t *)y.data)[1] == 3);
+    x = tensor_of(DTYPE_F32, 3, (int64_t[]){INT64_C(1) << 45, 3, 0}, &none);
+    scale = tensor_of(DTYPE_F32, 1, (int64_t[]){3}, (const float[]){1, 2, 3});
+    run_op(&bench, "", "BatchNormalization", 15, NULL, 0, (const struct tensor *[]){&x, &scale, &scale, &scale, &scale}, 5, &y, 1);
+    assert_true(tensor_same_shape(&x, &y));
+}
+
 /* 2049 is no f16: the quotient is rounded to the precision asked for before it becomes an integer. */
 static void test_precision(void **state)
 {
@@ -499,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_16_bits_and_nan),
         cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_dynamic_range),
+        cmocka_unit_test(test_empty_but_long),
         cmocka_unit_test(test_precision),
         cmocka_unit_test(test_scale_of_8_bits),
         cmocka_unit_test(test_moving_sub_bytes),

@@ -105,10 +105,11 @@ static void measure_planes(const struct batch_job *job, int64_t channel, double 
 {
     const struct batch_shape *shape = &job->shape;
     struct moments moments;
+    int64_t n_batch = shape->width ? shape->n_batch : 0; /* of nothing, there may be more than anyone could walk over */
     moments_init(&moments, job->ctx->kernels, job->ctx->inputs[0]);
-    for (int64_t n = 0; n < shape->n_batch; n++)
+    for (int64_t n = 0; n < n_batch; n++)
         moments_add(&moments, (n * shape->n_channels + channel) * shape->width, shape->width);
-    for (int64_t n = 0; n < shape->n_batch; n++)
+    for (int64_t n = 0; n < n_batch; n++)
         moments_add_deviations(&moments, (n * shape->n_channels + channel) * shape->width, shape->width);
     *ret_mean = moments_mean(&moments);
     *ret_variance = moments_variance(&moments);
@@ -183,7 +184,7 @@ static hob_status run(struct op_context *ctx)
     job.factor = rows + 2 * shape->n_channels;
     size_t channel_items = job.params->is_training ? (size_t)(shape->n_batch * shape->width) : 1;
     thread_pool_run(ctx->pool, (size_t)shape->n_channels, 1 + (1 << 13) / (channel_items + 1), prepare_channels, &job);
-    if (!op_output(ctx, 0)) return HOB_OK;
+    if (!op_output(ctx, 0) || !tensor_n_items(ctx->inputs[0])) return HOB_OK;
     if (shape->width == 1)
         thread_pool_run(ctx->pool, (size_t)shape->n_batch, (size_t)(1 + (1 << 13) / (shape->n_channels + 1)),
                         normalize_rows, &job);

@@ -23,8 +23,6 @@ static hob_status infer(struct op_context *ctx)
 {
     const struct lp_params *params = ctx->params;
     const struct tensor *x = ctx->inputs[0];
-    if (!numbers_is_float(x->dtype))
-        OP_FAIL(ctx, HOB_BAD_TYPE, "input 0: found %s, expected a float type", dtype_name(x->dtype));
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
     return op_set_output(ctx, 0, x->dtype, x->rank, x->dims);
@@ -71,6 +69,7 @@ static hob_status run(struct op_context *ctx)
     int axis;
     TRY(axis_normalize(ctx, params->axis, &axis));
     is_folded[axis] = true;
+    if (!tensor_n_items(job.x)) return HOB_OK;
     reduction_init(&job.from, job.x, is_folded);
     reduction_init(&job.to, job.y, is_folded);
     thread_pool_run(ctx->pool, (size_t)job.from.n_tiles, reduction_least_tiles(&job.from), normalize_tiles, &job);
@@ -85,6 +84,7 @@ const struct op_def op_lp_normalization = {
     .max_inputs = 1,
     .min_outputs = 1,
     .max_outputs = 1,
+    .types = TYPES_FLOAT,
     .flags = OP_STRIDED_INPUTS,
     .prepare = prepare,
     .infer = infer,

@@ -80,6 +80,7 @@ static hob_status run(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0];
     struct lrn_job job = {.params = ctx->params, .x = x, .y = ctx->outputs[0], .n_channels = x->dims[1], .width = 1};
+    if (!tensor_n_items(x)) return HOB_OK;
     for (int axis = 2; axis < x->rank; axis++) job.width *= x->dims[axis];
     job.tiles_per_plane = (job.width + NUMBERS_RUN - 1) / NUMBERS_RUN;
     thread_pool_run(ctx->pool, (size_t)(x->dims[0] * job.tiles_per_plane), 1, normalize_tiles, &job);

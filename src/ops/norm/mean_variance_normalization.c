@@ -70,6 +70,7 @@ static hob_status run(struct op_context *ctx)
     bool is_folded[TENSOR_MAX_RANK];
     int n_folded;
     TRY(axes_mark(ctx, ctx->params, -1, is_folded, &n_folded));
+    if (!tensor_n_items(job.x)) return HOB_OK;
     reduction_init(&job.from, job.x, is_folded);
     reduction_init(&job.to, job.y, is_folded);
     thread_pool_run(ctx->pool, (size_t)job.from.n_tiles, reduction_least_tiles(&job.from), normalize_tiles, &job);

@@ -239,7 +239,6 @@ static void multiply(struct op_context *ctx, struct job *job)
 {
     int64_t n_batches = 1;
     for (int axis = 0; axis < job->rank; axis++) n_batches *= job->dims[axis];
-    if (!n_batches || !job->m || !job->n) return;
     job->row_blocks = (job->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     job->column_blocks = (job->n + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
     int64_t rows = job->m < BLOCK_ROWS ? job->m : BLOCK_ROWS, columns = job->n < BLOCK_COLUMNS ? job->n : BLOCK_COLUMNS;
@@ -253,6 +252,7 @@ hob_status integer_product_run(struct op_context *ctx, const struct integer_prod
     struct tensor a = as_matrix(product->a, true), b = as_matrix(product->b, false), packed;
     struct job job = {.kernels = ctx->kernels, .a = &a, .b = &b, .c = product->c};
     int16_t *zeros;
+    bool is_empty = false;
     if (!tensor_is_contiguous(&a)) {
         TRY(pack_bytes(ctx, &a, &packed));
         a = packed;
@@ -263,10 +263,12 @@ hob_status integer_product_run(struct op_context *ctx, const struct integer_prod
     }
     if (!shape_broadcast(a.rank - 2, a.dims, b.rank - 2, b.dims, &job.rank, job.dims))
         OP_FAIL(ctx, HOB_INTERNAL, "found %s x %s, which infer let pass", OP_SHAPE(&a), OP_SHAPE(&b));
+    job.m = lines(&a, true), job.n = lines(&b, false), job.k = lines(&a, false);
+    for (int axis = 0; axis < job.rank; axis++) is_empty = is_empty || !job.dims[axis];
+    if (is_empty || !job.m || !job.n) return HOB_OK;
     TRY(widen(ctx, &a, product->a_zero, &job.wide));
     TRY(load_zeros(ctx, &b, product->b_zero, &zeros));
     job.zeros = zeros;
-    job.m = lines(&a, true), job.n = lines(&b, false), job.k = lines(&a, false);
     if (n_matrices(&b) == 1) { /* all rows of all of a are one tall matrix */
         job.m *= n_matrices(&a);
         job.rank = 0;

@@ -91,6 +91,7 @@ static hob_status run(struct op_context *ctx)
     struct integer_product product = {
         .a = &a, .b = &b, .a_zero = op_input(ctx, A_ZERO), .b_zero = op_input(ctx, B_ZERO)};
     float *factors;
+    if (!tensor_n_items(y)) return HOB_OK;
     TRY(integer_product_sums(ctx, tensor_n_items(y), &product.c));
     TRY(integer_product_run(ctx, &product));
     if (op_input(ctx, INPUT_C)) add_c(ctx->inputs[INPUT_C], y, product.c);

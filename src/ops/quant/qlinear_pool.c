@@ -137,7 +137,8 @@ static void average_one(const struct job *job, int64_t channel_x, int64_t channe
         n_counted *= r->n_counted;
         offset += at * job->y.strides[axis + 2];
     }
-    double total = (double)sum_bytes(job, ranges, 0, channel_x) - (double)n_read * (double)job->x_numbers.zero;
+    /* Nothing is read where one axis is empty, however long the others are. */
+    double total = n_read ? (double)sum_bytes(job, ranges, 0, channel_x) - (double)n_read * (double)job->x_numbers.zero : 0;
     float mean = n_counted ? (float)(total * (double)job->x_numbers.scale / (double)n_counted) : 0;
     float quotient = mean / job->y_numbers.scale;
     quantized_store(job->y.dtype, 1, &quotient, job->y_numbers.zero, (uint8_t *)job->y.data + offset);
@@ -166,6 +167,7 @@ static hob_status run(struct op_context *ctx, resolve_function *resolve)
                       .y_numbers = quantized_read(ctx, 3, 4),
                       .counts_pads = params->counts_pads};
     TRY(resolve(ctx, &job.window));
+    if (!tensor_n_items(&job.y)) return HOB_OK;
     thread_pool_run(ctx->pool, (size_t)(job.x.dims[0] * job.x.dims[1]), 4, average_channels, &job);
     return HOB_OK;
 }
