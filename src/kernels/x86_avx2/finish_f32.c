@@ -55,6 +55,50 @@ ALWAYS_INLINE void finish_eight(const struct finish_f32_args *args, const enum f
     else store_first(y, n, x);
 }
 
+/* sigmoid8 of a few vectors, step by step for all of them: one vector's chain of operations is longer than what the machine looks
+ * ahead. The argument of the exponential is never above 0. */
+enum { FEW = 4 };
+#define EACH _Pragma("GCC unroll 4") for (int v = 0; v < FEW; v++)
+ALWAYS_INLINE void sigmoid_few(const __m256 *x, __m256 *ret_y)
+{
+    __m256 e[FEW], n[FEW], p[FEW];
+    __m256i half[FEW], rest[FEW];
+    const __m256i bias = _mm256_set1_epi32(127);
+    EACH e[v] = _mm256_max_ps(all(EXP_LEAST), _mm256_or_ps(x[v], all(-0.0f)));
+    EACH n[v] = _mm256_fmadd_ps(e[v], all(LOG2_E), all(EXP_ROUND));
+    EACH rest[v] = _mm256_sub_epi32(_mm256_castps_si256(n[v]), _mm256_set1_epi32(EXP_ROUND_BITS));
+    EACH n[v] = _mm256_sub_ps(n[v], all(EXP_ROUND));
+    EACH e[v] = _mm256_fmadd_ps(n[v], all(-LN2_HIGH), e[v]);
+    EACH e[v] = _mm256_fmadd_ps(n[v], all(-LN2_LOW), e[v]);
+    EACH half[v] = _mm256_srai_epi32(rest[v], 1);
+    EACH rest[v] = _mm256_sub_epi32(rest[v], half[v]);
+    EACH p[v] = _mm256_fmadd_ps(all(EXP_P4), e[v], all(EXP_P3));
+    EACH p[v] = _mm256_fmadd_ps(p[v], e[v], all(EXP_P2));
+    EACH p[v] = _mm256_fmadd_ps(p[v], e[v], all(EXP_P1));
+    EACH p[v] = _mm256_fmadd_ps(p[v], e[v], all(EXP_P0));
+    EACH e[v] = _mm256_add_ps(_mm256_fmadd_ps(p[v], _mm256_mul_ps(e[v], e[v]), e[v]), all(1.0f));
+    EACH e[v] = _mm256_mul_ps(e[v], _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half[v], bias), 23)));
+    EACH e[v] = _mm256_mul_ps(e[v], _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest[v], bias), 23)));
+    EACH n[v] = _mm256_blendv_ps(e[v], all(1.0f), _mm256_cmp_ps(x[v], _mm256_setzero_ps(), _CMP_GE_OQ));
+    EACH ret_y[v] = _mm256_div_ps(n[v], _mm256_add_ps(e[v], all(1.0f)));
+}
+
+/* finish_eight of a SIGMOID or SILU for a few vectors. */
+ALWAYS_INLINE void finish_few(const struct finish_f32_args *args, const enum finish_activation activation, __m256 bias, float *y,
+                              const float *before, const float *after)
+{
+    __m256 x[FEW], z[FEW];
+    EACH x[v] = _mm256_loadu_ps(y + v * LANES);
+    if (args->bias) EACH x[v] = _mm256_add_ps(x[v], bias);
+    if (before) EACH x[v] = _mm256_add_ps(x[v], _mm256_loadu_ps(before + v * LANES));
+    sigmoid_few(x, z);
+    if (activation == FINISH_SILU) EACH z[v] = _mm256_mul_ps(finite_below(x[v]), z[v]);
+    if (args->is_scaled) EACH z[v] = _mm256_add_ps(_mm256_mul_ps(z[v], all(args->scale)), all(args->shift));
+    if (after) EACH z[v] = _mm256_add_ps(z[v], _mm256_loadu_ps(after + v * LANES));
+    EACH _mm256_storeu_ps(y + v * LANES, z[v]);
+}
+#undef EACH
+
 /* A copy of the arguments, which the stores to y cannot change, stays in registers. */
 ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum finish_activation activation)
 {
@@ -65,6 +109,9 @@ ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum f
         const float *after = args->after ? args->after + row * args->after_stride : NULL;
         __m256 bias = all(args->bias ? args->bias[row] : 0);
         int64_t i = 0;
+        if (activation == FINISH_SILU || activation == FINISH_SIGMOID)
+            for (; i + FEW * LANES <= args->n_columns; i += FEW * LANES)
+                finish_few(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL);
         for (; i + LANES <= args->n_columns; i += LANES)
             finish_eight(args, activation, bias, y + i, before ? before + i : NULL, after ? after + i : NULL, LANES);
         if (i < args->n_columns)
