@@ -17,7 +17,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n_bytes, size_t max_bytes,
 /* libFuzzer's; absent where a regression is replayed. */
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n_bytes, size_t max_bytes);
 
-enum { MAX_INPUT_ITEMS = 1 << 12, MAX_STEPS = 5000, MAX_RUN_BYTES = 4 << 20, MAX_SYMBOLIC_DIM = 4 };
+enum { MAX_INPUT_ITEMS = 1 << 10, MAX_STEPS = 5000, MAX_RUN_BYTES = 4 << 20, MAX_SYMBOLIC_DIM = 4 };
 
 struct feeder {
     uint64_t random;
