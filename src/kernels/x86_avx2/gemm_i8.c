@@ -90,18 +90,21 @@ ALWAYS_INLINE void multiply_tile(const struct strip *strip, const int16_t *a, in
                                  int64_t c_stride, int n_rows, bool is_first)
 {
     __m256i low_sums[ROWS], high_sums[ROWS];
+#pragma GCC unroll 6
     for (int i = 0; i < n_rows; i++) {
         low_sums[i] = high_sums[i] = _mm256_setzero_si256();
         if (!is_first) load_sums(c + i * c_stride, strip->n_columns, &low_sums[i], &high_sums[i]);
     }
     for (int64_t k = 0; k < strip->k; k += 2) {
         __m256i low = strip->pairs[k / 2][0], high = strip->pairs[k / 2][1];
+#pragma GCC unroll 6
         for (int i = 0; i < n_rows; i++) {
             __m256i pair = load_pair(a + i * a_stride + k);
             low_sums[i] = _mm256_add_epi32(low_sums[i], _mm256_madd_epi16(pair, low));
             high_sums[i] = _mm256_add_epi32(high_sums[i], _mm256_madd_epi16(pair, high));
         }
     }
+#pragma GCC unroll 6
     for (int i = 0; i < n_rows; i++) store_sums(c + i * c_stride, strip->n_columns, low_sums[i], high_sums[i]);
 }
 
