@@ -143,9 +143,13 @@ HOB_MUST_CHECK bool depthwise_scratch_floats(const struct depthwise_f32_args *ar
  * that are not given left out. act(x) of alpha a and beta b:
  *   RELU max(x, 0); LEAKY_RELU x < 0 ? a x : x; CLIP min(max(x, a), b); SIGMOID, SILU, TANH, GELU as the functions below;
  *   HARD_SIGMOID min(max(fma(x, a, b), 0), 1); HARD_SWISH x * HARD_SIGMOID(x). A NaN stays one. */
+#define FINISH_ACTIVATIONS(EACH)                                                                                          \
+    EACH(NONE) EACH(RELU) EACH(LEAKY_RELU) EACH(CLIP) EACH(SIGMOID) EACH(HARD_SIGMOID) EACH(HARD_SWISH) EACH(SILU) EACH(TANH) \
+    EACH(GELU)
 enum finish_activation {
-    FINISH_NONE, FINISH_RELU, FINISH_LEAKY_RELU, FINISH_CLIP, FINISH_SIGMOID, FINISH_HARD_SIGMOID, FINISH_HARD_SWISH, FINISH_SILU,
-    FINISH_TANH, FINISH_GELU
+#define FINISH(name) FINISH_##name,
+    FINISH_ACTIVATIONS(FINISH)
+#undef FINISH
 };
 struct finish_f32_args {
     float *y;                     /* [n_rows, n_columns] */

@@ -1,5 +1,6 @@
 /* The activation behind a product with a constant matrix goes into it: hob.Linear then applies it to each block of sums while
- * they are in the cache. The same bytes as before. Runs when nothing else looks for a bare activation or Linear any more. */
+ * they are in the cache. The same bytes as before, but for a written-out hard swish, whose factors are
+ * rounded in another order. Runs when nothing else looks for a bare activation or Linear any more. */
 #include "base/error.h"
 #include "graph/activation_pattern.h"
 #include "graph/builder.h"

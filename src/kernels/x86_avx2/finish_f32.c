@@ -123,36 +123,12 @@ ALWAYS_INLINE void finish_rows(const struct finish_f32_args *given, const enum f
 void x86_avx2_finish_f32(const struct finish_f32_args *args)
 {
     switch (args->activation) {
-    case FINISH_NONE:
-        finish_rows(args, FINISH_NONE);
+#define FINISH_ROWS(name)                 \
+    case FINISH_##name:                   \
+        finish_rows(args, FINISH_##name); \
         break;
-    case FINISH_RELU:
-        finish_rows(args, FINISH_RELU);
-        break;
-    case FINISH_LEAKY_RELU:
-        finish_rows(args, FINISH_LEAKY_RELU);
-        break;
-    case FINISH_CLIP:
-        finish_rows(args, FINISH_CLIP);
-        break;
-    case FINISH_SIGMOID:
-        finish_rows(args, FINISH_SIGMOID);
-        break;
-    case FINISH_HARD_SIGMOID:
-        finish_rows(args, FINISH_HARD_SIGMOID);
-        break;
-    case FINISH_HARD_SWISH:
-        finish_rows(args, FINISH_HARD_SWISH);
-        break;
-    case FINISH_SILU:
-        finish_rows(args, FINISH_SILU);
-        break;
-    case FINISH_TANH:
-        finish_rows(args, FINISH_TANH);
-        break;
-    case FINISH_GELU:
-        finish_rows(args, FINISH_GELU);
-        break;
+        FINISH_ACTIVATIONS(FINISH_ROWS)
+#undef FINISH_ROWS
     }
 }
 #endif
