@@ -14,7 +14,7 @@ bool packing_describe(const struct tensor *weight, struct panel_source *ret_sour
 hob_status packing_new(struct graph *graph, int64_t n, int64_t k, struct tensor *ret_panels, hob_error *error)
 {
     size_t n_bytes;
-    if (!panel_bytes(n, k, &n_bytes)) FAIL(error, HOB_LIMIT, "found a weight of [%" PRId64 ",%" PRId64 "], which is too large", n, k);
+    if (!panel_bytes(DTYPE_F32, n, k, &n_bytes)) FAIL(error, HOB_LIMIT, "found a weight of [%" PRId64 ",%" PRId64 "], which is too large", n, k);
     void *panels = arena_alloc(&graph->arena, n_bytes, PANEL_ALIGNMENT);
     if (!panels) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes of weights", n_bytes);
     TRY(tensor_init(ret_panels, DTYPE_F32, 2, (int64_t[]){n, k}, panels, error));

@@ -35,6 +35,39 @@ struct gemm_f32_args {
     int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
 };
 
+/* quantize_rows_q8: rows of activations as the products with block formats take them: for each 32 items a scale d = a / 127, a the
+ * largest magnitude among them, and codes round(x * (127 / a)), ties to even; 0 where a is 0. A block with an infinity or a NaN
+ * has codes 0 and the scale NaN. Sums of the codes come along, since the weights' zero points meet them. */
+struct quantize_rows_q8_args {
+    const float *x;        /* [n_rows, k], items of a row next to each other */
+    int64_t x_stride;      /* from row to row */
+    int8_t *codes;         /* [n_rows, k], aligned to 32 bytes; -127 … 127 */
+    float *scales;         /* [n_rows, k / 32] */
+    int32_t *sums;         /* [n_rows, k / 32] */
+    int32_t *half_sums;    /* [n_rows, k / 16], of 16 items each; NULL: nobody wants them (only q6_k does) */
+    int64_t n_rows, k;     /* k: a multiple of 32 */
+};
+
+/* gemm_q4_0 … gemm_q6_k: C[M,N] = A[M,K] x panels (+ bias), A in codes of 8 bits, the weights in panels of a block format
+ * (panel.h), for the columns of panels [panel_begin,panel_end). An output is 0, then for each 32 steps of k in rising order
+ *     fma((float)s, d * d_a, output)                s the exact integer sum of code products, weights' zero point subtracted;
+ *                                                   q4_k: times the scale; q6_k: s0 * scale0 + s1 * scale1 of the two halves
+ *     q4_1, q5_1: then fma(m, d_a * (float)sum, output);   q4_k: then fma((float)(min * sum), -(dmin * d_a), output)
+ * and then + bias; d is the weight block's scale, d_a the activations', sum the activations' sum of codes. Products of scales are
+ * rounded before they are used. So the bytes depend neither on M nor on how the columns are split, and are every table's. */
+struct gemm_q8_args {
+    const int8_t *a;                /* as quantize_rows_q8 gives them: [m,k] */
+    const float *a_scales;          /* [m, k / 32] */
+    const int32_t *a_sums;          /* [m, k / 32] */
+    const int32_t *a_half_sums;     /* [m, k / 16]; only q6_k looks at them */
+    const void *panels;             /* panel 0 of the whole weight, aligned to 64 bytes */
+    const float *bias;              /* [n] or NULL */
+    float *c;                       /* [m,n]; column 0 whatever panel_begin is; items of a row next to each other */
+    int64_t c_stride;
+    int64_t m, n, k;                /* n: columns of the whole weight */
+    int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
+};
+
 /* gemm_strided_f32: C[M,N] = A[M,K] x B[K,N] of two activations, one product a call (a batch is a loop of calls).
  * Any strides for a and b; fast when b is contiguous along N (b_column_stride 1) or along K (b_row_stride 1: q x k
  * transposed). To split work, move a and c (rows) or b and c (columns). c must not overlap a or b. */

@@ -9,11 +9,58 @@
 /* A multiple of every block format's items. */
 enum { PIECE_ITEMS = 256 };
 
-bool panel_bytes(int64_t n, int64_t k, size_t *ret_bytes)
+static const struct panel_format formats[] = {
+    {DTYPE_F32, 1, 0, 0, 0, 64},          {DTYPE_F16, 2, 0, 0, 0, 64},
+    {DTYPE_BF16, 2, 0, 0, 0, 64},         {DTYPE_I8, 4, 64, 0, 0, 64},
+    {DTYPE_Q4_0, 32, 0, 32, 0, 256},      {DTYPE_Q4_1, 32, 0, 64, 0, 256},
+    {DTYPE_Q5_0, 32, 0, 32, 0, 320},      {DTYPE_Q5_1, 32, 0, 64, 0, 320},
+    {DTYPE_Q8_0, 32, 0, 32, 0, 512},      {DTYPE_Q4_K, 256, 0, 64, 8 * 32, 8 * 256},
+    {DTYPE_Q6_K, 256, 0, 32, 16 * 16, 8 * 384},
+};
+
+const struct panel_format *panel_format_find(enum dtype dtype)
 {
-    size_t step_bytes = PANEL_COLUMNS * sizeof(float), panel;
-    return n <= INT64_MAX - PANEL_COLUMNS && size_mul((size_t)k, step_bytes, &panel) &&
-           size_mul((size_t)panel_count(n), panel, ret_bytes);
+    for (size_t i = 0; i < ARRAY_LENGTH(formats); i++)
+        if (formats[i].dtype == dtype) return &formats[i];
+    return NULL;
+}
+
+/* Types that have no parameters fill K up to whole blocks. */
+static bool count_blocks(const struct panel_format *format, int64_t k, size_t *ret_n_blocks)
+{
+    *ret_n_blocks = (size_t)k / (size_t)format->block_items + (k % format->block_items != 0);
+    return !format->parameter_bytes || k % format->block_items == 0;
+}
+
+static bool add_part(size_t n_blocks, int block_bytes, size_t *end)
+{
+    size_t n_bytes;
+    return size_mul(n_blocks, (size_t)block_bytes, &n_bytes) && n_bytes <= SIZE_MAX / 2 &&
+           size_add(*end, size_align(n_bytes, PANEL_ALIGNMENT), end);
+}
+
+bool panel_shape_of(const struct panel_format *format, int64_t k, struct panel_shape *ret_shape)
+{
+    size_t n_blocks, end = (size_t)format->head_bytes;
+    struct panel_shape shape;
+    if (!count_blocks(format, k, &n_blocks)) return false;
+    shape.parameters = end;
+    if (!add_part(n_blocks, format->parameter_bytes, &end)) return false;
+    shape.details = end;
+    if (!add_part(n_blocks, format->detail_bytes, &end)) return false;
+    shape.codes = end;
+    if (!add_part(n_blocks, format->code_bytes, &end)) return false;
+    shape.n_bytes = end;
+    *ret_shape = shape;
+    return true;
+}
+
+bool panel_bytes(enum dtype dtype, int64_t n, int64_t k, size_t *ret_bytes)
+{
+    const struct panel_format *format = panel_format_find(dtype);
+    struct panel_shape shape;
+    return format && n <= INT64_MAX - PANEL_COLUMNS && panel_shape_of(format, k, &shape) &&
+           size_mul((size_t)panel_count(n), shape.n_bytes, ret_bytes);
 }
 
 bool panel_can_pack(const struct panel_source *source)

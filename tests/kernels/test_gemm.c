@@ -14,7 +14,7 @@ static float chain(int64_t k, const float *a, int64_t a_step, const float *b, in
 static float *new_panels(const struct panel_source *source)
 {
     size_t n_bytes;
-    assert_true(panel_bytes(source->n, source->k, &n_bytes));
+    assert_true(panel_bytes(DTYPE_F32, source->n, source->k, &n_bytes));
     float *panels = memory_aligned(n_bytes + PANEL_ALIGNMENT);
     assert_non_null(panels);
     panel_pack_f32(source, 0, panel_count(source->n), panels);
@@ -290,10 +290,10 @@ static void test_panel_limits(void **state)
 {
     (void)state;
     size_t n_bytes = 99;
-    assert_true(panel_bytes(0, 5, &n_bytes) && n_bytes == 0);
-    assert_true(panel_bytes(17, 5, &n_bytes) && n_bytes == 2 * 16 * 5 * 4);
-    assert_false(panel_bytes(INT64_MAX, 1, &n_bytes));
-    assert_false(panel_bytes(1 << 20, INT64_MAX / 8, &n_bytes));
+    assert_true(panel_bytes(DTYPE_F32, 0, 5, &n_bytes) && n_bytes == 0);
+    assert_true(panel_bytes(DTYPE_F32, 17, 5, &n_bytes) && n_bytes == 2 * 16 * 5 * 4);
+    assert_false(panel_bytes(DTYPE_F32, INT64_MAX, 1, &n_bytes));
+    assert_false(panel_bytes(DTYPE_F32, 1 << 20, INT64_MAX / 8, &n_bytes));
     assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_I64, .n = 1, .k = 1, .n_stride = 1, .k_stride = 1}));
     assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 32, .k = 32, .n_stride = 1, .k_stride = 32}));
     assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 2, .k = 33, .n_stride = 33, .k_stride = 1}));

@@ -224,7 +224,7 @@ static struct tensor as_panels(struct op_bench *bench, const struct tensor *w)
     struct panel_source source = {
         .data = w->data, .dtype = w->dtype, .n = w->dims[0], .k = w->dims[1], .n_stride = w->dims[1], .k_stride = 1};
     size_t n_bytes;
-    assert_true(panel_bytes(source.n, source.k, &n_bytes));
+    assert_true(panel_bytes(DTYPE_F32, source.n, source.k, &n_bytes));
     struct tensor packed = *w;
     packed.dtype = DTYPE_F32;
     packed.layout = LAYOUT_PANELS;
