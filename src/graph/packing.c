@@ -8,7 +8,7 @@ bool packing_describe(const struct tensor *weight, struct panel_source *ret_sour
     if (!weight || weight->rank != 2 || weight->layout != LAYOUT_STRIDED) return false;
     *ret_source = (struct panel_source){.data = weight->data, .dtype = weight->dtype, .n = weight->dims[0], .k = weight->dims[1],
                                         .n_stride = weight->strides[0], .k_stride = weight->strides[1]};
-    return panel_can_pack(ret_source);
+    return panel_can_pack(ret_source, DTYPE_F32);
 }
 
 hob_status packing_new(struct graph *graph, int64_t n, int64_t k, struct tensor *ret_panels, hob_error *error)

@@ -36,7 +36,7 @@ struct gemm_f32_args {
 };
 
 /* quantize_rows_q8: rows of activations as the products with block formats take them: for each 32 items a scale d = a / 127, a the
- * largest magnitude among them, and codes round(x * (127 / a)), ties to even; 0 where a is 0. A block with an infinity or a NaN
+ * largest magnitude among them, and codes round(x * (127 / a)), ties to even; 0 where 127 / a is infinite. A block with an infinity or a NaN
  * has codes 0 and the scale NaN. Sums of the codes come along, since the weights' zero points meet them. */
 struct quantize_rows_q8_args {
     const float *x;        /* [n_rows, k], items of a row next to each other */

@@ -1,9 +1,11 @@
-/* Sizes and packing of panels. Packing is done once a model, so it is plain C; a row is decoded a piece at a time on the
- * stack, because nothing here allocates. */
+/* Sizes, packing and unpacking of panels. Packing is done once a model, so it is plain C; where the types differ a row is decoded a
+ * piece at a time on the stack, because nothing here allocates. */
 #include "kernels/panel.h"
 
 #include "base/error.h"
 #include "base/size.h"
+#include "kernels/panel_block.h"
+#include "quant/half.h"
 #include "quant/quant.h"
 
 /* A multiple of every block format's items. */
@@ -63,13 +65,18 @@ bool panel_bytes(enum dtype dtype, int64_t n, int64_t k, size_t *ret_bytes)
            size_mul((size_t)panel_count(n), shape.n_bytes, ret_bytes);
 }
 
-bool panel_can_pack(const struct panel_source *source)
+static bool has_whole_blocks(const struct panel_source *source)
 {
-    if (source->dtype == DTYPE_F32) return true;
-    const struct quant_def *quant = quant_find(source->dtype);
-    if (!quant) return false;
-    return quant->block_items == 1 || (source->k_stride == 1 && source->k % quant->block_items == 0 &&
-                                       source->n_stride % quant->block_items == 0);
+    int64_t block_items = (int64_t)dtype_block_items(source->dtype);
+    return block_items == 1 ||
+           (source->k_stride == 1 && source->k % block_items == 0 && source->n_stride % block_items == 0);
+}
+
+bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype)
+{
+    if (source->dtype == DTYPE_I8 || !has_whole_blocks(source)) return false;
+    if (source->dtype == panel_dtype) return panel_format_find(panel_dtype) != NULL;
+    return panel_dtype == DTYPE_F32 && quant_find(source->dtype) != NULL;
 }
 
 /* Items [begin, begin + n_items) of row `row`, as f32 next to each other. */
@@ -91,7 +98,7 @@ static void read_piece(const struct panel_source *source, const struct quant_def
         quant->decode(1, bytes + i * source->k_stride * quant->block_bytes, ret_items + i);
 }
 
-static void pack_panel(const struct panel_source *source, const struct quant_def *quant, int64_t column, float *panel)
+static void decode_panel(const struct panel_source *source, const struct quant_def *quant, int64_t column, float *panel)
 {
     float items[PIECE_ITEMS];
     int64_t n_columns = source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
@@ -113,16 +120,92 @@ static void copy_steps(const struct panel_source *source, int64_t column, float 
         memcpy(panel + i * PANEL_COLUMNS, items + i * source->k_stride, PANEL_COLUMNS * sizeof *panel);
 }
 
-void panel_pack_f32(const struct panel_source *source, int64_t begin, int64_t end, float *panels)
+static void pack_f32(const struct panel_source *source, int64_t column, float *panel)
 {
-    HOB_ASSERT(panel_can_pack(source));
     const struct quant_def *quant = quant_find(source->dtype);
+    if (!quant && source->n_stride == 1 && source->n - column >= PANEL_COLUMNS) copy_steps(source, column, panel);
+    else decode_panel(source, quant, column, panel);
+}
+
+static int64_t columns_from(const struct panel_source *source, int64_t column)
+{
+    return source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
+}
+
+static void pack_halves(const struct panel_source *source, int64_t column, uint16_t *panel)
+{
+    for (int64_t j = 0; j < columns_from(source, column); j++) {
+        const unsigned char *row = (const unsigned char *)source->data + (column + j) * source->n_stride * 2;
+        for (int64_t i = 0; i < source->k; i++)
+            memcpy(panel + i * PANEL_COLUMNS + j, row + i * source->k_stride * 2, sizeof *panel);
+    }
+}
+
+static void pack_blocks(const struct panel_source *source, const struct panel_format *format, const struct panel_shape *shape,
+                        int64_t column, void *panel)
+{
+    const struct panel_blocks *blocks = panel_blocks_find(source->dtype);
+    int64_t block_bytes = (int64_t)dtype_block_bytes(source->dtype), n_blocks = source->k / format->block_items;
+    int64_t row_bytes = source->n_stride / format->block_items * block_bytes;
+    const unsigned char *rows = (const unsigned char *)source->data + column * row_bytes;
+    for (int64_t i = 0; i < n_blocks; i++) {
+        struct panel_part part = panel_part_at(format, shape, panel, i * (format->block_items / PANEL_STEPS));
+        for (int64_t j = 0; j < columns_from(source, column); j++)
+            blocks->pack(rows + j * row_bytes + i * block_bytes, (int)j, part);
+    }
+}
+
+void panel_pack(const struct panel_source *source, enum dtype panel_dtype, int64_t begin, int64_t end, void *panels)
+{
+    const struct panel_format *format = panel_format_find(panel_dtype);
+    struct panel_shape shape;
+    bool is_possible = panel_can_pack(source, panel_dtype) && panel_shape_of(format, source->k, &shape);
+    HOB_ASSERT(is_possible);
     for (int64_t i = begin; i < end; i++) {
         int64_t column = i * PANEL_COLUMNS;
-        float *panel = panels + i * source->k * PANEL_COLUMNS;
-        if (!quant && source->n_stride == 1 && source->n - column >= PANEL_COLUMNS)
-            copy_steps(source, column, panel);
-        else
-            pack_panel(source, quant, column, panel);
+        unsigned char *panel = (unsigned char *)panels + (size_t)i * shape.n_bytes;
+        if (panel_dtype == DTYPE_F32) {
+            pack_f32(source, column, (float *)(void *)panel);
+            continue;
+        }
+        memset(panel, 0, shape.n_bytes);
+        if (format->parameter_bytes) pack_blocks(source, format, &shape, column, panel);
+        else pack_halves(source, column, (uint16_t *)(void *)panel);
     }
+}
+
+/* The same steps that quant.def's decoders take: the scales first, then the code, then the offset. */
+static void unpack_part(const struct panel_blocks *blocks, struct panel_part part, int column, float *ret_items)
+{
+    struct panel_column w;
+    blocks->read(part, column, &w);
+    float offset = blocks->offset == PANEL_OFFSET_MIN ? -(w.m * (float)w.min) : w.m;
+    for (int i = 0; i < PANEL_STEPS; i++) {
+        float item = w.d * (float)w.scales[i / (PANEL_STEPS / 2)] * (float)w.codes[i];
+        ret_items[i] = blocks->offset == PANEL_OFFSET_NONE ? item : item + offset;
+    }
+}
+
+/* Item `index` of a panel of f32, f16 or bf16. */
+static float float_at(enum dtype dtype, const void *panel, int64_t index)
+{
+    if (dtype == DTYPE_F32) return ((const float *)panel)[index];
+    uint16_t half = ((const uint16_t *)panel)[index];
+    return dtype == DTYPE_F16 ? f32_from_f16_bits(half) : f32_from_bf16_bits(half);
+}
+
+void panel_unpack_row(const void *panels, enum dtype panel_dtype, int64_t k, int64_t row, float *ret_items)
+{
+    const struct panel_format *format = panel_format_find(panel_dtype);
+    const struct panel_blocks *blocks = panel_blocks_find(panel_dtype);
+    struct panel_shape shape;
+    bool is_possible = panel_dtype != DTYPE_I8 && format && panel_shape_of(format, k, &shape);
+    HOB_ASSERT(is_possible);
+    const unsigned char *panel = (const unsigned char *)panels + (size_t)(row / PANEL_COLUMNS) * shape.n_bytes;
+    int column = (int)(row % PANEL_COLUMNS);
+    if (!blocks)
+        for (int64_t i = 0; i < k; i++) ret_items[i] = float_at(panel_dtype, panel, i * PANEL_COLUMNS + column);
+    else
+        for (int64_t i = 0; i < k / PANEL_STEPS; i++)
+            unpack_part(blocks, panel_part_at(format, &shape, panel, i), column, ret_items + i * PANEL_STEPS);
 }

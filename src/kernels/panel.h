@@ -32,7 +32,7 @@
  *     size_t n_bytes;
  *     if (!panel_bytes(DTYPE_F32, w.n, w.k, &n_bytes)) …           too large for the machine
  *     float *panels = memory_aligned(n_bytes);
- *     panel_pack_f32(&w, 0, panel_count(w.n), panels);
+ *     panel_pack(&w, DTYPE_F32, 0, panel_count(w.n), panels);
  */
 #ifndef KERNELS_PANEL_H
 #define KERNELS_PANEL_H
@@ -77,10 +77,15 @@ HOB_MUST_CHECK bool panel_shape_of(const struct panel_format *format, int64_t k,
 /* Bytes of all panels of an [n,k] weight of that type. false: there are no such panels, or they overflow. n, k >= 0. */
 HOB_MUST_CHECK bool panel_bytes(enum dtype dtype, int64_t n, int64_t k, size_t *ret_bytes);
 
-/* F32 and what quant.def decodes (F16, BF16, Q8_0, Q4_0); block formats want whole blocks along k and k_stride 1. */
-bool panel_can_pack(const struct panel_source *source);
+/* Whether there are panels of panel_dtype for this weight: F32 from itself and from all that quant.def decodes (block formats want
+ * whole blocks along k and k_stride 1); the other types from themselves, int8 not at all. */
+bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype);
 
-/* Writes panels [begin,end) of source; `panels` is where panel 0 is (or would be). */
-void panel_pack_f32(const struct panel_source *source, int64_t begin, int64_t end, float *panels);
+/* Writes panels [begin,end) of source; `panels` is where panel 0 is (or would be). The bytes depend on the weight only: what lies
+ * between the parts of a panel is zeros. */
+void panel_pack(const struct panel_source *source, enum dtype panel_dtype, int64_t begin, int64_t end, void *panels);
+
+/* Row `row` of the [n,k] weight that the panels hold, exactly as quant.def decodes the row they were made of. Not int8. */
+void panel_unpack_row(const void *panels, enum dtype panel_dtype, int64_t k, int64_t row, float *ret_items);
 
 #endif

@@ -17,7 +17,7 @@ static float *new_panels(const struct panel_source *source)
     assert_true(panel_bytes(DTYPE_F32, source->n, source->k, &n_bytes));
     float *panels = memory_aligned(n_bytes + PANEL_ALIGNMENT);
     assert_non_null(panels);
-    panel_pack_f32(source, 0, panel_count(source->n), panels);
+    panel_pack(source, DTYPE_F32, 0, panel_count(source->n), panels);
     return panels;
 }
 
@@ -278,7 +278,7 @@ static void test_panels_of_quantised_rows(void **state)
         quant->decode(N * K, bytes, decoded);
         struct panel_source source = {.data = bytes, .dtype = quant->dtype, .n = N, .k = K, .n_stride = K, .k_stride = 1};
         struct panel_source plain = rows_source(decoded, N, K);
-        assert_true(panel_can_pack(&source));
+        assert_true(panel_can_pack(&source, DTYPE_F32));
         float *found = new_panels(&source), *expected = new_panels(&plain);
         assert_same_bits(quant->name, found, expected, panel_count(N) * PANEL_COLUMNS * K);
         memory_free(found), memory_free(expected);
@@ -294,9 +294,9 @@ static void test_panel_limits(void **state)
     assert_true(panel_bytes(DTYPE_F32, 17, 5, &n_bytes) && n_bytes == 2 * 16 * 5 * 4);
     assert_false(panel_bytes(DTYPE_F32, INT64_MAX, 1, &n_bytes));
     assert_false(panel_bytes(DTYPE_F32, 1 << 20, INT64_MAX / 8, &n_bytes));
-    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_I64, .n = 1, .k = 1, .n_stride = 1, .k_stride = 1}));
-    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 32, .k = 32, .n_stride = 1, .k_stride = 32}));
-    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 2, .k = 33, .n_stride = 33, .k_stride = 1}));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_I64, .n = 1, .k = 1, .n_stride = 1, .k_stride = 1}, DTYPE_F32));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 32, .k = 32, .n_stride = 1, .k_stride = 32}, DTYPE_F32));
+    assert_false(panel_can_pack(&(struct panel_source){.dtype = DTYPE_Q8_0, .n = 2, .k = 33, .n_stride = 33, .k_stride = 1}, DTYPE_F32));
 }
 
 int main(void)

@@ -229,7 +229,7 @@ static struct tensor as_panels(struct op_bench *bench, const struct tensor *w)
     packed.dtype = DTYPE_F32;
     packed.layout = LAYOUT_PANELS;
     packed.data = arena_alloc(&bench->arena, n_bytes + 1, 64);
-    panel_pack_f32(&source, 0, panel_count(source.n), packed.data);
+    panel_pack(&source, DTYPE_F32, 0, panel_count(source.n), packed.data);
     return packed;
 }
 

@@ -357,8 +357,8 @@ static struct tensor packed(struct op_bench *bench, const struct tensor *w)
     p.layout = LAYOUT_PANELS;
     p.data = arena_alloc(&bench->arena, (size_t)(w->dims[0] * floats) * 4, PANEL_ALIGNMENT);
     for (int64_t d = 0; d < w->dims[0]; d++)
-        panel_pack_f32(&(struct panel_source){.data = (float *)w->data + d * n * k, .dtype = DTYPE_F32, .n = n, .k = k, .n_stride = k, .k_stride = 1},
-                       0, panel_count(n), (float *)p.data + d * floats);
+        panel_pack(&(struct panel_source){.data = (float *)w->data + d * n * k, .dtype = DTYPE_F32, .n = n, .k = k, .n_stride = k, .k_stride = 1},
+                   DTYPE_F32, 0, panel_count(n), (float *)p.data + d * floats);
     return p;
 }
 

@@ -88,7 +88,7 @@ static hob_status pack_group(const struct fusion *fusion, const struct group *gr
     for (uint32_t i = 0; i < group->n_nodes; i++) {
         bool is_mergeable = can_merge(graph, &graph->nodes[group->nodes[i]], &source, &has_bias);
         HOB_ASSERT(is_mergeable);
-        panel_pack_f32(&source, 0, panel_count(source.n), (float *)panels.data + column * group->k);
+        panel_pack(&source, DTYPE_F32, 0, panel_count(source.n), (float *)panels.data + column * group->k);
         column += source.n;
     }
     return graph_add_constant(graph, "", &panels, ret_weight, fusion->context->error);

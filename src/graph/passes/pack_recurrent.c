@@ -43,7 +43,7 @@ static hob_status pack(struct packing *packing, uint32_t value, uint32_t *ret_pa
     for (int64_t direction = 0; direction < weight->dims[0]; direction++) {
         struct panel_source source;
         if (describe(weight, direction, &source))
-            panel_pack_f32(&source, 0, n_panels, (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k);
+            panel_pack(&source, DTYPE_F32, 0, n_panels, (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k);
     }
     TRY(tensor_init(&panels, DTYPE_F32, 3, weight->dims, room.data, error));
     panels.layout = LAYOUT_PANELS;

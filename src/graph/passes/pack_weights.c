@@ -21,7 +21,7 @@ static hob_status pack(struct packing *packing, uint32_t value, const struct pan
     struct tensor panels;
     hob_status status = packing_new(packing->graph, source->n, source->k, &panels, error);
     if (status != HOB_OK) return error_prefix(error, status, "%s", packing->graph->values[value].name);
-    panel_pack_f32(source, 0, panel_count(source->n), panels.data);
+    panel_pack(source, DTYPE_F32, 0, panel_count(source->n), panels.data);
     return graph_add_constant(packing->graph, "", &panels, ret_packed, error);
 }
 

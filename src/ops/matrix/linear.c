@@ -40,7 +40,7 @@ static hob_status infer(struct op_context *ctx)
     if (w->rank != 2 || x->rank < 1 || x->dims[x->rank - 1] != w->dims[1])
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected [..,K] and [N,K]", OP_SHAPE(x), OP_SHAPE(w));
     struct panel_source source = weight_source(w);
-    if (w->layout == LAYOUT_PANELS ? w->dtype != DTYPE_F32 : !panel_can_pack(&source))
+    if (w->layout == LAYOUT_PANELS ? w->dtype != DTYPE_F32 : !panel_can_pack(&source, DTYPE_F32))
         OP_FAIL(ctx, HOB_BAD_TYPE,
                 "input 1: found %s %s, expected panels of float32, or a float or block type in whole blocks",
                 dtype_name(w->dtype), OP_SHAPE(w));
@@ -95,7 +95,7 @@ static void multiply_panels(void *context, size_t begin, size_t end)
 static void pack_panels(void *context, size_t begin, size_t end)
 {
     const struct linear_job *job = context;
-    panel_pack_f32(&job->source, (int64_t)begin, (int64_t)end, job->packed);
+    panel_pack(&job->source, DTYPE_F32, (int64_t)begin, (int64_t)end, job->packed);
 }
 
 static void multiply(struct op_context *ctx, struct linear_job *job)

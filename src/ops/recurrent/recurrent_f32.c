@@ -62,7 +62,7 @@ static hob_status load_panels(struct op_context *ctx, const struct tensor *weigh
                                                                                      (int64_t)dtype_block_bytes(weight->dtype),
                                             .dtype = weight->dtype, .n = n, .k = k, .n_stride = part.strides[1],
                                             .k_stride = part.strides[2]};
-        panel_pack_f32(&source, 0, panel_count(n), panels + direction * floats);
+        panel_pack(&source, DTYPE_F32, 0, panel_count(n), panels + direction * floats);
     }
     return HOB_OK;
 }
