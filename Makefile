@@ -53,6 +53,11 @@ fuzzers: $(FUZZERS)
 # Nobody reads the flags of floating-point exceptions; keeping them exact keeps gcc from making vectors of loops that choose.
 $(BUILD)/src/ops/%.o: ALL_CFLAGS += -fno-trapping-math
 
+# gcc 12 for aarch64 breaks down (vect_transform_reduction) over making vectors of these files' loops of fmax.
+ifneq ($(filter aarch64-%,$(shell $(CC) -dumpmachine)),)
+$(addprefix $(BUILD)/src/ops/,attention/attention_rows.o vision/max_roi_pool.o): ALL_CFLAGS += -fno-tree-loop-vectorize
+endif
+
 # Instruction sets are chosen per folder; kernels/select.c picks at start what the machine has.
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
