@@ -25,4 +25,10 @@ HOB_API HOB_MUST_CHECK hob_status hob_embed(hob_session *session, const char *co
                                             size_t n_texts, const hob_embed_options *options, float *ret_vectors,
                                             hob_error *error);
 
+/* The same for texts that are token ids already: n_ids[i] of them in ids[i], special tokens included; nothing is cut off.
+ * Fails: HOB_UNSUPPORTED (not an encoder), HOB_LIMIT (longer than the model's context), HOB_BAD_ARGUMENT (an id outside the
+ * vocabulary), HOB_NO_MEMORY. */
+HOB_API HOB_MUST_CHECK hob_status hob_embed_ids(hob_session *session, const int32_t *const *ids, const size_t *n_ids, size_t n_texts,
+                                                const hob_embed_options *options, float *ret_vectors, hob_error *error);
+
 #endif

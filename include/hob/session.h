@@ -27,6 +27,8 @@ typedef struct hob_named_tensor {
 HOB_API HOB_MUST_CHECK hob_status hob_session_new(hob_model *model, const hob_session_options *options,
                                                   hob_session **ret_session, hob_error *error);
 HOB_API void hob_session_free(hob_session *session); /* takes NULL */
+/* Those that run a graph, the caller's among them. */
+HOB_API size_t hob_session_n_threads(const hob_session *session);
 
 /* Runs a graph once. Every input must be given, by name. ret_outputs: n_outputs == hob_model_n_outputs(model) tensors in
  * the model's order, each to be freed; untouched on failure.

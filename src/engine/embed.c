@@ -12,8 +12,15 @@
 
 enum { BATCH_TOKENS = 2048 };
 
+/* The texts as ids, whoever owns them. */
 struct token_lists {
-    int32_t **ids;   /* one a text, each hob_free'd */
+    const int32_t *const *ids;
+    const size_t *n_ids;
+    size_t n_texts;
+};
+
+struct tokenized {
+    int32_t **ids; /* one a text, each hob_free'd */
     size_t *n_ids;
     size_t n_texts;
 };
@@ -59,23 +66,41 @@ static hob_status tokenize(const struct hob_model *model, const char *text, size
 }
 
 static hob_status tokenize_all(const struct hob_model *model, const char *const *texts, const size_t *text_bytes,
-                               struct token_lists *lists, hob_error *error)
+                               struct tokenized *tokenized, hob_error *error)
 {
-    lists->ids = memory_new(lists->n_texts, sizeof *lists->ids);
-    lists->n_ids = memory_new(lists->n_texts, sizeof *lists->n_ids);
-    if (!lists->ids || !lists->n_ids) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", lists->n_texts);
-    for (size_t i = 0; i < lists->n_texts; i++) {
+    tokenized->ids = memory_new(tokenized->n_texts, sizeof *tokenized->ids);
+    tokenized->n_ids = memory_new(tokenized->n_texts, sizeof *tokenized->n_ids);
+    if (!tokenized->ids || !tokenized->n_ids) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", tokenized->n_texts);
+    for (size_t i = 0; i < tokenized->n_texts; i++) {
         size_t n_bytes = text_bytes ? text_bytes[i] : strlen(texts[i]);
-        TRY(tokenize(model, texts[i], n_bytes, &lists->ids[i], &lists->n_ids[i], error));
+        TRY(tokenize(model, texts[i], n_bytes, &tokenized->ids[i], &tokenized->n_ids[i], error));
     }
     return HOB_OK;
 }
 
-static void release_lists(struct token_lists *lists)
+static void release_tokenized(struct tokenized *tokenized)
 {
-    for (size_t i = 0; lists->ids && i < lists->n_texts; i++) hob_free(lists->ids[i]);
-    memory_free(lists->ids);
-    memory_free(lists->n_ids);
+    for (size_t i = 0; tokenized->ids && i < tokenized->n_texts; i++) hob_free(tokenized->ids[i]);
+    memory_free(tokenized->ids);
+    memory_free(tokenized->n_ids);
+}
+
+static hob_status check_ids(const struct hob_model *model, const struct token_lists *lists, hob_error *error)
+{
+    int64_t n_context = model->info.n_context, n_vocab = model->info.n_vocab;
+    for (size_t text = 0; text < lists->n_texts; text++) {
+        size_t n_ids = lists->n_ids[text];
+        if (n_context > 0 && n_ids > (size_t)n_context)
+            FAIL(error, HOB_LIMIT, "text %zu: found %zu tokens, expected at most %lld, the model's context", text, n_ids,
+                 (long long)n_context);
+        for (size_t i = 0; i < n_ids; i++) {
+            int32_t id = lists->ids[text][i];
+            if (id >= 0 && (n_vocab <= 0 || id < n_vocab)) continue;
+            FAIL(error, HOB_BAD_ARGUMENT, "text %zu, token %zu: found id %d, expected 0 to %lld", text, i, id,
+                 n_vocab > 0 ? (long long)n_vocab - 1 : INT32_MAX);
+        }
+    }
+    return HOB_OK;
 }
 
 /* ---- inputs ---- */
@@ -197,40 +222,62 @@ static hob_status embed_all(const struct embedding *embedding, const struct toke
     return HOB_OK;
 }
 
-static hob_status check(const hob_session *session, hob_error *error)
+static hob_status check_model(const struct hob_model *model, hob_error *error)
 {
-    const struct hob_model *model = session->model;
     if (model->info.kind != HOB_MODEL_ENCODER)
         FAIL(error, HOB_UNSUPPORTED, "the model is no sentence encoder (architecture %s)", model->info.architecture);
-    if (!model->tokenizer)
-        FAIL(error, HOB_UNSUPPORTED, "the model has no tokenizer: %s", model->tokenizer_error ? model->tokenizer_error : "none was sought");
     if (model->info.width <= 0) FAIL(error, HOB_UNSUPPORTED, "the model does not say how wide its embeddings are");
     return HOB_OK;
 }
 
-hob_status hob_embed(hob_session *session, const char *const *texts, const size_t *text_bytes, size_t n_texts,
-                     const hob_embed_options *options, float *ret_vectors, hob_error *error)
+/* The vectors go to memory of ours first: a failure half-way leaves the caller's untouched. */
+static hob_status embed_lists(hob_session *session, const struct token_lists *lists, const hob_embed_options *options,
+                              float *ret_vectors, hob_error *error)
 {
     hob_status status = HOB_OK;
     hob_embed_options defaults = {0};
     if (!options) options = &defaults;
-    TRY(check(session, error));
     const struct hob_model *model = session->model;
-    struct token_lists lists = {.n_texts = n_texts};
     struct embedding embedding = {
         .session = session,
         .pooling = options->pooling == HOB_POOLING_DEFAULT ? model->pooling.mode : options->pooling,
         .is_normalized = !options->is_raw && (model->pooling.is_normalized || options->is_normalized),
         .width = model->info.width,
     };
-    if (n_texts > SIZE_MAX / sizeof(float) / (size_t)embedding.width) FAIL(error, HOB_LIMIT, "found %zu texts: too many", n_texts);
-    embedding.vectors = memory_new(n_texts * (size_t)embedding.width, sizeof(float));
-    if (!embedding.vectors) FAIL(error, HOB_NO_MEMORY, "%zu embeddings: out of memory", n_texts);
-    TRY_CLEANUP(tokenize_all(model, texts, text_bytes, &lists, error));
-    TRY_CLEANUP(embed_all(&embedding, &lists, error));
-    if (n_texts) memcpy(ret_vectors, embedding.vectors, n_texts * (size_t)embedding.width * sizeof(float));
+    if (lists->n_texts > SIZE_MAX / sizeof(float) / (size_t)embedding.width)
+        FAIL(error, HOB_LIMIT, "found %zu texts: too many", lists->n_texts);
+    size_t n_floats = lists->n_texts * (size_t)embedding.width;
+    embedding.vectors = memory_new(n_floats, sizeof(float));
+    if (!embedding.vectors) FAIL(error, HOB_NO_MEMORY, "%zu embeddings: out of memory", lists->n_texts);
+    TRY_CLEANUP(embed_all(&embedding, lists, error));
+    if (n_floats) memcpy(ret_vectors, embedding.vectors, n_floats * sizeof(float));
 cleanup:
-    release_lists(&lists);
     memory_free(embedding.vectors);
     return status;
+}
+
+hob_status hob_embed(hob_session *session, const char *const *texts, const size_t *text_bytes, size_t n_texts,
+                     const hob_embed_options *options, float *ret_vectors, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    const struct hob_model *model = session->model;
+    TRY(check_model(model, error));
+    if (!model->tokenizer)
+        FAIL(error, HOB_UNSUPPORTED, "the model has no tokenizer: %s", model->tokenizer_error ? model->tokenizer_error : "none was sought");
+    struct tokenized tokenized = {.n_texts = n_texts};
+    TRY_CLEANUP(tokenize_all(model, texts, text_bytes, &tokenized, error));
+    struct token_lists lists = {(const int32_t *const *)tokenized.ids, tokenized.n_ids, n_texts};
+    TRY_CLEANUP(embed_lists(session, &lists, options, ret_vectors, error));
+cleanup:
+    release_tokenized(&tokenized);
+    return status;
+}
+
+hob_status hob_embed_ids(hob_session *session, const int32_t *const *ids, const size_t *n_ids, size_t n_texts,
+                         const hob_embed_options *options, float *ret_vectors, hob_error *error)
+{
+    struct token_lists lists = {ids, n_ids, n_texts};
+    TRY(check_model(session->model, error));
+    TRY(check_ids(session->model, &lists, error));
+    return embed_lists(session, &lists, options, ret_vectors, error);
 }

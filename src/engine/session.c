@@ -1,6 +1,7 @@
 #include "engine/session.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/thread_pool.h"
 #include "engine/tensor.h"
 #include "providers/providers.h"
 
@@ -63,6 +64,11 @@ void hob_session_free(hob_session *session)
     arena_release(&session->run_arena);
     hob_model_free(session->model);
     memory_free(session);
+}
+
+size_t hob_session_n_threads(const hob_session *session)
+{
+    return thread_pool_n_threads(session->provider.pool);
 }
 
 /* ---- running any graph ---- */

@@ -31,6 +31,13 @@ static void embed(hob_session *session, const char *text, const hob_embed_option
     ASSERT_HOB(hob_embed(session, &text, NULL, 1, options, vector, &error), error);
 }
 
+static void assert_refused(hob_status found, const hob_error *error, hob_status expected, const char *message)
+{
+    if (found != expected || !strstr(error->message, message))
+        fail_msg("found %s \"%s\", expected %s \"%s\"", hob_status_name(found), error->message,
+                 hob_status_name(expected), message);
+}
+
 /* ---- sentences.json ---- */
 
 struct sentences {
@@ -151,6 +158,50 @@ static void test_large_batch(void **state)
     ASSERT_HOB(hob_embed(use.session, texts, NULL, N_TEXTS, NULL, vectors[0], &error), error);
     for (size_t i = 0; i < N_TEXTS; i++) assert_memory_equal(vectors[i], i % 2 ? odd : even, sizeof odd);
     free(vectors);
+    use_close(&use);
+}
+
+/* Ids in place of texts: the same vectors, by themselves and as a batch. */
+static void test_ids_give_the_texts_vectors(void **state)
+{
+    (void)state;
+    struct sentences sentences = read_sentences();
+    for (size_t file = 0; file < 2; file++) {
+        struct use use = use_open(bert_paths[file], NULL, 1);
+        int32_t *ids[MAX_SENTENCES];
+        size_t n_ids[MAX_SENTENCES];
+        float from_texts[MAX_SENTENCES][WIDTH], from_ids[MAX_SENTENCES][WIDTH];
+        hob_error error = {0};
+        for (size_t i = 0; i < sentences.n; i++)
+            ASSERT_HOB(hob_tokenizer_encode(hob_model_tokenizer(use.model), sentences.texts[i], strlen(sentences.texts[i]),
+                                            HOB_ADD_SPECIAL, &ids[i], &n_ids[i], &error), error);
+        ASSERT_HOB(hob_embed(use.session, sentences.texts, NULL, sentences.n, NULL, from_texts[0], &error), error);
+        ASSERT_HOB(hob_embed_ids(use.session, (const int32_t *const *)ids, n_ids, sentences.n, NULL, from_ids[0], &error), error);
+        assert_memory_equal(from_ids, from_texts, sentences.n * sizeof from_ids[0]);
+        for (size_t i = 0; i < sentences.n; i++) hob_free(ids[i]);
+        use_close(&use);
+    }
+    json_decref(sentences.json);
+}
+
+static void test_ids_that_the_model_lacks(void **state)
+{
+    (void)state;
+    float vector[WIDTH] = {7};
+    hob_error error = {0};
+    struct use use = use_open(BERT, NULL, 1);
+    hob_model_info info = hob_model_get_info(use.model);
+    int32_t *many = calloc((size_t)info.n_context + 1, sizeof *many);
+    const int32_t *ids = (int32_t[]){1, -1, (int32_t)info.n_vocab};
+    const size_t one = 1, two = 2, too_many = (size_t)info.n_context + 1;
+    assert_refused(hob_embed_ids(use.session, &ids, &two, 1, NULL, vector, &error), &error, HOB_BAD_ARGUMENT, "token 1: found id -1");
+    ids += 2;
+    assert_refused(hob_embed_ids(use.session, &ids, &one, 1, NULL, vector, &error), &error, HOB_BAD_ARGUMENT, "token 0");
+    ids = many;
+    assert_refused(hob_embed_ids(use.session, &ids, &too_many, 1, NULL, vector, &error), &error, HOB_LIMIT, "context");
+    assert_true(vector[0] == 7.0f);
+    ASSERT_HOB(hob_embed_ids(use.session, NULL, NULL, 0, NULL, vector, &error), error);
+    free(many);
     use_close(&use);
 }
 
@@ -314,13 +365,6 @@ static void test_bytes_that_are_no_text(void **state)
 
 /* ---- wrong use ---- */
 
-static void assert_refused(hob_status found, const hob_error *error, hob_status expected, const char *message)
-{
-    if (found != expected || !strstr(error->message, message))
-        fail_msg("found %s \"%s\", expected %s \"%s\"", hob_status_name(found), error->message,
-                 hob_status_name(expected), message);
-}
-
 static void test_decoder_does_not_embed(void **state)
 {
     (void)state;
@@ -377,6 +421,8 @@ int main(void)
         cmocka_unit_test(test_sentences_have_the_references_vectors),
         cmocka_unit_test(test_batch_and_threads_do_not_matter),
         cmocka_unit_test(test_large_batch),
+        cmocka_unit_test(test_ids_give_the_texts_vectors),
+        cmocka_unit_test(test_ids_that_the_model_lacks),
         cmocka_unit_test(test_model2vec_reference),
         cmocka_unit_test(test_poolings),
         cmocka_unit_test(test_empty_text),
