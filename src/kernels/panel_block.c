@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "quant/half.h"
+#include "quant/six_bits.h"
 
 enum { LINE = 64, WORD = 4, HALF_STEPS = PANEL_STEPS / 2, DEEP_ITEMS = 256 };
 enum { LOW_NIBBLES = 0x0f0f0f0f, LOW_PAIRS = 0x03030303 };
@@ -169,19 +170,6 @@ static void read_q8_0(struct panel_part part, int column, struct panel_column *r
 
 enum { Q4_K_DETAILS = 32, Q4_K_CODES = 4 * LINE, Q6_K_DETAILS = 32, Q6_K_CODES = 6 * LINE };
 
-/* Six bits each of eight scales and eight mins in twelve bytes: the low six bits of bytes 0 … 7 are the first four scales and mins;
- * the others have their low four bits in bytes 8 … 11 and their high two bits above the first ones'. */
-static void unpack_six_bits(const unsigned char *bytes, int index, unsigned char *ret_scale, unsigned char *ret_min)
-{
-    if (index < 4) {
-        *ret_scale = bytes[index] & 63;
-        *ret_min = bytes[index + 4] & 63;
-        return;
-    }
-    *ret_scale = (unsigned char)((bytes[index + 4] & 15) | bytes[index - 4] >> 6 << 4);
-    *ret_min = (unsigned char)(bytes[index + 4] >> 4 | bytes[index] >> 6 << 4);
-}
-
 /* A block: d, dmin, twelve bytes of scales, then for each 64 items 32 bytes: low nibbles the first 32, high ones the rest. */
 static void pack_q4_k(const unsigned char *block, int column, struct panel_part part)
 {
@@ -190,7 +178,8 @@ static void pack_q4_k(const unsigned char *block, int column, struct panel_part 
         unsigned char *details = part.details + i * Q4_K_DETAILS, *codes = part.codes + i * Q4_K_CODES;
         const unsigned char *nibbles = block + 16 + i / 2 * PANEL_STEPS;
         int shift = i % 2 * 4;
-        unpack_six_bits(block + 4, i, details + column, details + PANEL_COLUMNS + column);
+        details[column] = (unsigned char)six_bits_scale(block + 4, i);
+        details[PANEL_COLUMNS + column] = (unsigned char)six_bits_min(block + 4, i);
         for (int line = 0; line < 4; line++) {
             uint32_t low = load_word(nibbles + WORD * line) >> shift & LOW_NIBBLES;
             uint32_t high = load_word(nibbles + HALF_STEPS + WORD * line) >> shift & LOW_NIBBLES;

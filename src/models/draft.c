@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ops/numbers.h"
+#include "quant/quant.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static void fail_shape(struct draft *d, const char *name, const struct tensor *f
 
 static bool is_weight_type(enum dtype dtype)
 {
-    return numbers_is_float(dtype) || dtype == DTYPE_Q8_0 || dtype == DTYPE_Q4_0;
+    return numbers_is_float(dtype) || quant_find(dtype) != NULL;
 }
 
 static const struct tensor *find_tensor(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer,

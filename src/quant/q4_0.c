@@ -6,16 +6,13 @@
  * conversions (NaN, a scale too small to invert) q is 8, a zero, or clamped.
  * Source: ggml, block_q4_0 and quantize_row_q4_0_ref.
  */
-#include "quant/half.h"
-#include "quant/quant.h"
+#include "quant/block.h"
 
 enum { ITEMS = 32, HALF = 16, BYTES = 18 };
 
 static void decode_block(const unsigned char *block, float *ret_items)
 {
-    uint16_t half;
-    memcpy(&half, block, sizeof half);
-    float d = f32_from_f16_bits(half);
+    float d = block_get_half(block);
     for (int i = 0; i < HALF; i++) {
         ret_items[i] = (float)((block[2 + i] & 15) - 8) * d;
         ret_items[i + HALF] = (float)((block[2 + i] >> 4) - 8) * d;
@@ -28,31 +25,13 @@ static void decode(int64_t n_items, const void *blocks, float *ret_items)
     for (int64_t i = 0; i < n_items; i += ITEMS, block += BYTES) decode_block(block, ret_items + i);
 }
 
-static float item_of_largest_magnitude(const float *items)
-{
-    float largest = 0;
-    for (int i = 0; i < ITEMS; i++)
-        if (fabsf(items[i]) > fabsf(largest)) largest = items[i];
-    return largest;
-}
-
-static unsigned round_to_nibble(float value)
-{
-    float shifted = value + 8.5f;
-    if (shifted >= 15) return 15;
-    if (shifted < 0) return 0;
-    return shifted == shifted ? (unsigned)shifted : 8;
-}
-
 static void encode_block(const float *items, unsigned char *ret_block)
 {
-    float d = item_of_largest_magnitude(items) / -8;
-    float inverse = d != 0 ? 1 / d : 0;
-    uint16_t half = f16_bits_from_f32(d);
-    memcpy(ret_block, &half, sizeof half);
+    float d = block_largest_magnitude(ITEMS, items) / -8, inverse = block_inverse(d);
+    block_put_half(d, ret_block);
     for (int i = 0; i < HALF; i++) {
-        unsigned low = round_to_nibble(items[i] * inverse);
-        unsigned high = round_to_nibble(items[i + HALF] * inverse);
+        unsigned low = block_code(items[i] * inverse + 8.5f, 15, 8);
+        unsigned high = block_code(items[i + HALF] * inverse + 8.5f, 15, 8);
         ret_block[2 + i] = (unsigned char)(low | high << 4);
     }
 }

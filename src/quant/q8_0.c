@@ -4,16 +4,13 @@
  * unrounded d. Where the reference would run into undefined conversions (NaN, a scale too small to invert) q is 0 or clamped.
  * Source: ggml, block_q8_0 and quantize_row_q8_0_ref.
  */
-#include "quant/half.h"
-#include "quant/quant.h"
+#include "quant/block.h"
 
 enum { ITEMS = 32, BYTES = 34 };
 
 static void decode_block(const unsigned char *block, float *ret_items)
 {
-    uint16_t half;
-    memcpy(&half, block, sizeof half);
-    float d = f32_from_f16_bits(half);
+    float d = block_get_half(block);
     for (int i = 0; i < ITEMS; i++) ret_items[i] = (float)(int8_t)block[2 + i] * d;
 }
 
@@ -21,13 +18,6 @@ static void decode(int64_t n_items, const void *blocks, float *ret_items)
 {
     const unsigned char *block = blocks;
     for (int64_t i = 0; i < n_items; i += ITEMS, block += BYTES) decode_block(block, ret_items + i);
-}
-
-static float largest_magnitude(const float *items)
-{
-    float largest = 0;
-    for (int i = 0; i < ITEMS; i++) largest = fabsf(items[i]) > largest ? fabsf(items[i]) : largest;
-    return largest;
 }
 
 static int8_t round_to_byte(float value)
@@ -40,10 +30,8 @@ static int8_t round_to_byte(float value)
 
 static void encode_block(const float *items, unsigned char *ret_block)
 {
-    float d = largest_magnitude(items) / 127;
-    float inverse = d != 0 ? 1 / d : 0;
-    uint16_t half = f16_bits_from_f32(d);
-    memcpy(ret_block, &half, sizeof half);
+    float d = fabsf(block_largest_magnitude(ITEMS, items)) / 127, inverse = block_inverse(d);
+    block_put_half(d, ret_block);
     for (int i = 0; i < ITEMS; i++) ret_block[2 + i] = (unsigned char)round_to_byte(items[i] * inverse);
 }
 

@@ -20,7 +20,7 @@ struct quant_def {
     int block_bytes;
     /* n_items: a multiple of block_items. */
     void (*decode)(int64_t n_items, const void *blocks, float *ret_items);
-    void (*encode)(int64_t n_items, const float *items, void *ret_blocks);
+    void (*encode)(int64_t n_items, const float *items, void *ret_blocks); /* NULL: only read */
 };
 
 const struct quant_def *quant_find(enum dtype dtype);      /* NULL: no row, as for F32 */

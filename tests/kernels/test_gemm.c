@@ -273,6 +273,7 @@ static void test_panels_of_quantised_rows(void **state)
     float *w = new_random_floats(N * K, 12), *decoded = new_floats(N * K);
     for (size_t i = 0; quant_at(i); i++) {
         const struct quant_def *quant = quant_at(i);
+        if (!quant->encode) continue;
         unsigned char bytes[N * K * 2];
         quant->encode(N * K, w, bytes);
         quant->decode(N * K, bytes, decoded);

@@ -1,9 +1,11 @@
-/* Storage formats: blocks worked out by hand after ggml's definition, round-trip bounds, hostile input. */
+/* Storage formats: blocks worked out by hand after ggml's definition, ggml's own bytes, round-trip bounds, hostile input. */
 #include "unit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/size.h"
 #include "quant/quant.h"
 
@@ -74,19 +76,23 @@ static void test_zero_block(void **state)
     float items[BLOCK] = {0};
     for (size_t i = 0; quant_at(i); i++) {
         unsigned char block[64];
+        if (!quant_at(i)->encode) continue;
         quant_at(i)->encode(BLOCK, items, block);
         quant_at(i)->decode(BLOCK, block, items);
         for (int j = 0; j < BLOCK; j++) assert_true(items[j] == 0);
     }
 }
 
-/* Half a step, and the rounding of the scale to 11 bits on top. Q4_0 cuts its far end: up to a whole step there. */
+/* Half a step, and the rounding of the scale to 11 bits on top. Q4_0 and Q5_0 cut their far end: up to a whole step there. */
 static double largest_error(enum dtype dtype, double magnitude, double item)
 {
     switch ((int)dtype) {
     case DTYPE_F16: return fabs(item) * 0x1p-11 + 0x1p-25;
     case DTYPE_BF16: return fabs(item) * 0x1p-8;
     case DTYPE_Q8_0: return magnitude / 127 * 0.5 + magnitude * 0x1p-11 + 1e-7;
+    case DTYPE_Q4_1: return magnitude * 2 / 15 * 0.5 + magnitude * 3 * 0x1p-11;
+    case DTYPE_Q5_0: return magnitude / 16 * 1.001 + magnitude * 0x1p-11;
+    case DTYPE_Q5_1: return magnitude * 2 / 31 * 0.5 + magnitude * 3 * 0x1p-11;
     default: return magnitude / 8 * 1.001 + magnitude * 0x1p-11;
     }
 }
@@ -103,6 +109,7 @@ static void test_round_trip(void **state)
         items[i] = (float)(int32_t)random * 0x1p-31f * ldexpf(1, i / BLOCK % 9 - 4);
     }
     for (size_t q = 0; quant_at(q); q++) {
+        if (!quant_at(q)->encode) continue;
         quant_at(q)->encode(N, items, blocks);
         quant_at(q)->decode(N, blocks, decoded);
         for (int i = 0; i < N; i++) {
@@ -122,9 +129,52 @@ static void test_hostile_items(void **state)
         for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
             float items[BLOCK] = {0.5f, odd[i], odd[i] / 2};
             unsigned char block[64];
+            if (!quant_at(q)->encode) continue;
             quant_at(q)->encode(BLOCK, items, block);
             quant_at(q)->decode(BLOCK, block, items);
         }
+}
+
+static unsigned char *read_golden(const char *name, size_t *ret_n_bytes)
+{
+    char path[64];
+    snprintf(path, sizeof path, "tests/data/quant/%s.bin", name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    unsigned char *bytes = memory_new(1 << 16, 1);
+    *ret_n_bytes = fread(bytes, 1, 1 << 16, file);
+    fclose(file);
+    return bytes;
+}
+
+/* tools/make-ggml-goldens.py says what the files hold. */
+static void check_goldens(const struct quant_def *quant, const unsigned char *items, size_t n_items)
+{
+    enum { N_BLOCKS = 3 };
+    size_t n_bytes, n_encoded = 0, block_bytes = (size_t)quant->block_bytes, n_decoded = N_BLOCKS * (size_t)quant->block_items;
+    unsigned char *golden = read_golden(quant->name, &n_bytes);
+    if (quant->encode) {
+        n_encoded = n_items / (size_t)quant->block_items * block_bytes;
+        unsigned char *encoded = memory_new(n_encoded, 1);
+        quant->encode((int64_t)n_items, (const float *)(const void *)items, encoded);
+        assert_memory_equal(encoded, golden, n_encoded);
+        memory_free(encoded);
+    }
+    float *decoded = memory_new(n_decoded, sizeof *decoded);
+    assert_int_equal(n_bytes, n_encoded + N_BLOCKS * block_bytes + n_decoded * sizeof *decoded);
+    quant->decode((int64_t)n_decoded, golden + n_encoded, decoded);
+    assert_memory_equal(decoded, golden + n_encoded + N_BLOCKS * block_bytes, n_decoded * sizeof *decoded);
+    memory_free(decoded), memory_free(golden);
+}
+
+static void test_ggml_blocks(void **state)
+{
+    (void)state;
+    size_t n_bytes;
+    unsigned char *items = read_golden("items", &n_bytes);
+    for (size_t i = 0; quant_at(i); i++)
+        if (quant_at(i)->block_items > 1) check_goldens(quant_at(i), items, n_bytes / sizeof(float));
+    memory_free(items);
 }
 
 int main(void)
@@ -132,7 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),       cmocka_unit_test(test_q8_0_decode), cmocka_unit_test(test_q4_0_decode),
         cmocka_unit_test(test_q8_0_encode), cmocka_unit_test(test_q4_0_encode), cmocka_unit_test(test_zero_block),
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_hostile_items),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_hostile_items), cmocka_unit_test(test_ggml_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
