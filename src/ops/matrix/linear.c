@@ -1,13 +1,14 @@
 /* hob.Linear: y = activation(x wT + bias) with the weight as models store it, [N,K].
  *
  * A weight in panels (the pass pack_weights makes them once) is read where it lies. Any other is packed again at each run, a
- * block of columns at a time so that scratch stays small: right, but slow. Both sum in the same order, so the bytes agree. */
+ * block of columns at a time so that scratch stays small: right, but slow. Both take the same panels, so the bytes agree. */
 #include "kernels/kernels.h"
-#include "ops/as_f32.h"
 #include "ops/activation.h"
+#include "ops/as_f32.h"
+#include "ops/matrix/panel_product.h"
 
 /* FINISHED_ROWS: the matrix kernel works on so many rows at a time; their sums are still near when the activation takes them. */
-enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_FLOATS = 1 << 20, FINISHED_ROWS = 240 };
+enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_ITEMS = 1 << 20, FINISHED_ROWS = 240 };
 
 struct linear_params {
     struct activation activation;
@@ -40,9 +41,9 @@ static hob_status infer(struct op_context *ctx)
     if (w->rank != 2 || x->rank < 1 || x->dims[x->rank - 1] != w->dims[1])
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found x %s and w %s, expected [..,K] and [N,K]", OP_SHAPE(x), OP_SHAPE(w));
     struct panel_source source = weight_source(w);
-    if (w->layout == LAYOUT_PANELS ? w->dtype != DTYPE_F32 : !panel_can_pack(&source, DTYPE_F32))
+    if (w->layout == LAYOUT_PANELS ? !panel_product_takes(w->dtype) : panel_product_type(&source) == DTYPE_NONE)
         OP_FAIL(ctx, HOB_BAD_TYPE,
-                "input 1: found %s %s, expected panels of float32, or a float or block type in whole blocks",
+                "input 1: found %s %s, expected panels that have a product, or a float or block type in whole blocks",
                 dtype_name(w->dtype), OP_SHAPE(w));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0]))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "input 2: found %s, expected [%lld]", OP_SHAPE(bias), (long long)w->dims[0]);
@@ -53,49 +54,45 @@ static hob_status infer(struct op_context *ctx)
 }
 
 struct linear_job {
-    const struct kernels *kernels;
     const struct activation *activation;
-    struct gemm_f32_args product;
+    struct panel_product product;
     struct panel_source source; /* for packing */
-    float *packed;
+    void *packed;
 };
 
-static void finish_rows(const struct linear_job *job, const struct gemm_f32_args *args)
+static void finish_rows(const struct linear_job *job, int64_t row, int64_t n_rows, int64_t panel_begin, int64_t panel_end)
 {
-    int64_t begin = args->panel_begin * PANEL_COLUMNS, end = args->panel_end * PANEL_COLUMNS;
-    if (end > args->n) end = args->n;
-    job->kernels->finish_f32(&(struct finish_f32_args){.y = args->c + begin,
-                                                       .y_stride = args->c_stride,
-                                                       .n_rows = args->m,
-                                                       .n_columns = end - begin,
-                                                       .activation = job->activation->kind,
-                                                       .alpha = job->activation->alpha,
-                                                       .beta = job->activation->beta});
+    const struct panel_product *product = &job->product;
+    int64_t begin = panel_begin * PANEL_COLUMNS, end = panel_end * PANEL_COLUMNS;
+    if (end > product->n) end = product->n;
+    product->kernels->finish_f32(&(struct finish_f32_args){.y = product->c + row * product->c_stride + begin,
+                                                           .y_stride = product->c_stride,
+                                                           .n_rows = n_rows,
+                                                           .n_columns = end - begin,
+                                                           .activation = job->activation->kind,
+                                                           .alpha = job->activation->alpha,
+                                                           .beta = job->activation->beta});
 }
 
 static void multiply_panels(void *context, size_t begin, size_t end)
 {
     const struct linear_job *job = context;
-    struct gemm_f32_args args = job->product;
-    args.panel_begin = (int64_t)begin;
-    args.panel_end = (int64_t)end;
+    int64_t n_rows = job->product.m, panel_begin = (int64_t)begin, panel_end = (int64_t)end;
     if (job->activation->kind == FINISH_NONE) {
-        job->kernels->gemm_f32(&args);
+        panel_product_multiply(&job->product, 0, n_rows, panel_begin, panel_end);
         return;
     }
-    for (int64_t row = 0; row < job->product.m; row += FINISHED_ROWS) {
-        args.m = job->product.m - row < FINISHED_ROWS ? job->product.m - row : FINISHED_ROWS;
-        args.a = job->product.a + row * args.a_stride;
-        args.c = job->product.c + row * args.c_stride;
-        job->kernels->gemm_f32(&args);
-        finish_rows(job, &args);
+    for (int64_t row = 0; row < n_rows; row += FINISHED_ROWS) {
+        int64_t n = n_rows - row < FINISHED_ROWS ? n_rows - row : FINISHED_ROWS;
+        panel_product_multiply(&job->product, row, n, panel_begin, panel_end);
+        finish_rows(job, row, n, panel_begin, panel_end);
     }
 }
 
 static void pack_panels(void *context, size_t begin, size_t end)
 {
     const struct linear_job *job = context;
-    panel_pack(&job->source, DTYPE_F32, (int64_t)begin, (int64_t)end, job->packed);
+    panel_pack(&job->source, job->product.dtype, (int64_t)begin, (int64_t)end, job->packed);
 }
 
 static void multiply(struct op_context *ctx, struct linear_job *job)
@@ -112,16 +109,29 @@ static const void *weight_row(const struct tensor *w, int64_t row)
     return (const char *)w->data + row * w->strides[0] / block_items * (int64_t)dtype_block_bytes(w->dtype);
 }
 
+/* Room for some columns at a time: whole panels, at least one. */
+static hob_status new_packed(struct op_context *ctx, struct linear_job *job, int64_t *ret_columns)
+{
+    size_t n_bytes;
+    int64_t n = job->product.n, k = job->product.k, columns = PACKED_BLOCK_ITEMS / (k + 1) / PANEL_COLUMNS * PANEL_COLUMNS;
+    if (columns < PANEL_COLUMNS) columns = PANEL_COLUMNS;
+    if (columns > n) columns = panel_count(n) * PANEL_COLUMNS;
+    if (!panel_bytes(job->product.dtype, columns, k, &n_bytes))
+        OP_FAIL(ctx, HOB_LIMIT, "input 1: found %lld columns, which is too large", (long long)k);
+    job->packed = arena_alloc(ctx->scratch, n_bytes + 1, PANEL_ALIGNMENT);
+    if (!job->packed) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for %zu bytes of panels", n_bytes);
+    *ret_columns = columns;
+    return HOB_OK;
+}
+
 static hob_status multiply_packing(struct op_context *ctx, const struct tensor *w, struct linear_job *job)
 {
-    struct gemm_f32_args whole = job->product;
-    int64_t block = PACKED_BLOCK_FLOATS / (whole.k + 1) / PANEL_COLUMNS * PANEL_COLUMNS;
-    if (block < PANEL_COLUMNS) block = PANEL_COLUMNS;
-    if (block > whole.n) block = panel_count(whole.n) * PANEL_COLUMNS;
-    TRY(scratch_f32(ctx, block * whole.k, &job->packed));
+    struct panel_product whole = job->product;
+    int64_t columns;
+    TRY(new_packed(ctx, job, &columns));
     job->product.panels = job->packed;
-    for (int64_t begin = 0; begin < whole.n; begin += block) {
-        int64_t n = whole.n - begin < block ? whole.n - begin : block;
+    for (int64_t begin = 0; begin < whole.n; begin += columns) {
+        int64_t n = whole.n - begin < columns ? whole.n - begin : columns;
         job->source = weight_source(w);
         job->source.data = weight_row(w, begin);
         job->source.n = job->product.n = n;
@@ -142,11 +152,13 @@ static hob_status run(struct op_context *ctx)
     TRY(as_f32_rows(ctx, ctx->inputs[0], 1, &x));
     TRY(as_f32_vector(ctx, op_input(ctx, 2), &bias));
     const struct linear_params *params = ctx->params;
-    struct linear_job job = {.kernels = ctx->kernels,
-                             .activation = &params->activation,
-                             .product = {.a = x.data,
-                                         .a_stride = x.stride,
+    struct panel_source source = weight_source(w);
+    struct linear_job job = {.activation = &params->activation,
+                             .product = {.kernels = ctx->kernels,
+                                         .dtype = w->layout == LAYOUT_PANELS ? w->dtype : panel_product_type(&source),
                                          .panels = w->data,
+                                         .x = x.data,
+                                         .x_stride = x.stride,
                                          .bias = bias,
                                          .c = ctx->outputs[0]->data,
                                          .c_stride = w->dims[0],
@@ -154,6 +166,7 @@ static hob_status run(struct op_context *ctx)
                                          .n = w->dims[0],
                                          .k = w->dims[1]}};
     if (!x.n_rows || !w->dims[0]) return HOB_OK;
+    TRY(panel_product_prepare(ctx, &job.product));
     if (w->layout != LAYOUT_PANELS) return multiply_packing(ctx, w, &job);
     multiply(ctx, &job);
     return HOB_OK;
