@@ -62,6 +62,7 @@ endif
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/src/kernels/x86_avx2/%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
 $(BUILD)/src/kernels/x86_avx512/%.o: ALL_CFLAGS += -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mf16c
+$(BUILD)/src/kernels/x86_avx512_vnni/%.o: ALL_CFLAGS += -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
 endif
 $(BUILD)/src/base/memory.o: ALL_CPPFLAGS += -DBANNED_LIFTED
 $(BUILD)/src/%.o: ALL_CPPFLAGS += -include src/base/banned.h

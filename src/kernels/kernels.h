@@ -68,6 +68,31 @@ struct gemm_q8_args {
     int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
 };
 
+/* range_f32: the smallest and the largest of 0 and n items; NaN items are skipped.
+ * quantize_u8: codes min(max(round(x / scale), -zero), 255 - zero) + zero, the quotient rounded to f32 first, then to a whole number, ties to
+ * even; NaN becomes 0. zero: 0 … 255. As ONNX's QuantizeLinear. */
+
+/* gemm_u8i8: C[M,N] = (A[M,K] - a_zeros) x (W[K,N] - w_zeros) of bytes, the weights in int8 panels (panel.h), for the columns of panels
+ * [panel_begin,panel_end). Sums are exact modulo 2^32, so their order does not matter. With c they become numbers:
+ *     c[i][j] = (float)sum * (a_scales[i] * w_scales[j]) + bias[j]      each step rounded, bias left out where there is none
+ * and with sums alone they are what is wanted. Neither may overlap a. */
+struct gemm_u8i8_args {
+    const uint8_t *a;               /* [m,k], items of a row next to each other; a row can be read, whatever it holds there, up to a multiple of 4 items */
+    int64_t a_stride;
+    const int32_t *a_zeros;         /* [m], 0 … 255 */
+    const int32_t *a_sums;          /* [m]: of a row's items, each less its zero point; looked at where there are w_zeros */
+    const void *panels;             /* panel 0 of the whole weight, aligned to 64 bytes */
+    const int32_t *w_zeros;         /* [n] or NULL: 0 */
+    const float *a_scales;          /* [m] */
+    const float *w_scales;          /* [n] */
+    const float *bias;              /* [n] or NULL */
+    float *c;                       /* [m,n]; column 0 whatever panel_begin is; items of a row next to each other; NULL: */
+    int32_t *sums;                  /* [m,n] */
+    int64_t c_stride;               /* of c or sums */
+    int64_t m, n, k;                /* n: columns of the whole weight */
+    int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
+};
+
 /* gemm_strided_f32: C[M,N] = A[M,K] x B[K,N] of two activations, one product a call (a batch is a loop of calls).
  * Any strides for a and b; fast when b is contiguous along N (b_column_stride 1) or along K (b_row_stride 1: q x k
  * transposed). To split work, move a and c (rows) or b and c (columns). c must not overlap a or b. */

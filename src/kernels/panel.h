@@ -88,4 +88,11 @@ void panel_pack(const struct panel_source *source, enum dtype panel_dtype, int64
 /* Row `row` of the [n,k] weight that the panels hold, exactly as quant.def decodes the row they were made of. Not int8. */
 void panel_unpack_row(const void *panels, enum dtype panel_dtype, int64_t k, int64_t row, float *ret_items);
 
+/* int8 panels of a weight of int8 or, each item less 128, of uint8, any strides: panels [begin,end) of source; `panels` is where panel 0 is
+ * (or would be). */
+void panel_pack_i8(const struct panel_source *source, int64_t begin, int64_t end, void *panels);
+/* int8 panels of a weight that there are f32 panels for: each column's codes round(w / scale), scale = its largest magnitude / 127, ties to even. A
+ * column of zeros, or one with an infinity or a NaN, has codes 0 (and scale 0, or NaN). ret_scales: [n], of the columns of the whole weight. */
+void panel_quantize_i8(const struct panel_source *source, int64_t begin, int64_t end, void *panels, float *ret_scales);
+
 #endif

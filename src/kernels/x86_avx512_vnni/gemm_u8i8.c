@@ -1,0 +1,133 @@
+/* Products of bytes with int8 panels: VPDPBUSD adds the four products of a group to each of sixteen columns, exactly. A tile of 12 rows and 2
+ * panels holds 24 sums in registers over all of k, so that nothing but A and the panels is read. */
+#if defined(__x86_64__)
+#include "kernels/x86_avx512/vector.h"
+#include "kernels/x86_avx512_vnni/x86_avx512_vnni.h"
+
+#include <string.h>
+
+enum { TILE_ROWS = 12, GROUP = 4 };
+
+struct tile {
+    const struct gemm_u8i8_args *args;
+    const unsigned char *panel; /* the first of the tile's */
+    int64_t panel_bytes, n_groups, row, column;
+};
+
+ALWAYS_INLINE __m512i load_group(const uint8_t *a)
+{
+    int32_t group;
+    memcpy(&group, a, sizeof group);
+    return _mm512_set1_epi32(group);
+}
+
+/* What a column contributes to the end of its sums. */
+struct columns {
+    __mmask16 lanes;
+    __m512i code_sums, w_zeros;
+    __m512 w_scales, bias;
+};
+
+ALWAYS_INLINE struct columns load_columns(const struct tile *tile, int p)
+{
+    const struct gemm_u8i8_args *args = tile->args;
+    int64_t column = tile->column + p * LANES;
+    struct columns columns = {.lanes = first_lanes(args->n - column),
+                              .code_sums = _mm512_load_si512(tile->panel + p * tile->panel_bytes)};
+    if (args->w_zeros) columns.w_zeros = _mm512_maskz_loadu_epi32(columns.lanes, args->w_zeros + column);
+    if (args->c) columns.w_scales = _mm512_maskz_loadu_ps(columns.lanes, args->w_scales + column);
+    if (args->c && args->bias) columns.bias = _mm512_maskz_loadu_ps(columns.lanes, args->bias + column);
+    return columns;
+}
+
+ALWAYS_INLINE void store(const struct tile *tile, const struct columns *columns, int r, int p, __m512i sum)
+{
+    const struct gemm_u8i8_args *args = tile->args;
+    int64_t row = tile->row + r, at = row * args->c_stride + tile->column + p * LANES;
+    sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(args->a_zeros[row]), columns->code_sums));
+    if (args->w_zeros)
+        sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(args->a_sums[row]), columns->w_zeros));
+    if (!args->c) {
+        _mm512_mask_storeu_epi32(args->sums + at, columns->lanes, sum);
+        return;
+    }
+    __m512 number = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(all(args->a_scales[row]), columns->w_scales));
+    if (args->bias) number = _mm512_add_ps(number, columns->bias);
+    _mm512_mask_storeu_ps(args->c + at, columns->lanes, number);
+}
+
+/* n_rows and n_panels are constants wherever this is inlined. */
+ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int n_panels)
+{
+    __m512i sums[TILE_ROWS][2];
+#pragma GCC unroll 12
+    for (int r = 0; r < n_rows; r++)
+#pragma GCC unroll 2
+        for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_setzero_si512();
+    const int64_t a_stride = tile->args->a_stride, panel_bytes = tile->panel_bytes;
+    const uint8_t *a = tile->args->a + tile->row * a_stride;
+    const unsigned char *codes = tile->panel + PANEL_ALIGNMENT;
+    for (int64_t g = 0; g < tile->n_groups; g++) {
+        __m512i weights[2];
+#pragma GCC unroll 2
+        for (int p = 0; p < n_panels; p++) weights[p] = _mm512_load_si512(codes + p * panel_bytes);
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) {
+            __m512i group = load_group(a + r * a_stride);
+#pragma GCC unroll 2
+            for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_dpbusd_epi32(sums[r][p], group, weights[p]);
+        }
+        a += GROUP;
+        codes += PANEL_ALIGNMENT;
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++) {
+        struct columns columns = load_columns(tile, p);
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) store(tile, &columns, r, p, sums[r][p]);
+    }
+}
+
+typedef void tile_function(const struct tile *tile);
+#define SHAPE(rows)                                          \
+    static void multiply_##rows##x1(const struct tile *tile) \
+    {                                                        \
+        multiply(tile, rows, 1);                             \
+    }                                                        \
+    static void multiply_##rows##x2(const struct tile *tile) \
+    {                                                        \
+        multiply(tile, rows, 2);                             \
+    }
+SHAPE(1)
+SHAPE(2)
+SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10) SHAPE(11) SHAPE(12)
+#define SHAPES(n)                                                                                             \
+    {                                                                                                         \
+        multiply_1x##n, multiply_2x##n, multiply_3x##n, multiply_4x##n, multiply_5x##n, multiply_6x##n,       \
+            multiply_7x##n, multiply_8x##n, multiply_9x##n, multiply_10x##n, multiply_11x##n, multiply_12x##n \
+    }
+    static tile_function *const shapes[2][TILE_ROWS] = {SHAPES(1), SHAPES(2)};
+
+/* Rows for the next tile: what is left is cut into equal parts rather than full tiles and a small rest. */
+ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
+{
+    int64_t n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    return (n_rows + n_tiles - 1) / n_tiles;
+}
+
+/* A pair of panels stays near while all rows pass. */
+void x86_avx512_vnni_gemm_u8i8(const struct gemm_u8i8_args *args)
+{
+    struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP};
+    tile.panel_bytes = (1 + tile.n_groups) * PANEL_ALIGNMENT;
+    for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2) {
+        int64_t n_panels = args->panel_end - panel < 2 ? 1 : 2, n_rows;
+        tile.panel = (const unsigned char *)args->panels + panel * tile.panel_bytes;
+        tile.column = panel * PANEL_COLUMNS;
+        for (tile.row = 0; tile.row < args->m; tile.row += n_rows) {
+            n_rows = tile_rows(args->m - tile.row);
+            shapes[n_panels - 1][n_rows - 1](&tile);
+        }
+    }
+}
+#endif
