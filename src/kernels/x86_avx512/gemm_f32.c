@@ -1,18 +1,25 @@
 /* Matrix products on packed weights. A tile of 12 rows and 2 panels holds 24 sums of sixteen columns in registers: enough to hide
- * the latency of an FMA and to use each load of A twice. As in AVX2's, a slice of DEPTH steps of both panels stays in the
- * first-level cache while the rows of a block run over it, partial sums rest in c, and each lane sees the steps of k in order. */
+ * the latency of an FMA and to use each load of A twice. While its tiles run over the rows of a block, DEPTH steps of two panels
+ * stay in a near cache, and the tiles ask for the next two panels a little at a time, so that nobody waits for memory. The
+ * block's rows are copied so that they lie a fixed distance apart which is no power of two: rows of activations often are one,
+ * and twelve of them would share a few lines of the first-level cache. Partial sums rest in c between slices of k: each lane sees the
+ * steps in order. */
 #if defined(__x86_64__)
 #include "kernels/x86_avx2/x86_avx2.h"
 #include "kernels/x86_avx512/vector.h"
 #include "kernels/x86_avx512/x86_avx512.h"
 
-enum { TILE_ROWS = 12, DEPTH = 192, HEIGHT = 240, FEWEST_ROWS = 4 };
+#include <string.h>
+
+/* The copy of the rows takes 211 KB of the stack. */
+enum { TILE_ROWS = 12, DEPTH = 384, HEIGHT = 132, ROW_STRIDE = DEPTH + LANES, FEWEST_ROWS = 4, LINE_BYTES = 64 };
 
 struct tile {
-    const float *a;
-    int64_t a_stride;
-    const float *b;  /* a panel's steps, sixteen floats each */
-    int64_t b_group; /* to the next panel */
+    const float *a;    /* rows ROW_STRIDE apart */
+    const float *b;    /* a panel's steps, sixteen floats each */
+    int64_t b_group;   /* to the next panel */
+    const float *next; /* steps of two other panels, b_group apart, to be asked for; NULL: none */
+    int64_t next_step; /* bytes of each that every step asks for: tiles share the work */
     float *c;
     int64_t c_stride;
     const float *bias; /* of column 0 of the tile; NULL: none */
@@ -38,15 +45,19 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
                              ? _mm512_maskz_loadu_ps(lanes[p], tile->c + r * tile->c_stride + p * LANES)
                              : _mm512_setzero_ps();
     const float *a = tile->a, *b = tile->b;
-    const int64_t a_stride = tile->a_stride, b_group = tile->b_group;
+    const int64_t b_group = tile->b_group, next_group = tile->next_step ? b_group * (int64_t)sizeof *b : 0;
+    const char *next = (const char *)tile->next;
 #pragma GCC unroll 2
     for (int64_t k = 0; k < tile->k; k++) {
         __m512 columns[2];
 #pragma GCC unroll 2
         for (int p = 0; p < n_panels; p++) columns[p] = _mm512_load_ps(b + p * b_group);
+        _mm_prefetch(next, _MM_HINT_T0);
+        _mm_prefetch(next + next_group, _MM_HINT_T0);
+        next += tile->next_step;
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++) {
-            __m512 item = _mm512_set1_ps(a[r * a_stride]);
+            __m512 item = _mm512_set1_ps(a[r * ROW_STRIDE]);
 #pragma GCC unroll 2
             for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_fmadd_ps(item, columns[p], sums[r][p]);
         }
@@ -83,43 +94,60 @@ SHAPE(2) SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10
     }
     static tile_function *const shapes[2][TILE_ROWS] = {SHAPES(1), SHAPES(2)};
 
-/* Rows for the next tile: what is left is cut into equal parts rather than full tiles and a small rest. */
-ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
+/* How many of n_rows the next part takes, when none may take more than `limit`: equal parts rather than full ones and a small rest. */
+ALWAYS_INLINE int64_t equal_part(int64_t n_rows, int64_t limit)
 {
-    int64_t n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    return (n_rows + n_tiles - 1) / n_tiles;
+    int64_t n_parts = (n_rows + limit - 1) / limit;
+    return (n_rows + n_parts - 1) / n_parts;
 }
 
-/* Rows [row, end) of C and steps [step, step + n_steps) of k, for one panel or two from `panel` on. */
-static void multiply_rows(const struct gemm_f32_args *args, int64_t row, int64_t end, int64_t step, int64_t n_steps,
-                          int64_t panel, int64_t n_panels)
+/* Rows of C, and the steps of k that `rows` is a copy of. */
+struct slice {
+    const float *rows;
+    int64_t row, n_rows, step, n_steps;
+};
+
+static void copy_rows(const struct gemm_f32_args *args, const struct slice *slice, float *ret_rows)
 {
-    int64_t column = panel * PANEL_COLUMNS, n_rows;
-    struct tile tile = {.a_stride = args->a_stride,
-                        .b = args->panels + (panel * args->k + step) * PANEL_COLUMNS,
+    for (int64_t r = 0; r < slice->n_rows; r++)
+        memcpy(ret_rows + r * ROW_STRIDE, args->a + (slice->row + r) * args->a_stride + slice->step,
+               (size_t)slice->n_steps * sizeof *ret_rows);
+}
+
+/* One panel or two from `panel` on. */
+static void multiply_rows(const struct gemm_f32_args *args, const struct slice *slice, int64_t panel, int64_t n_panels)
+{
+    int64_t column = panel * PANEL_COLUMNS, n_tiles = (slice->n_rows + TILE_ROWS - 1) / TILE_ROWS, n_rows;
+    bool is_last = slice->step + slice->n_steps == args->k, has_next = panel + 4 <= args->panel_end;
+    struct tile tile = {.b = args->panels + (panel * args->k + slice->step) * PANEL_COLUMNS,
                         .b_group = args->k * PANEL_COLUMNS,
+                        .next_step = has_next ? LINE_BYTES / n_tiles : 0,
                         .c_stride = args->c_stride,
-                        .bias = args->bias && step + n_steps == args->k ? args->bias + column : NULL,
+                        .bias = args->bias && is_last ? args->bias + column : NULL,
                         .n_columns = at_most(n_panels * PANEL_COLUMNS, args->n - column),
-                        .k = n_steps,
-                        .is_accumulating = step > 0};
-    for (; row < end; row += n_rows) {
-        n_rows = tile_rows(end - row);
-        tile.a = args->a + row * args->a_stride + step;
-        tile.c = args->c + row * args->c_stride + column;
+                        .k = slice->n_steps,
+                        .is_accumulating = slice->step > 0};
+    tile.next = has_next ? tile.b + 2 * tile.b_group : tile.b;
+    for (int64_t row = 0; row < slice->n_rows; row += n_rows) {
+        n_rows = equal_part(slice->n_rows - row, TILE_ROWS);
+        tile.a = slice->rows + row * ROW_STRIDE;
+        tile.c = args->c + (slice->row + row) * args->c_stride + column;
         shapes[n_panels - 1][n_rows - 1](&tile);
+        tile.next += tile.next_step * tile.k / (int64_t)sizeof *tile.next;
     }
 }
 
-static void multiply_block(const struct gemm_f32_args *args, int64_t row, int64_t end)
+static void multiply_block(const struct gemm_f32_args *args, int64_t row, int64_t n_rows)
 {
-    int64_t step = 0, n_steps;
+    _Alignas(64) float rows[HEIGHT * ROW_STRIDE];
+    struct slice slice = {.rows = rows, .row = row, .n_rows = n_rows};
     do {
-        n_steps = at_most(args->k - step, DEPTH);
+        slice.n_steps = at_most(args->k - slice.step, DEPTH);
+        copy_rows(args, &slice, rows);
         for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2)
-            multiply_rows(args, row, end, step, n_steps, panel, at_most(args->panel_end - panel, 2));
-        step += n_steps;
-    } while (step < args->k);
+            multiply_rows(args, &slice, panel, at_most(args->panel_end - panel, 2));
+        slice.step += slice.n_steps;
+    } while (slice.step < args->k);
 }
 
 /* A few rows read every weight once or twice: memory's speed decides, and AVX2's tiles are made for that. */
@@ -129,6 +157,10 @@ void x86_avx512_gemm_f32(const struct gemm_f32_args *args)
         x86_avx2_gemm_f32(args);
         return;
     }
-    for (int64_t row = 0; row < args->m; row += HEIGHT) multiply_block(args, row, row + at_most(args->m - row, HEIGHT));
+    int64_t n_rows;
+    for (int64_t row = 0; row < args->m; row += n_rows) {
+        n_rows = equal_part(args->m - row, HEIGHT);
+        multiply_block(args, row, n_rows);
+    }
 }
 #endif
