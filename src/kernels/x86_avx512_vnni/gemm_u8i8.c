@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { TILE_ROWS = 12, GROUP = 4 };
+/* QUAD: rows that share a pointer, so that all addresses of a tile fit the registers. */
+enum { TILE_ROWS = 12, QUAD = 4, GROUP = 4 };
 
 struct tile {
     const struct gemm_u8i8_args *args;
@@ -19,6 +20,13 @@ ALWAYS_INLINE __m512i load_group(const uint8_t *a)
     int32_t group;
     memcpy(&group, a, sizeof group);
     return _mm512_set1_epi32(group);
+}
+
+/* sum + the products of unsigned bytes a and signed bytes w. gcc 12 copies every sum before and after its intrinsic. */
+ALWAYS_INLINE __m512i add_products(__m512i sum, __m512i a, __m512i w)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(w));
+    return sum;
 }
 
 /* What a column contributes to the end of its sums. */
@@ -65,7 +73,8 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
 #pragma GCC unroll 2
         for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_setzero_si512();
     const int64_t a_stride = tile->args->a_stride, panel_bytes = tile->panel_bytes;
-    const uint8_t *a = tile->args->a + tile->row * a_stride;
+    const uint8_t *a[TILE_ROWS / QUAD];
+    for (int q = 0; q < TILE_ROWS / QUAD; q++) a[q] = tile->args->a + (tile->row + q * QUAD) * a_stride;
     const unsigned char *codes = tile->panel + PANEL_ALIGNMENT;
     for (int64_t g = 0; g < tile->n_groups; g++) {
         __m512i weights[2];
@@ -73,11 +82,10 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
         for (int p = 0; p < n_panels; p++) weights[p] = _mm512_load_si512(codes + p * panel_bytes);
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++) {
-            __m512i group = load_group(a + r * a_stride);
+            __m512i group = load_group(a[r / QUAD] + r % QUAD * a_stride + g * GROUP);
 #pragma GCC unroll 2
-            for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_dpbusd_epi32(sums[r][p], group, weights[p]);
+            for (int p = 0; p < n_panels; p++) sums[r][p] = add_products(sums[r][p], group, weights[p]);
         }
-        a += GROUP;
         codes += PANEL_ALIGNMENT;
     }
 #pragma GCC unroll 2
@@ -100,7 +108,8 @@ typedef void tile_function(const struct tile *tile);
     }
 SHAPE(1)
 SHAPE(2)
-SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10) SHAPE(11) SHAPE(12)
+SHAPE(3)
+SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10) SHAPE(11) SHAPE(12)
 #define SHAPES(n)                                                                                             \
     {                                                                                                         \
         multiply_1x##n, multiply_2x##n, multiply_3x##n, multiply_4x##n, multiply_5x##n, multiply_6x##n,       \

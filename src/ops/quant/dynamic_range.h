@@ -1,12 +1,14 @@
-/* The scale and zero point that make uint8 of a tensor of f32: its range, widened to hold 0, in 255 steps. */
+/* The scale and zero point that make uint8 of numbers: their range, widened to hold 0, in 255 steps. */
 #ifndef OPS_QUANT_DYNAMIC_RANGE_H
 #define OPS_QUANT_DYNAMIC_RANGE_H
 
+#include "kernels/kernels.h"
 #include "ops/quant/quantized.h"
 
-/* All zeros, or nothing at all, have scale 1. */
-struct quantized dynamic_range(int64_t n, const float *items);
-/* items / scale + zero, rounded and within 0 … 255. */
-void dynamic_range_quantize(int64_t n, const float *items, struct quantized q, uint8_t *ret_integers);
+/* least <= 0 <= most, as range_f32 gives them. All zeros, or nothing at all, have scale 1. */
+struct quantized dynamic_range(float least, float most);
+
+/* Finds the range of n items and writes their codes, by the context's threads. */
+struct quantized dynamic_range_quantize(struct op_context *ctx, int64_t n, const float *items, uint8_t *ret_codes);
 
 #endif

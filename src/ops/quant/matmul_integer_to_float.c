@@ -106,14 +106,14 @@ static hob_status run_dynamic(struct op_context *ctx)
 {
     const struct tensor *x = ctx->inputs[0];
     const int64_t n_items = tensor_n_items(x);
-    const struct quantized q = dynamic_range(n_items, x->data);
     struct tensor a = *x, zero = {.dtype = DTYPE_U8};
-    uint8_t zero_byte = (uint8_t)q.zero;
+    uint8_t zero_byte;
     a.dtype = DTYPE_U8;
     a.data = arena_alloc(ctx->scratch, (size_t)n_items + 1, 64);
     if (!a.data) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for %lld bytes", (long long)n_items);
+    const struct quantized q = dynamic_range_quantize(ctx, n_items, x->data, a.data);
+    zero_byte = (uint8_t)q.zero;
     zero.data = &zero_byte;
-    dynamic_range_quantize(n_items, x->data, q, a.data);
     struct integer_product product = {.a = &a, .b = ctx->inputs[1], .a_zero = &zero, .b_zero = op_input(ctx, 3)};
     return multiply(ctx, &product, q.scale, ctx->inputs[2], op_input(ctx, 4));
 }
