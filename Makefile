@@ -24,7 +24,7 @@ INSTRUMENT := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -f
 ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE -DHOB_BUILDING $(CPPFLAGS)
 ALL_CFLAGS   = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=off -pthread $(INSTRUMENT) $(CFLAGS)
 ALL_LDFLAGS  = $(INSTRUMENT) $(LDFLAGS)
-LDLIBS   := -ljansson -lutf8proc -lpcre2-8 -lm -pthread
+LDLIBS   := -ljansson -lsodium -lutf8proc -lpcre2-8 -lm -pthread
 
 # Files.
 SOURCES     := $(sort $(wildcard src/*/*.c src/*/*/*.c))

@@ -9,6 +9,7 @@
 
 #include "hob/embed.h"
 #include "hob/generate.h"
+#include "hob/import.h"
 #include "hob/memory.h"
 #include "hob/model.h"
 #include "hob/session.h"

@@ -1,4 +1,4 @@
-/* A model: a graph with its weights, compiled and ready, from an .onnx, .gguf or .safetensors file or a folder.
+/* A model: a graph with its weights, compiled and ready, from an .onnx, .gguf, .safetensors or .hob file or a folder.
  *
  * Immutable after opening: any number of sessions and threads share one. Counted references; the last hob_model_free
  * releases the maps.
@@ -39,7 +39,7 @@ typedef struct hob_model_options {
 typedef struct hob_model_info {
     hob_model_kind kind;
     const char *architecture; /* "llama", "onnx", …; lives as long as the model */
-    const char *format;       /* "onnx", "gguf", "safetensors" */
+    const char *format;       /* "onnx", "gguf", "safetensors", "pack" */
     int64_t n_vocab;          /* 0 where it does not apply, as below */
     int64_t n_context;        /* most positions the model was made for */
     int64_t n_layers;
@@ -58,6 +58,9 @@ HOB_API void hob_model_free(hob_model *model); /* drops one reference; takes NUL
 HOB_API hob_model_info hob_model_get_info(const hob_model *model);
 /* NULL when the model has none. Owned by the model. */
 HOB_API const hob_tokenizer *hob_model_tokenizer(const hob_model *model);
+
+/* How the model wants a conversation written, as Jinja text; NULL when it does not say. Owned by the model. */
+HOB_API const char *hob_model_chat_template(const hob_model *model);
 
 HOB_API size_t hob_model_n_inputs(const hob_model *model);
 HOB_API size_t hob_model_n_outputs(const hob_model *model);

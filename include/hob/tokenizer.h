@@ -55,7 +55,7 @@ typedef enum hob_token_role {
 } hob_token_role;
 
 /* path: a tokenizer.json, a vocab.txt, a .gguf, a folder that holds one of the first two, or a model file (.onnx,
- * .safetensors) with one of them beside it.
+ * .safetensors) with one of them beside it; a .hob, which holds its own.
  * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_UNSUPPORTED (a kind of tokenizer hob does not have), HOB_LIMIT. */
 HOB_API HOB_MUST_CHECK hob_status hob_tokenizer_open(const char *path, hob_tokenizer **ret_tokenizer,
                                                      hob_error *error);

@@ -19,8 +19,9 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_bytes(uint64_t seed, const unsigned char *bytes, size_t n_bytes)
+uint64_t string_map_hash(uint64_t seed, const void *key, size_t n_bytes)
 {
+    const unsigned char *bytes = key;
     uint64_t hash = seed ^ (n_bytes * 0x9E3779B97F4A7C15u);
     for (; n_bytes >= 8; bytes += 8, n_bytes -= 8) {
         uint64_t word;
@@ -76,7 +77,7 @@ bool string_map_reserve(struct string_map *map, size_t n_items)
 bool string_map_put(struct string_map *map, const void *key, size_t key_bytes, uint64_t value)
 {
     if (!string_map_reserve(map, map->n_items + 1)) return false;
-    uint64_t hash = hash_bytes(map->seed, key, key_bytes);
+    uint64_t hash = string_map_hash(map->seed, key, key_bytes);
     struct string_map_slot *slot = find_slot(map, hash, key, key_bytes);
     if (!slot->key) map->n_items++;
     *slot = (struct string_map_slot){.key = key, .key_bytes = key_bytes, .hash = hash, .value = value};
@@ -86,8 +87,18 @@ bool string_map_put(struct string_map *map, const void *key, size_t key_bytes, u
 bool string_map_get(const struct string_map *map, const void *key, size_t key_bytes, uint64_t *ret_value)
 {
     if (!map->n_items) return false;
-    const struct string_map_slot *slot = find_slot(map, hash_bytes(map->seed, key, key_bytes), key, key_bytes);
+    const struct string_map_slot *slot = find_slot(map, string_map_hash(map->seed, key, key_bytes), key, key_bytes);
     if (!slot->key) return false;
     *ret_value = slot->value;
+    return true;
+}
+
+bool string_map_at(const struct string_map *map, size_t slot, const void **ret_key, size_t *ret_key_bytes, uint64_t *ret_value)
+{
+    const struct string_map_slot *found = &map->slots[slot];
+    if (!found->key) return false;
+    *ret_key = found->key;
+    *ret_key_bytes = found->key_bytes;
+    *ret_value = found->value;
     return true;
 }

@@ -28,6 +28,10 @@ void string_map_release(struct string_map *map);
 bool string_map_reserve(struct string_map *map, size_t n_items);
 /* Puts or replaces. false: memory is out. */
 bool string_map_put(struct string_map *map, const void *key, size_t key_bytes, uint64_t value);
+/* What lies in slot 0 … n_slots-1, in no order that means anything; false: the slot is free. */
+bool string_map_at(const struct string_map *map, size_t slot, const void **ret_key, size_t *ret_key_bytes, uint64_t *ret_value);
+/* The hash of a key. Packs hold tables that were made with it: another function is another version of their format. */
+uint64_t string_map_hash(uint64_t seed, const void *key, size_t key_bytes);
 bool string_map_get(const struct string_map *map, const void *key, size_t key_bytes, uint64_t *ret_value);
 
 #endif

@@ -2,7 +2,9 @@
 #include "engine/model.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/chat_template.h"
 #include "engine/neighbours.h"
+#include "engine/pack_model.h"
 #include "engine/roles.h"
 #include "engine/tensor.h"
 #include "formats/formats.h"
@@ -22,6 +24,8 @@ static hob_status build_from_tensors(struct hob_model *model, struct format_cont
     struct model_info info;
     TRY(model_build(content->tensors, content->folder, &model->graph, &info, error));
     TRY(graph_own(model->graph, content->tensors, release_tensor_file, error));
+    const char *chat_template = tensor_file_get_string(content->tensors, "tokenizer.chat_template");
+    if (chat_template && *chat_template) model->chat_template = chat_template;
     content->tensors = NULL;
     model->info.architecture = info.architecture;
     model->info.kind = info.kind == MODEL_DECODER ? HOB_MODEL_DECODER : HOB_MODEL_ENCODER;
@@ -97,13 +101,39 @@ static hob_status compile(struct hob_model *model, const hob_model_options *opti
     struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
                                   .is_for_generation = !options->is_graph_only, .progress = options->progress,
                                   .progress_context = options->progress_context};
-    TRY(passes_run(model->graph, &passes, NULL, error));
+    TRY(passes_run(model->graph, &passes, model->passes, error));
     return program_new(model->graph, &model->program, error);
+}
+
+static hob_status find_pack_tokenizer(struct hob_model *model, hob_error *error)
+{
+    struct tokenizer *tokenizer;
+    TRY(pack_tokenizer_read(model->pack, &tokenizer, error));
+    model->tokenizer = (hob_tokenizer *)tokenizer;
+    if (!tokenizer) model->tokenizer_error = memory_copy_string("what the pack was made from had none");
+    return HOB_OK;
+}
+
+/* A pack's graph went through the passes when it was made. */
+static hob_status set_up_pack(struct hob_model *model, struct format_content *content, const hob_model_options *options, hob_error *error)
+{
+    model->pack = content->pack;
+    model->graph = content->graph;
+    content->graph = NULL;
+    TRY(pack_model_read(model->pack, model, error));
+    TRY(program_new(model->graph, &model->program, error));
+    TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));
+    if (options->is_graph_only) return HOB_OK;
+    if (!options->tokenizer_path) return find_pack_tokenizer(model, error);
+    find_tokenizer(model, options->tokenizer_path, options);
+    if (!model->tokenizer) FAIL(error, HOB_BAD_FILE, "%s", model->tokenizer_error);
+    return HOB_OK;
 }
 
 static hob_status set_up(struct hob_model *model, const char *path, struct format_content *content, const hob_model_options *options,
                          hob_error *error)
 {
+    if (content->pack) return set_up_pack(model, content, options, error);
     model->info.format = content->format->name;
     bool is_graph_file = content->graph;
     if (is_graph_file) {
@@ -120,6 +150,7 @@ static hob_status set_up(struct hob_model *model, const char *path, struct forma
     if (is_graph_file) classify_graph(model);
     if (options->is_graph_only) return HOB_OK;
     if (is_graph_file) TRY(read_neighbours(model, error));
+    TRY(chat_template_find(model, error));
     model->info.pooling = model->pooling.mode;
     model->info.is_normalized = model->pooling.is_normalized;
     find_tokenizer(model, path, options);
@@ -177,6 +208,7 @@ void hob_model_free(hob_model *model)
     hob_tokenizer_free(model->tokenizer);
     graph_free(model->graph);
     memory_free(model->tokenizer_error);
+    memory_free(model->owned_template);
     memory_free(model->folder);
     memory_free(model);
 }
@@ -184,6 +216,11 @@ void hob_model_free(hob_model *model)
 hob_model_info hob_model_get_info(const hob_model *model)
 {
     return model->info;
+}
+
+const char *hob_model_chat_template(const hob_model *model)
+{
+    return model->chat_template;
 }
 
 const hob_tokenizer *hob_model_tokenizer(const hob_model *model)

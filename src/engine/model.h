@@ -22,6 +22,10 @@ struct hob_model {
     char *folder;               /* where the model's neighbours lie */
     hob_tokenizer *tokenizer;   /* NULL when there is none */
     char *tokenizer_error;      /* why there is none; NULL when nobody looked */
+    const char *chat_template;  /* Jinja text; NULL when there is none */
+    char *owned_template;       /* where it was read from a file beside the model */
+    const struct pack *pack;    /* what a pack is mapped as; NULL for other formats. The graph owns it */
+    struct pass_report passes[PASS_MAX];
     int64_t bos_id;             /* of the configuration; -1 when it does not say */
     int64_t eos_ids[MODEL_MAX_EOS_IDS];
     size_t n_eos_ids;

@@ -1,12 +1,15 @@
 #include "engine/tokenizer_open.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "engine/pack_model.h"
 #include "formats/gguf.h"
 #include "text/json_read.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_PATH_BYTES = 4096 };
 
@@ -100,9 +103,42 @@ static hob_status open_in_folder(const char *folder, size_t n_folder, struct tok
          n_folder ? folder : ".");
 }
 
+static void release_pack(void *pack)
+{
+    pack_free(pack);
+}
+
+static hob_status open_pack(const char *path, struct tokenizer **ret_tokenizer, hob_error *error)
+{
+    struct pack *pack;
+    struct tokenizer *tokenizer;
+    TRY(pack_open(path, &pack, error));
+    hob_status status = pack_tokenizer_read(pack, &tokenizer, error);
+    if (status == HOB_OK && !tokenizer) status = error_set(error, HOB_NOT_FOUND, ERROR_HERE, "the pack has no tokenizer");
+    if (status != HOB_OK) {
+        pack_free(pack);
+        return error_prefix(error, status, "%s", path);
+    }
+    tokenizer_own(tokenizer, pack, release_pack);
+    *ret_tokenizer = tokenizer;
+    return HOB_OK;
+}
+
+/* By its first bytes, whatever it is called. */
+static bool is_pack(const char *path)
+{
+    unsigned char bytes[sizeof pack_magic];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    bool is_one = read(fd, bytes, sizeof bytes) == sizeof bytes && pack_is_pack(bytes, sizeof bytes);
+    close(fd);
+    return is_one;
+}
+
 hob_status tokenizer_open(const char *path, struct tokenizer **ret_tokenizer, hob_error *error)
 {
     if (is_folder(path)) return open_in_folder(path, strlen(path), ret_tokenizer, error);
+    if (is_pack(path)) return open_pack(path, ret_tokenizer, error);
     if (ends_with(path, ".gguf")) return open_gguf(path, ret_tokenizer, error);
     if (ends_with(path, ".json") || ends_with(path, ".txt")) return open_text_file(path, ret_tokenizer, error);
     if (!exists(path)) FAIL(error, HOB_NOT_FOUND, "%s: no such file or folder", path);

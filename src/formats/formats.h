@@ -2,7 +2,8 @@
  *
  *     struct format_content content;
  *     TRY(format_open(path, &content, error));        path: a file, or a folder with config.json or model.safetensors*
- *     if (content.graph) …                            ONNX: a graph straight from the file
+ *     if (content.pack) …                             a pack: the graph is compiled already
+ *     else if (content.graph) …                       ONNX: a graph straight from the file
  *     else if (content.tensors) …                     GGUF, safetensors: models/ builds the graph
  */
 #ifndef FORMATS_FORMATS_H
@@ -14,12 +15,14 @@
 #include <stddef.h>
 
 struct graph;
+struct pack;
 struct tensor_file;
 
 struct format_content {
     const struct format_def *format;
     struct graph *graph; /* one of the two */
     struct tensor_file *tensors;
+    const struct pack *pack; /* of a pack, else NULL; the graph owns it */
     char *folder; /* where the file lies, for its neighbours (config.json, tokenizer.json); heap, caller's */
 };
 

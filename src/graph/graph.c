@@ -170,6 +170,13 @@ hob_status graph_declare(struct graph *graph, uint32_t value, enum dtype dtype, 
     return HOB_OK;
 }
 
+hob_status graph_mark_input(struct graph *graph, uint32_t value, hob_error *error)
+{
+    APPEND(graph, graph->inputs, graph->n_inputs, value, error);
+    graph->values[value].is_input = true;
+    return HOB_OK;
+}
+
 hob_status graph_add_input(struct graph *graph, const char *name, enum dtype dtype, int rank, const int64_t *dims,
                            const char *const *dim_names, uint32_t *ret_value, hob_error *error)
 {
@@ -178,8 +185,7 @@ hob_status graph_add_input(struct graph *graph, const char *name, enum dtype dty
     if (graph->values[value].is_input) FAIL(error, HOB_BAD_GRAPH, "input %s stands twice", name);
     if (graph->values[value].producer != NODE_NONE) FAIL(error, HOB_BAD_GRAPH, "input %s is also made by a node", name);
     TRY(graph_declare(graph, value, dtype, rank, dims, dim_names, error));
-    APPEND(graph, graph->inputs, graph->n_inputs, value, error);
-    graph->values[value].is_input = true;
+    TRY(graph_mark_input(graph, value, error));
     *ret_value = value;
     return HOB_OK;
 }

@@ -123,6 +123,8 @@ HOB_MUST_CHECK hob_status graph_declare(struct graph *graph, uint32_t value, enu
 HOB_MUST_CHECK hob_status graph_add_input(struct graph *graph, const char *name, enum dtype dtype, int rank,
                                           const int64_t *dims, const char *const *dim_names, uint32_t *ret_value,
                                           hob_error *error);
+/* Puts a value that is declared (and has neither a producer nor a constant) at the end of inputs. */
+HOB_MUST_CHECK hob_status graph_mark_input(struct graph *graph, uint32_t value, hob_error *error);
 /* Named like the value. */
 HOB_MUST_CHECK hob_status graph_add_output(struct graph *graph, uint32_t value, hob_error *error);
 /* Makes value a constant. The struct is copied, the bytes are not: they must live as long as the graph (its arena, or owned). */

@@ -107,3 +107,46 @@ bool added_tokens_next(const struct added_tokens *added, const char *text, size_
     match->n_searched = n_bytes;
     return false;
 }
+
+/* ---- records ---- */
+
+enum { SINGLE_WORD = 1, STRIPS_LEFT = 2, STRIPS_RIGHT = 4, SPECIAL = 8, LEAST_RECORD_BYTES = 10 };
+
+void added_tokens_write(const struct added_tokens *added, struct buffer *bytes)
+{
+    record_put_u32(bytes, (uint32_t)added->n_tokens);
+    for (size_t i = 0; i < added->n_tokens; i++) {
+        const struct added_token *token = &added->tokens[i];
+        unsigned flags = (token->is_single_word ? SINGLE_WORD : 0u) | (token->strips_left ? STRIPS_LEFT : 0u) |
+                         (token->strips_right ? STRIPS_RIGHT : 0u) | (token->is_special ? SPECIAL : 0u);
+        record_put_u32(bytes, (uint32_t)token->id);
+        record_put_u8(bytes, (uint8_t)flags);
+        record_put_text(bytes, token->text, token->n_bytes);
+    }
+    if (added->n_tokens) trie_write(&added->trie, bytes);
+}
+
+static struct added_token read_token(struct record_reader *reader, size_t n_ids)
+{
+    struct added_token token = {.id = (int32_t)record_u32(reader)};
+    uint8_t flags = record_u8(reader);
+    token.is_single_word = flags & SINGLE_WORD;
+    token.strips_left = flags & STRIPS_LEFT;
+    token.strips_right = flags & STRIPS_RIGHT;
+    token.is_special = flags & SPECIAL;
+    token.text = record_text(reader, &token.n_bytes);
+    if (token.id < 0 || (size_t)token.id >= n_ids || !token.n_bytes) record_fail(reader);
+    return token;
+}
+
+hob_status added_tokens_read(struct added_tokens *added, struct record_reader *reader, size_t n_ids, hob_error *error)
+{
+    uint32_t n_tokens = record_count(reader, LEAST_RECORD_BYTES);
+    for (uint32_t i = 0; i < n_tokens; i++) {
+        struct added_token token = read_token(reader, n_ids);
+        if (reader->is_bad) return HOB_OK;
+        TRY(added_tokens_add(added, token, error));
+    }
+    if (n_tokens) trie_read(&added->trie, reader, n_tokens);
+    return HOB_OK;
+}

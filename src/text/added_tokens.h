@@ -33,6 +33,10 @@ struct added_tokens {
 
 HOB_MUST_CHECK hob_status added_tokens_add(struct added_tokens *added, struct added_token token, hob_error *error);
 HOB_MUST_CHECK hob_status added_tokens_finish(struct added_tokens *added, hob_error *error); /* after the last add */
+/* As a record, and back: spellings stay in the record, which must live as long as the tokens. Every id is below n_ids. A failure to
+ * read shows in the reader; fails: HOB_NO_MEMORY. */
+void added_tokens_write(const struct added_tokens *added, struct buffer *bytes);
+HOB_MUST_CHECK hob_status added_tokens_read(struct added_tokens *added, struct record_reader *reader, size_t n_ids, hob_error *error);
 void added_tokens_release(struct added_tokens *added);                                       /* takes a zeroed one */
 
 /* begin and end take the stripped white space in. */

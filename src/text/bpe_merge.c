@@ -8,14 +8,15 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { SHORT_SYMBOLS = 32 };
+/* Records are written with a seed of their own; a table in which pairs collide more than this was made to. */
+enum { SHORT_SYMBOLS = 32, RECORD_SEED = 0x5EED, MOST_RECORD_PROBES = 4096 };
 #define FREE_SLOT UINT64_MAX
 
 hob_status merge_table_init(struct merge_table *table, size_t n_merges, hob_error *error)
 {
     size_t n_slots = 16;
     while (n_slots / 2 < n_merges) n_slots *= 2;
-    *table = (struct merge_table){.slots = memory_new(n_slots, sizeof *table->slots), .n_slots = n_slots};
+    *table = (struct merge_table){.slots = memory_new(n_slots, sizeof *table->slots), .n_slots = n_slots, .most_probes = n_slots};
     if (!table->slots) FAIL(error, HOB_NO_MEMORY, "merges: no memory for %zu", n_merges);
     for (size_t i = 0; i < n_slots; i++) table->slots[i].pair = FREE_SLOT;
     if (getrandom(&table->seed, sizeof table->seed, GRND_NONBLOCK) != sizeof table->seed)
@@ -25,7 +26,7 @@ hob_status merge_table_init(struct merge_table *table, size_t n_merges, hob_erro
 
 void merge_table_release(struct merge_table *table)
 {
-    memory_free(table->slots);
+    if (!table->is_mapped) memory_free(table->slots);
     *table = (struct merge_table){0};
 }
 
@@ -34,19 +35,34 @@ static uint64_t pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-static struct merge *find_slot(const struct merge_table *table, uint64_t pair)
+static size_t first_probe(const struct merge_table *table, uint64_t pair)
 {
     unsigned __int128 product = (unsigned __int128)(pair ^ table->seed) * 0x9E3779B97F4A7C15u;
-    size_t at = (size_t)((uint64_t)product ^ (uint64_t)(product >> 64));
-    for (;; at++) {
+    return (size_t)((uint64_t)product ^ (uint64_t)(product >> 64));
+}
+
+/* The pair's slot or a free one for it; NULL: the pair is not there, and there is no room for it. */
+static struct merge *find_slot(const struct merge_table *table, uint64_t pair)
+{
+    size_t at = first_probe(table, pair);
+    for (size_t n_left = table->most_probes; n_left; n_left--, at++) {
         struct merge *slot = &table->slots[at & (table->n_slots - 1)];
         if (slot->pair == pair || slot->pair == FREE_SLOT) return slot;
     }
+    return NULL;
+}
+
+/* NULL: the pair does not merge. */
+static const struct merge *find_pair(const struct merge_table *table, uint64_t pair)
+{
+    const struct merge *slot = find_slot(table, pair);
+    return slot && slot->pair == pair ? slot : NULL;
 }
 
 void merge_table_put(struct merge_table *table, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
     struct merge *slot = find_slot(table, pair_of(left, right));
+    HOB_ASSERT(slot);
     if (slot->pair == FREE_SLOT) table->n_merges++;
     HOB_ASSERT(table->n_merges <= table->n_slots / 2);
     *slot = (struct merge){pair_of(left, right), rank, id};
@@ -54,7 +70,7 @@ void merge_table_put(struct merge_table *table, int32_t left, int32_t right, uin
 
 bool merge_table_has(const struct merge_table *table, int32_t left, int32_t right)
 {
-    return find_slot(table, pair_of(left, right))->pair != FREE_SLOT;
+    return find_pair(table, pair_of(left, right)) != NULL;
 }
 
 const struct merge *merge_table_at(const struct merge_table *table, size_t slot)
@@ -67,8 +83,8 @@ static void find_merge(const struct merge_table *table, struct symbol *symbol, c
 {
     symbol->rank = MERGE_NONE;
     if (!right || symbol->id < 0 || right->id < 0) return;
-    const struct merge *slot = find_slot(table, pair_of(symbol->id, right->id));
-    if (slot->pair == FREE_SLOT) return;
+    const struct merge *slot = find_pair(table, pair_of(symbol->id, right->id));
+    if (!slot) return;
     symbol->rank = slot->rank;
     symbol->merged = slot->id;
 }
@@ -162,4 +178,65 @@ size_t merge_symbols(const struct merge_table *table, struct symbol *symbols, si
         find_merge(table, &symbols[i], i + 1 < n_symbols ? &symbols[i + 1] : NULL);
     if (n_symbols <= SHORT_SYMBOLS) return merge_few(table, symbols, n_symbols);
     return merge_many(table, symbols, n_symbols, &(struct heap){.entries = heap});
+}
+
+/* ---- records ---- */
+
+static int compare_merges(const void *left, const void *right)
+{
+    const struct merge *a = left, *b = right;
+    if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
+    return (a->pair > b->pair) - (a->pair < b->pair);
+}
+
+/* How far the farthest pair lies from where it is looked for first, and one more for what is not there. */
+static size_t count_probes(const struct merge_table *table)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < table->n_slots; i++) {
+        size_t far = (i - first_probe(table, table->slots[i].pair)) & (table->n_slots - 1);
+        if (table->slots[i].pair != FREE_SLOT && far > most) most = far;
+    }
+    return most + 1;
+}
+
+/* In order of rank, so that the places do not depend on the seed of the table that is copied. */
+static hob_status copy_sorted(const struct merge_table *table, struct merge_table *copy, hob_error *error)
+{
+    struct merge *merges = memory_new(table->n_merges, sizeof *merges);
+    size_t n_merges = 0;
+    if (!merges) FAIL(error, HOB_NO_MEMORY, "merges: no memory for %zu", table->n_merges);
+    for (size_t i = 0; i < table->n_slots; i++)
+        if (table->slots[i].pair != FREE_SLOT) merges[n_merges++] = table->slots[i];
+    qsort(merges, n_merges, sizeof *merges, compare_merges);
+    hob_status status = merge_table_init(copy, n_merges, error);
+    copy->seed = RECORD_SEED;
+    for (size_t i = 0; i < n_merges && status == HOB_OK; i++)
+        merge_table_put(copy, merge_left(&merges[i]), merge_right(&merges[i]), merges[i].rank, merges[i].id);
+    memory_free(merges);
+    return status;
+}
+
+hob_status merge_table_write(const struct merge_table *table, struct buffer *bytes, hob_error *error)
+{
+    struct merge_table copy = {0};
+    TRY(copy_sorted(table, &copy, error));
+    record_put_u64(bytes, copy.n_merges);
+    record_put_u64(bytes, copy.seed);
+    record_put_u64(bytes, count_probes(&copy));
+    record_put_array(bytes, copy.slots, copy.n_slots, sizeof *copy.slots);
+    merge_table_release(&copy);
+    return HOB_OK;
+}
+
+void merge_table_read(struct merge_table *table, struct record_reader *reader)
+{
+    struct merge_table read = {.is_mapped = true};
+    read.n_merges = (size_t)record_u64(reader);
+    read.seed = record_u64(reader);
+    read.most_probes = (size_t)record_u64(reader);
+    read.slots = (struct merge *)(uintptr_t)record_array(reader, sizeof *read.slots, &read.n_slots);
+    bool is_power = read.n_slots && !(read.n_slots & (read.n_slots - 1));
+    if (is_power && read.n_merges <= read.n_slots && read.most_probes <= MOST_RECORD_PROBES) *table = read;
+    else record_fail(reader);
 }

@@ -12,6 +12,7 @@
 #ifndef TEXT_BPE_MERGE_H
 #define TEXT_BPE_MERGE_H
 
+#include "base/record.h"
 #include "hob/status.h"
 
 #include <stdbool.h>
@@ -27,7 +28,9 @@ struct merge {
 struct merge_table {
     struct merge *slots; /* open addressing, at most half full */
     size_t n_slots, n_merges;
-    uint64_t seed; /* so that a file cannot choose pairs that collide */
+    size_t most_probes; /* to find a pair, or that it is not there */
+    uint64_t seed;      /* so that a file cannot choose pairs that collide */
+    bool is_mapped;     /* the slots lie in a record and are not owned */
 };
 
 struct symbol {
@@ -43,6 +46,10 @@ HOB_MUST_CHECK hob_status merge_table_init(struct merge_table *table, size_t n_m
 void merge_table_release(struct merge_table *table); /* takes a zeroed one */
 /* Puts or replaces; no more pairs than announced. */
 void merge_table_put(struct merge_table *table, int32_t left, int32_t right, uint32_t rank, int32_t id);
+/* As a record of ready slots, the same for the same merges, and back: the record must live as long as the table. A failure to
+ * read shows in the reader. Writing fails: HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status merge_table_write(const struct merge_table *table, struct buffer *bytes, hob_error *error);
+void merge_table_read(struct merge_table *table, struct record_reader *reader);
 bool merge_table_has(const struct merge_table *table, int32_t left, int32_t right);
 /* The merge in slot 0 … n_slots-1; NULL where the slot is free. */
 const struct merge *merge_table_at(const struct merge_table *table, size_t slot);

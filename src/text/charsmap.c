@@ -59,3 +59,9 @@ const char *charsmap_find(const struct charsmap *charsmap, const char *text, siz
     }
     return found;
 }
+
+const void *charsmap_bytes(const struct charsmap *charsmap, size_t *ret_n_bytes)
+{
+    *ret_n_bytes = charsmap->units ? 4 + 4 * charsmap->n_units + charsmap->n_replacement_bytes : 0;
+    return charsmap->units ? charsmap->units - 4 : NULL;
+}

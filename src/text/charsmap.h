@@ -17,6 +17,8 @@ struct charsmap {
     size_t n_replacement_bytes; /* the last byte is NUL */
 };
 
+/* All of it as one run of bytes, as it was given; NULL for a zeroed one. */
+const void *charsmap_bytes(const struct charsmap *charsmap, size_t *ret_n_bytes);
 /* Fails: HOB_BAD_FILE. */
 HOB_MUST_CHECK hob_status charsmap_init(struct charsmap *charsmap, const void *bytes, size_t n_bytes,
                                         hob_error *error);

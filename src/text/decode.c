@@ -68,8 +68,9 @@ hob_status detokenizer_push(struct detokenizer *detokenizer, int32_t id, struct 
     if (!vocabulary_has(&tokenizer->vocabulary, id)) return HOB_OK;
     if (detokenizer->flags & HOB_SKIP_SPECIAL && tokenizer_type(tokenizer, id) == TOKEN_CONTROL) return HOB_OK;
     detokenizer->out = text;
-    if (!tokenizer->is_gguf)
-        return push_from(detokenizer, 0, tokenizer->vocabulary.texts[id], tokenizer->vocabulary.n_bytes[id], true, error);
+    size_t n_bytes;
+    const char *spelling = vocabulary_text(&tokenizer->vocabulary, (size_t)id, &n_bytes);
+    if (!tokenizer->is_gguf) return push_from(detokenizer, 0, spelling, n_bytes, true, error);
     buffer_clear(&detokenizer->token);
     TRY(gguf_token_text(tokenizer, id, &detokenizer->token, error));
     return push_from(detokenizer, 0, buffer_text(&detokenizer->token), detokenizer->token.n_bytes, true, error);

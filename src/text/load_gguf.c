@@ -95,11 +95,10 @@ static hob_status add_special(struct tokenizer *tokenizer, const struct tokenize
     for (size_t i = 0; i < tokenizer->vocabulary.n_tokens; i++) {
         enum token_type type = tokenizer->vocabulary.types[i];
         if (type != TOKEN_CONTROL && type != TOKEN_UNKNOWN && type != TOKEN_USER_DEFINED) continue;
-        struct added_token token = {.text = tokenizer->vocabulary.texts[i],
-                                    .n_bytes = tokenizer->vocabulary.n_bytes[i],
-                                    .id = (int32_t)i,
+        struct added_token token = {.id = (int32_t)i,
                                     .strips_right = vocabulary->is_right_stripping,
                                     .is_special = type != TOKEN_USER_DEFINED};
+        token.text = vocabulary_text(&tokenizer->vocabulary, i, &token.n_bytes);
         for (size_t j = 0; j < ARRAY_LENGTH(not_stripping); j++)
             if (!strcmp(not_stripping[j], token.text)) token.strips_right = false;
         TRY(added_tokens_add(&tokenizer->added, token, error));
@@ -164,8 +163,8 @@ static void append_unescaped(const char *text, size_t n_bytes, struct buffer *ou
 
 hob_status gguf_token_text(const struct tokenizer *tokenizer, int32_t id, struct buffer *out, hob_error *error)
 {
-    const char *text = tokenizer->vocabulary.texts[id];
-    size_t n_bytes = tokenizer->vocabulary.n_bytes[id];
+    size_t n_bytes;
+    const char *text = vocabulary_text(&tokenizer->vocabulary, (size_t)id, &n_bytes);
     enum token_type type = tokenizer->vocabulary.types[id];
     int byte = type == TOKEN_BYTE ? vocabulary_byte_of(text, n_bytes) : -1;
     if (byte >= 0)

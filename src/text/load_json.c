@@ -99,7 +99,7 @@ static hob_status read_added(struct tokenizer *tokenizer, const json_t *json, st
     TRY(vocabulary_put(&tokenizer->vocabulary, id, text, token.n_bytes,
                        token.is_special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, error));
     token.id = (int32_t)id;
-    token.text = tokenizer->vocabulary.texts[id];
+    token.text = vocabulary_text(&tokenizer->vocabulary, (size_t)id, &token.n_bytes);
     *ret_token = token;
     return HOB_OK;
 }

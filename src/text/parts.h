@@ -35,8 +35,29 @@ struct piece {
     bool is_first; /* begins where the whole text begins, even if normalizers put something before it */
 };
 
+/* What a part was configured with, field by field, so that a pack can hold it (config_record.h). */
+enum config_kind {
+    CONFIG_END,
+    CONFIG_BOOL,
+    CONFIG_U32,      /* or an enum */
+    CONFIG_I64,      /* or a size */
+    CONFIG_TEXT,     /* const char *, in a record with a NUL behind it */
+    CONFIG_REGEX,    /* const struct regex *: the pattern is kept, and compiled again */
+    CONFIG_CHARSMAP, /* struct charsmap, perhaps an empty one */
+};
+
+struct config_field {
+    enum config_kind kind;
+    bool is_optional;   /* a text or a regex may be NULL */
+    uint32_t most;      /* of a number; 0: any */
+    size_t offset;      /* in the config */
+    size_t size_offset; /* of a text: where its bytes are counted (a size_t); 0: nowhere */
+};
+
 struct normalizer_def {
     const char *names[5]; /* "type" in tokenizer.json */
+    size_t config_bytes;  /* 0: there is no config */
+    const struct config_field *fields; /* ends with CONFIG_END */
     hob_status (*load)(struct tokenizer *tokenizer, const json_t *json, const void **ret_config, hob_error *error);
     /* Appends to out. Memory failure may show in out->is_failed alone. Clears *is_first when what the text begins with is
      * dropped, as that moves the text's beginning for pre-tokenizers. */
@@ -46,6 +67,8 @@ struct normalizer_def {
 
 struct pretokenizer_def {
     const char *names[5];
+    size_t config_bytes;
+    const struct config_field *fields;
     hob_status (*load)(struct tokenizer *tokenizer, const json_t *json, const void **ret_config, hob_error *error);
     /* Hands pieces to encoding_next(encoding, stage, …), in order. */
     hob_status (*split)(const void *config, struct encoding *encoding, size_t stage, const struct piece *piece,
@@ -64,6 +87,10 @@ struct tokenizer_def {
     hob_status (*encode)(const struct tokenizer *tokenizer, struct encoding *encoding, const struct piece *piece,
                          hob_error *error);
     void (*release)(struct tokenizer *tokenizer); /* what config holds outside the arena; may be NULL */
+    /* Config to a record and back, the vocabulary being there; NULL for a family without a config. Tables stay in the record. A
+     * failure to read shows in the reader. */
+    hob_status (*write)(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error);
+    hob_status (*read)(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error);
 };
 
 /* What a decoder stage remembers between parts of text. */
@@ -78,6 +105,8 @@ struct stage_state {
  * hands tokens on in the same way. finish: no more will come. */
 struct stage_def {
     const char *names[2];
+    size_t config_bytes;
+    const struct config_field *fields;
     hob_status (*load)(struct tokenizer *tokenizer, const json_t *json, const void **ret_config, hob_error *error);
     hob_status (*push)(const void *config, struct detokenizer *detokenizer, size_t stage, const char *text, size_t n_bytes,
                        bool is_token_end, hob_error *error);
@@ -111,6 +140,8 @@ struct tokenizer {
     bool is_from_sentencepiece; /* a tokenizer.json that was converted from a SentencePiece BPE model */
     struct regex *regexes[2 * MAX_PARTS];
     size_t n_regexes;
+    void *owned; /* what a tokenizer from a record points into; released last */
+    void (*release_owned)(void *owned);
 };
 
 /* One call of tokenizer_encode. */

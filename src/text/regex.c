@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "text/unicode.h"
 
+#include <string.h>
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -10,6 +12,9 @@ enum { MAX_PATTERN_BYTES = 1 << 16, MATCH_LIMIT = 1 << 22, DEPTH_LIMIT = 1 << 20
 
 struct regex {
     pcre2_code *code;
+    char *pattern; /* before it was translated */
+    size_t n_bytes;
+    bool is_literal;
 };
 
 static hob_status compile(const char *pattern, size_t n_bytes, uint32_t options, struct regex **ret_regex,
@@ -47,13 +52,37 @@ static hob_status check_pattern(const char *pattern, size_t n_bytes, hob_error *
     return HOB_OK;
 }
 
+static hob_status keep_pattern(const char *pattern, size_t n_bytes, bool is_literal, struct regex *regex, struct regex **ret_regex,
+                               hob_error *error)
+{
+    regex->pattern = memory_new(n_bytes + 1, 1);
+    if (!regex->pattern) {
+        regex_free(regex);
+        FAIL(error, HOB_NO_MEMORY, "regular expression: no memory");
+    }
+    if (n_bytes) memcpy(regex->pattern, pattern, n_bytes);
+    regex->n_bytes = n_bytes;
+    regex->is_literal = is_literal;
+    *ret_regex = regex;
+    return HOB_OK;
+}
+
+const char *regex_pattern(const struct regex *regex, size_t *ret_n_bytes, bool *ret_is_literal)
+{
+    *ret_n_bytes = regex->n_bytes;
+    *ret_is_literal = regex->is_literal;
+    return regex->pattern;
+}
+
 hob_status regex_new(const char *pattern, size_t n_bytes, struct regex **ret_regex, hob_error *error)
 {
     TRY(check_pattern(pattern, n_bytes, error));
     struct buffer translated = {.cap_bytes = 16 * MAX_PATTERN_BYTES};
+    struct regex *regex;
     hob_status status = HOB_OK;
     TRY_CLEANUP(regex_translate(pattern, n_bytes, &translated, error));
-    TRY_CLEANUP(compile(buffer_text(&translated), translated.n_bytes, PCRE2_UCP | PCRE2_MULTILINE, ret_regex, error));
+    TRY_CLEANUP(compile(buffer_text(&translated), translated.n_bytes, PCRE2_UCP | PCRE2_MULTILINE, &regex, error));
+    TRY_CLEANUP(keep_pattern(pattern, n_bytes, false, regex, ret_regex, error));
 cleanup:
     buffer_release(&translated);
     return status;
@@ -61,14 +90,17 @@ cleanup:
 
 hob_status regex_new_literal(const char *text, size_t n_bytes, struct regex **ret_regex, hob_error *error)
 {
+    struct regex *regex;
     TRY(check_pattern(text, n_bytes, error));
-    return compile(text, n_bytes, PCRE2_LITERAL, ret_regex, error);
+    TRY(compile(text, n_bytes, PCRE2_LITERAL, &regex, error));
+    return keep_pattern(text, n_bytes, true, regex, ret_regex, error);
 }
 
 void regex_free(struct regex *regex)
 {
     if (!regex) return;
     pcre2_code_free(regex->code);
+    memory_free(regex->pattern);
     memory_free(regex);
 }
 

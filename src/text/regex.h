@@ -28,6 +28,8 @@ HOB_MUST_CHECK hob_status regex_new(const char *pattern, size_t n_bytes, struct 
 HOB_MUST_CHECK hob_status regex_new_literal(const char *text, size_t n_bytes, struct regex **ret_regex,
                                             hob_error *error);
 void regex_free(struct regex *regex); /* takes NULL */
+/* What it was made from; lives as long as the regex. */
+const char *regex_pattern(const struct regex *regex, size_t *ret_n_bytes, bool *ret_is_literal);
 
 /* What a thread needs to match; zeroed to begin with. */
 struct regex_scratch {

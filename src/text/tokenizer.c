@@ -41,7 +41,14 @@ void tokenizer_free(struct tokenizer *tokenizer)
     vocabulary_release(&tokenizer->vocabulary);
     id_list_release(&tokenizer->template);
     arena_release(&tokenizer->arena);
+    if (tokenizer->release_owned) tokenizer->release_owned(tokenizer->owned);
     memory_free(tokenizer);
+}
+
+void tokenizer_own(struct tokenizer *tokenizer, void *owned, void (*release)(void *owned))
+{
+    tokenizer->owned = owned;
+    tokenizer->release_owned = release;
 }
 
 size_t tokenizer_n_tokens(const struct tokenizer *tokenizer)
@@ -52,8 +59,10 @@ size_t tokenizer_n_tokens(const struct tokenizer *tokenizer)
 const char *tokenizer_token(const struct tokenizer *tokenizer, int32_t id, size_t *ret_n_bytes)
 {
     if (!vocabulary_has(&tokenizer->vocabulary, id)) return NULL;
-    if (ret_n_bytes) *ret_n_bytes = tokenizer->vocabulary.n_bytes[id];
-    return tokenizer->vocabulary.texts[id];
+    size_t n_bytes;
+    const char *text = vocabulary_text(&tokenizer->vocabulary, (size_t)id, &n_bytes);
+    if (ret_n_bytes) *ret_n_bytes = n_bytes;
+    return text;
 }
 
 enum token_type tokenizer_type(const struct tokenizer *tokenizer, int32_t id)

@@ -57,6 +57,13 @@ HOB_MUST_CHECK hob_status tokenizer_load_vocab_txt(const void *bytes, size_t n_b
                                                    struct tokenizer **ret_tokenizer, hob_error *error);
 HOB_MUST_CHECK hob_status tokenizer_new(const struct tokenizer_vocabulary *vocabulary, const char *name,
                                         struct tokenizer **ret_tokenizer, hob_error *error);
+/* As a record (base/record.h) of ready tables, the same for the same tokenizer, and back. The record must live as long as the
+ * tokenizer, which points into it. Fail: HOB_UNSUPPORTED (writing one that was read from a record), HOB_BAD_FILE, HOB_NO_MEMORY. */
+struct record_reader;
+HOB_MUST_CHECK hob_status tokenizer_write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error);
+HOB_MUST_CHECK hob_status tokenizer_read(struct record_reader *reader, struct tokenizer **ret_tokenizer, hob_error *error);
+/* What the tokenizer points into; it is released with the tokenizer. */
+void tokenizer_own(struct tokenizer *tokenizer, void *owned, void (*release)(void *owned));
 void tokenizer_free(struct tokenizer *tokenizer); /* takes NULL */
 
 /* Appends ids; flags as hob_tokenizer_encode. Fails: HOB_LIMIT, HOB_NO_MEMORY. */

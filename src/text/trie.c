@@ -85,9 +85,11 @@ cleanup:
 
 void trie_release(struct trie *trie)
 {
-    memory_free(trie->labels);
-    memory_free(trie->first_child);
-    memory_free(trie->values);
+    if (!trie->is_mapped) {
+        memory_free(trie->labels);
+        memory_free(trie->first_child);
+        memory_free(trie->values);
+    }
     *trie = (struct trie){0};
 }
 
@@ -104,4 +106,40 @@ bool trie_step(const struct trie *trie, uint32_t *node, char byte)
             high = middle;
     }
     return false;
+}
+
+void trie_write(const struct trie *trie, struct buffer *bytes)
+{
+    record_put_array(bytes, trie->labels, trie->n_nodes, sizeof *trie->labels);
+    record_put_array(bytes, trie->first_child, trie->n_nodes + 1, sizeof *trie->first_child);
+    record_put_array(bytes, trie->values, trie->n_nodes, sizeof *trie->values);
+}
+
+/* Whatever the nodes say, a step stays inside the arrays. */
+static bool is_sound(const struct trie *trie, size_t n_values)
+{
+    bool is_sound = trie->first_child[trie->n_nodes] <= trie->n_nodes;
+    for (size_t i = 0; i < trie->n_nodes; i++) {
+        is_sound &= trie->first_child[i] <= trie->first_child[i + 1];
+        is_sound &= trie->values[i] >= -1 && trie->values[i] < (int64_t)n_values;
+    }
+    return is_sound;
+}
+
+void trie_read(struct trie *trie, struct record_reader *reader, size_t n_values)
+{
+    size_t n_labels, n_children, n_found;
+    const void *labels = record_array(reader, sizeof *trie->labels, &n_labels);
+    const void *children = record_array(reader, sizeof *trie->first_child, &n_children);
+    const void *values = record_array(reader, sizeof *trie->values, &n_found);
+    if (reader->is_bad || !n_labels || n_children != n_labels + 1 || n_found != n_labels) {
+        record_fail(reader);
+        return;
+    }
+    *trie = (struct trie){.labels = (unsigned char *)(uintptr_t)labels,
+                          .first_child = (uint32_t *)(uintptr_t)children,
+                          .values = (int32_t *)(uintptr_t)values,
+                          .n_nodes = n_labels,
+                          .is_mapped = true};
+    if (!is_sound(trie, n_values)) record_fail(reader);
 }

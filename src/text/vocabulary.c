@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "hob/tokenizer.h"
+#include "text/vocabulary_tables.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ void vocabulary_release(struct vocabulary *vocabulary)
     string_map_release(&vocabulary->ids);
     memory_free(vocabulary->texts);
     memory_free(vocabulary->n_bytes);
-    memory_free(vocabulary->types);
+    if (!vocabulary->is_mapped) memory_free(vocabulary->types);
     *vocabulary = (struct vocabulary){0};
 }
 
@@ -88,6 +89,7 @@ hob_status vocabulary_add(struct vocabulary *vocabulary, int64_t id, const char 
 int32_t vocabulary_find(const struct vocabulary *vocabulary, const char *text, size_t n_bytes)
 {
     uint64_t id;
+    if (vocabulary->is_mapped) return vocabulary_tables_find(vocabulary, text, n_bytes);
     return string_map_get(&vocabulary->ids, text, n_bytes, &id) ? (int32_t)id : HOB_NO_TOKEN;
 }
 
@@ -100,7 +102,7 @@ int32_t vocabulary_find_byte(const struct vocabulary *vocabulary, unsigned char 
 
 bool vocabulary_has(const struct vocabulary *vocabulary, int64_t id)
 {
-    return id >= 0 && (uint64_t)id < vocabulary->n_tokens && vocabulary->texts[id];
+    return id >= 0 && (uint64_t)id < vocabulary->n_tokens && vocabulary->types[id] != TOKEN_ABSENT;
 }
 
 static int hex_digit(char c)
@@ -123,9 +125,11 @@ hob_status vocabulary_trie(const struct vocabulary *vocabulary, struct trie *tri
     struct trie_key *keys = memory_new(vocabulary->n_tokens, sizeof *keys);
     size_t n_keys = 0;
     if (!keys) FAIL(error, HOB_NO_MEMORY, "vocabulary: no memory for %zu tokens", vocabulary->n_tokens);
-    for (size_t i = 0; i < vocabulary->n_tokens; i++)
-        if (vocabulary->texts[i])
-            keys[n_keys++] = (struct trie_key){vocabulary->texts[i], vocabulary->n_bytes[i], (int32_t)i};
+    for (size_t i = 0; i < vocabulary->n_tokens; i++) {
+        struct trie_key key = {.value = (int32_t)i};
+        key.text = vocabulary_text(vocabulary, i, &key.n_bytes);
+        if (key.text) keys[n_keys++] = key;
+    }
     hob_status status = trie_init(trie, keys, n_keys, error);
     memory_free(keys);
     return status;

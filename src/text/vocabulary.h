@@ -1,6 +1,7 @@
 /* The tokens of a tokenizer: spelling and type by id, id by spelling.
  *
- * Owns copies of the spellings. Ids may have holes. Reading is thread-safe; adding is not.
+ * Owns copies of the spellings; one that was read from a record (a pack) owns nothing, its tables stay where they lie.
+ * Ids may have holes. Reading is thread-safe; adding is not.
  *
  *     struct vocabulary vocabulary = {0};
  *     TRY(vocabulary_reserve(&vocabulary, n_listed, error));
@@ -31,14 +32,31 @@ enum token_type {
     TOKEN_BYTE = 6, /* "<0x0A>": one byte */
 };
 
+/* A vocabulary as it lies in a record. Spellings stand one behind the other, each with a NUL; the first n_tokens by id, then
+ * those that lead to an id although it is spelt otherwise now. */
+struct vocabulary_slot {
+    uint32_t tag;      /* the upper half of the spelling's hash */
+    uint32_t spelling; /* its number + 1; 0: free */
+};
+struct vocabulary_tables {
+    const char *bytes;
+    const uint32_t *offsets; /* n_spellings + 1 */
+    const int32_t *alias_ids; /* of the spellings behind the tokens */
+    const struct vocabulary_slot *slots; /* open addressing; n_slots is a power of two */
+    size_t n_spellings, n_slots, most_probes;
+    uint64_t seed;
+};
+
 struct vocabulary {
     struct arena arena;
-    const char **texts; /* NULL for a hole; NUL-terminated */
+    const char **texts; /* NULL for a hole; NUL-terminated. Read through vocabulary_text */
     uint32_t *n_bytes;
     unsigned char *types;
     size_t n_tokens; /* highest id + 1 */
     size_t n_reserved, n_ids; /* room in the arrays; ids must be below n_ids */
     struct string_map ids;
+    bool is_mapped; /* tables hold what texts, n_bytes and ids hold otherwise; types are in the record too */
+    struct vocabulary_tables tables;
 };
 
 /* To be called once, with how many tokens the file lists in all. Ids may be at most four times as high (and 65,536 more), so
@@ -53,6 +71,22 @@ HOB_MUST_CHECK hob_status vocabulary_add(struct vocabulary *vocabulary, int64_t 
 HOB_MUST_CHECK hob_status vocabulary_put(struct vocabulary *vocabulary, int64_t id, const char *text, size_t n_bytes,
                                          enum token_type type, hob_error *error);
 
+/* As a record of ready tables, the same for the same vocabulary, and back: the record must live as long as the vocabulary. A failure
+ * to read shows in the reader. Writing fails: HOB_UNSUPPORTED (the vocabulary was read from a record), HOB_NO_MEMORY (more than 4 GiB of spellings, too). */
+HOB_MUST_CHECK hob_status vocabulary_write(const struct vocabulary *vocabulary, struct buffer *bytes, hob_error *error);
+void vocabulary_read(struct vocabulary *vocabulary, struct record_reader *reader);
+
+/* The spelling of an id below n_tokens; NULL for a hole. */
+static inline const char *vocabulary_text(const struct vocabulary *vocabulary, size_t id, size_t *ret_n_bytes)
+{
+    if (!vocabulary->is_mapped) {
+        *ret_n_bytes = vocabulary->n_bytes[id];
+        return vocabulary->texts[id];
+    }
+    const uint32_t *offsets = vocabulary->tables.offsets;
+    *ret_n_bytes = offsets[id + 1] - offsets[id] - 1;
+    return vocabulary->types[id] == TOKEN_ABSENT ? NULL : vocabulary->tables.bytes + offsets[id];
+}
 /* The id, or HOB_NO_TOKEN (-1). */
 int32_t vocabulary_find(const struct vocabulary *vocabulary, const char *text, size_t n_bytes);
 /* "<0x0A>" for byte 10, or HOB_NO_TOKEN. */

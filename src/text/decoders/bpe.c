@@ -5,20 +5,27 @@
 
 #include <string.h>
 
+struct bpe_decoder {
+    const char *suffix;
+};
+
 static hob_status load(struct tokenizer *tokenizer, const json_t *json, const void **ret_config, hob_error *error)
 {
     const char *suffix;
     size_t n_bytes;
+    struct bpe_decoder *config = CONFIG_NEW(tokenizer, struct bpe_decoder);
     TRY(json_read_string(json, "suffix", "</w>", &suffix, &n_bytes, error));
-    *ret_config = arena_copy_string(&tokenizer->arena, suffix, n_bytes);
-    return *ret_config ? HOB_OK : text_no_memory(error);
+    if (!config || !(config->suffix = arena_copy_string(&tokenizer->arena, suffix, n_bytes))) return text_no_memory(error);
+    *ret_config = config;
+    return HOB_OK;
 }
 
-static hob_status emit(const char *suffix, const char *instead, struct detokenizer *detokenizer, size_t stage,
+static hob_status emit(const struct bpe_decoder *config, const char *instead, struct detokenizer *detokenizer, size_t stage,
                        hob_error *error)
 {
     struct stage_state *state = detokenizer_state(detokenizer, stage);
     const char *text = buffer_text(&state->held), *end = text + state->held.n_bytes;
+    const char *suffix = config->suffix;
     size_t n_suffix = strlen(suffix);
     for (const char *found; n_suffix && (found = memmem(text, (size_t)(end - text), suffix, n_suffix));
          text = found + n_suffix) {
@@ -44,4 +51,16 @@ static hob_status finish(const void *config, struct detokenizer *detokenizer, si
     return detokenizer_state(detokenizer, stage)->n_tokens ? emit(config, "", detokenizer, stage, error) : HOB_OK;
 }
 
-const struct stage_def stage_bpe = {.names = {"BPEDecoder"}, .load = load, .push = push, .finish = finish};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct bpe_decoder, suffix)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_bpe = {
+    .names = {"BPEDecoder"},
+    .config_bytes = sizeof(struct bpe_decoder),
+    .fields = fields,
+    .load = load,
+    .push = push,
+    .finish = finish,
+};

@@ -59,4 +59,17 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     return is_repeat ? HOB_OK : emit(config, detokenizer, stage, state->held.bytes, n_token, error);
 }
 
-const struct stage_def stage_ctc = {.names = {"CTC"}, .load = load, .push = push};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct ctc_config, pad)},
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct ctc_config, delimiter)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct ctc_config, cleans_up)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_ctc = {
+    .names = {"CTC"},
+    .config_bytes = sizeof(struct ctc_config),
+    .fields = fields,
+    .load = load,
+    .push = push,
+};

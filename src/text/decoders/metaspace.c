@@ -24,4 +24,17 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     return detokenizer_next(detokenizer, stage, text + begin, n_bytes - begin, is_token_end, error);
 }
 
-const struct stage_def stage_metaspace = {.names = {"Metaspace"}, .load = load, .push = push};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_U32, .offset = offsetof(struct metaspace, replacement), .most = 0x10FFFF},
+    {.kind = CONFIG_U32, .offset = offsetof(struct metaspace, scheme), .most = METASPACE_NEVER},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct metaspace, is_splitting)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_metaspace = {
+    .names = {"Metaspace"},
+    .config_bytes = sizeof(struct metaspace),
+    .fields = fields,
+    .load = load,
+    .push = push,
+};

@@ -27,4 +27,17 @@ cleanup:
     return status;
 }
 
-const struct stage_def stage_replace = {.names = {"Replace"}, .load = load, .push = push};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_REGEX, .offset = offsetof(struct replacement, regex)},
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct replacement, literal), .size_offset = offsetof(struct replacement, literal_bytes), .is_optional = true},
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct replacement, content), .size_offset = offsetof(struct replacement, content_bytes)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_replace = {
+    .names = {"Replace"},
+    .config_bytes = sizeof(struct replacement),
+    .fields = fields,
+    .load = load,
+    .push = push,
+};

@@ -61,4 +61,17 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     return detokenizer_next(detokenizer, stage, "", 0, true, error);
 }
 
-const struct stage_def stage_strip = {.names = {"Strip"}, .load = load, .push = push};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_U32, .offset = offsetof(struct strip, character), .most = 0x10FFFF},
+    {.kind = CONFIG_I64, .offset = offsetof(struct strip, n_start)},
+    {.kind = CONFIG_I64, .offset = offsetof(struct strip, n_stop)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_strip = {
+    .names = {"Strip"},
+    .config_bytes = sizeof(struct strip),
+    .fields = fields,
+    .load = load,
+    .push = push,
+};

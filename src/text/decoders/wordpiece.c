@@ -49,4 +49,16 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     return status;
 }
 
-const struct stage_def stage_wordpiece = {.names = {"WordPiece"}, .load = load, .push = push};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct wordpiece_decoder, prefix), .size_offset = offsetof(struct wordpiece_decoder, n_prefix)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct wordpiece_decoder, cleans_up)},
+    {.kind = CONFIG_END},
+};
+
+const struct stage_def stage_wordpiece = {
+    .names = {"WordPiece"},
+    .config_bytes = sizeof(struct wordpiece_decoder),
+    .fields = fields,
+    .load = load,
+    .push = push,
+};

@@ -66,4 +66,18 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return is_done ? HOB_OK : text_no_memory(error);
 }
 
-const struct normalizer_def normalizer_bert = {.names = {"BertNormalizer"}, .load = load, .apply = apply};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct bert_config, cleans)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct bert_config, spaces_chinese)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct bert_config, strips_accents)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct bert_config, is_lowercase)},
+    {.kind = CONFIG_END},
+};
+
+const struct normalizer_def normalizer_bert = {
+    .names = {"BertNormalizer"},
+    .config_bytes = sizeof(struct bert_config),
+    .fields = fields,
+    .load = load,
+    .apply = apply,
+};

@@ -92,4 +92,15 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return HOB_OK;
 }
 
-const struct normalizer_def normalizer_precompiled = {.names = {"Precompiled"}, .load = load, .apply = apply};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_CHARSMAP, .offset = 0},
+    {.kind = CONFIG_END},
+};
+
+const struct normalizer_def normalizer_precompiled = {
+    .names = {"Precompiled"},
+    .config_bytes = sizeof(struct charsmap),
+    .fields = fields,
+    .load = load,
+    .apply = apply,
+};

@@ -17,4 +17,17 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return HOB_OK;
 }
 
-const struct normalizer_def normalizer_replace = {.names = {"Replace"}, .load = load, .apply = apply};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_REGEX, .offset = offsetof(struct replacement, regex)},
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct replacement, literal), .size_offset = offsetof(struct replacement, literal_bytes), .is_optional = true},
+    {.kind = CONFIG_TEXT, .offset = offsetof(struct replacement, content), .size_offset = offsetof(struct replacement, content_bytes)},
+    {.kind = CONFIG_END},
+};
+
+const struct normalizer_def normalizer_replace = {
+    .names = {"Replace"},
+    .config_bytes = sizeof(struct replacement),
+    .fields = fields,
+    .load = load,
+    .apply = apply,
+};

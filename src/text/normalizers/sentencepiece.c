@@ -70,4 +70,15 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return HOB_OK;
 }
 
-const struct normalizer_def normalizer_sentencepiece = {.apply = apply};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_CHARSMAP, .offset = offsetof(struct sentencepiece, charsmap)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct sentencepiece, adds_prefix)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct sentencepiece, merges_spaces)},
+    {.kind = CONFIG_END},
+};
+
+const struct normalizer_def normalizer_sentencepiece = {
+    .config_bytes = sizeof(struct sentencepiece),
+    .fields = fields,
+    .apply = apply,
+};

@@ -34,4 +34,16 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return HOB_OK;
 }
 
-const struct normalizer_def normalizer_strip = {.names = {"Strip"}, .load = load, .apply = apply};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct strip_config, strips_left)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct strip_config, strips_right)},
+    {.kind = CONFIG_END},
+};
+
+const struct normalizer_def normalizer_strip = {
+    .names = {"Strip"},
+    .config_bytes = sizeof(struct strip_config),
+    .fields = fields,
+    .load = load,
+    .apply = apply,
+};

@@ -28,5 +28,15 @@ static hob_status apply(const void *config, struct encoding *encoding, const cha
     return unicode_normalize(text, n_bytes, *(const enum unicode_form *)config, out) ? HOB_OK : text_no_memory(error);
 }
 
+static const struct config_field fields[] = {
+    {.kind = CONFIG_U32, .offset = 0, .most = UNICODE_NFKD},
+    {.kind = CONFIG_END},
+};
+
 const struct normalizer_def normalizer_unicode_form = {
-    .names = {"NFC", "NFD", "NFKC", "NFKD"}, .load = load, .apply = apply};
+    .names = {"NFC", "NFD", "NFKC", "NFKD"},
+    .config_bytes = sizeof(enum unicode_form),
+    .fields = fields,
+    .load = load,
+    .apply = apply,
+};

@@ -72,4 +72,17 @@ static hob_status split(const void *config, struct encoding *encoding, size_t st
     return split_by_regex(byte_level->regex, false, SPLIT_ISOLATED, encoding, stage, &whole, error);
 }
 
-const struct pretokenizer_def pretokenizer_byte_level = {.names = {"ByteLevel"}, .load = load, .split = split};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct byte_level_config, adds_prefix_space)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct byte_level_config, maps_bytes)},
+    {.kind = CONFIG_REGEX, .offset = offsetof(struct byte_level_config, regex), .is_optional = true},
+    {.kind = CONFIG_END},
+};
+
+const struct pretokenizer_def pretokenizer_byte_level = {
+    .names = {"ByteLevel"},
+    .config_bytes = sizeof(struct byte_level_config),
+    .fields = fields,
+    .load = load,
+    .split = split,
+};

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+enum character_class { CLASS_ONE, CLASS_WHITESPACE, CLASS_PUNCTUATION, CLASS_NUMBER };
+
 struct class_config {
-    bool (*is_delimiter)(uint32_t c); /* NULL: just `delimiter` */
-    uint32_t delimiter;
+    enum character_class class;
+    uint32_t delimiter; /* of CLASS_ONE */
     enum split_behavior behavior;
 };
 
@@ -27,7 +29,7 @@ static hob_status load_digits(const json_t *json, struct class_config *config, h
 {
     bool is_individual;
     TRY(json_read_bool(json, "individual_digits", false, &is_individual, error));
-    config->is_delimiter = unicode_is_number;
+    config->class = CLASS_NUMBER;
     config->behavior = is_individual ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS;
     return HOB_OK;
 }
@@ -43,12 +45,26 @@ static hob_status load(struct tokenizer *tokenizer, const json_t *json, const vo
     if (!strcmp(type, "CharDelimiterSplit")) return load_delimiter(json, config, error);
     if (!strcmp(type, "Digits")) return load_digits(json, config, error);
     if (!strcmp(type, "Punctuation")) {
-        config->is_delimiter = unicode_is_punctuation;
+        config->class = CLASS_PUNCTUATION;
         return split_behavior_load(json, SPLIT_ISOLATED, &config->behavior, error);
     }
-    config->is_delimiter = unicode_is_whitespace;
+    config->class = CLASS_WHITESPACE;
     config->behavior = SPLIT_REMOVED;
     return HOB_OK;
+}
+
+static bool is_delimiter(const struct class_config *config, uint32_t c)
+{
+    switch (config->class) {
+    case CLASS_WHITESPACE:
+        return unicode_is_whitespace(c);
+    case CLASS_PUNCTUATION:
+        return unicode_is_punctuation(c);
+    case CLASS_NUMBER:
+        return unicode_is_number(c);
+    default:
+        return c == config->delimiter;
+    }
 }
 
 static hob_status split(const void *config, struct encoding *encoding, size_t stage, const struct piece *piece,
@@ -59,7 +75,7 @@ static hob_status split(const void *config, struct encoding *encoding, size_t st
     size_t gap = 0; /* bytes before the cursor that are no delimiters */
     for (size_t at = 0, n; at < piece->n_bytes; at += n) {
         uint32_t c = unicode_decode(piece->text + at, &n);
-        bool is_match = class->is_delimiter ? class->is_delimiter(c) : c == class->delimiter;
+        bool is_match = is_delimiter(class, c);
         gap += is_match ? 0 : n;
         if (!is_match) continue;
         if (gap) TRY(splitter_feed(&splitter, at, false, error));
@@ -70,5 +86,17 @@ static hob_status split(const void *config, struct encoding *encoding, size_t st
     return splitter_finish(&splitter, error);
 }
 
+static const struct config_field fields[] = {
+    {.kind = CONFIG_U32, .offset = offsetof(struct class_config, class), .most = CLASS_NUMBER},
+    {.kind = CONFIG_U32, .offset = offsetof(struct class_config, delimiter)},
+    {.kind = CONFIG_U32, .offset = offsetof(struct class_config, behavior), .most = SPLIT_CONTIGUOUS},
+    {.kind = CONFIG_END},
+};
+
 const struct pretokenizer_def pretokenizer_character_class = {
-    .names = {"WhitespaceSplit", "Punctuation", "Digits", "CharDelimiterSplit"}, .load = load, .split = split};
+    .names = {"WhitespaceSplit", "Punctuation", "Digits", "CharDelimiterSplit"},
+    .config_bytes = sizeof(struct class_config),
+    .fields = fields,
+    .load = load,
+    .split = split,
+};

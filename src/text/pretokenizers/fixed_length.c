@@ -29,4 +29,15 @@ static hob_status split(const void *config, struct encoding *encoding, size_t st
     return HOB_OK;
 }
 
-const struct pretokenizer_def pretokenizer_fixed_length = {.names = {"FixedLength"}, .load = load, .split = split};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_I64, .offset = 0},
+    {.kind = CONFIG_END},
+};
+
+const struct pretokenizer_def pretokenizer_fixed_length = {
+    .names = {"FixedLength"},
+    .config_bytes = sizeof(int64_t),
+    .fields = fields,
+    .load = load,
+    .split = split,
+};

@@ -59,4 +59,17 @@ static hob_status split(const void *config, struct encoding *encoding, size_t st
                                    : encoding_next(encoding, stage, &spaced, error);
 }
 
-const struct pretokenizer_def pretokenizer_metaspace = {.names = {"Metaspace"}, .load = load, .split = split};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_U32, .offset = offsetof(struct metaspace, replacement), .most = 0x10FFFF},
+    {.kind = CONFIG_U32, .offset = offsetof(struct metaspace, scheme), .most = METASPACE_NEVER},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct metaspace, is_splitting)},
+    {.kind = CONFIG_END},
+};
+
+const struct pretokenizer_def pretokenizer_metaspace = {
+    .names = {"Metaspace"},
+    .config_bytes = sizeof(struct metaspace),
+    .fields = fields,
+    .load = load,
+    .split = split,
+};

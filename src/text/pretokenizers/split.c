@@ -54,4 +54,17 @@ hob_status pretokenizer_split_add(struct tokenizer *tokenizer, const char *patte
     return part_list_append(&tokenizer->pretokenizers, &pretokenizer_split, config, error);
 }
 
-const struct pretokenizer_def pretokenizer_split = {.names = {"Split", "Whitespace"}, .load = load, .split = split};
+static const struct config_field fields[] = {
+    {.kind = CONFIG_REGEX, .offset = offsetof(struct split_config, regex)},
+    {.kind = CONFIG_BOOL, .offset = offsetof(struct split_config, is_inverted)},
+    {.kind = CONFIG_U32, .offset = offsetof(struct split_config, behavior), .most = SPLIT_CONTIGUOUS},
+    {.kind = CONFIG_END},
+};
+
+const struct pretokenizer_def pretokenizer_split = {
+    .names = {"Split", "Whitespace"},
+    .config_bytes = sizeof(struct split_config),
+    .fields = fields,
+    .load = load,
+    .split = split,
+};

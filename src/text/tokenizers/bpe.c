@@ -3,6 +3,7 @@
  * no cache that threads would have to share. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "text/bpe_merge.h"
 #include "text/json_read.h"
 #include "text/presplit.h"
@@ -24,7 +25,7 @@ struct bpe {
     size_t n_prefix, n_suffix;
 };
 
-static void fill_byte_ids(const struct vocabulary *vocabulary, struct bpe *bpe)
+static void fill_alphabet(struct bpe *bpe)
 {
     for (int byte = 0; byte < 256; byte++) {
         uint32_t c = unicode_of_byte((unsigned char)byte);
@@ -37,7 +38,14 @@ static void fill_byte_ids(const struct vocabulary *vocabulary, struct bpe *bpe)
         }
         memcpy(bpe->mapped[byte], text, 2);
         bpe->mapped_bytes[byte] = (unsigned char)n;
-        bpe->byte_ids[byte] = vocabulary_find(vocabulary, text, n);
+    }
+}
+
+static void fill_byte_ids(const struct vocabulary *vocabulary, struct bpe *bpe)
+{
+    fill_alphabet(bpe);
+    for (int byte = 0; byte < 256; byte++) {
+        bpe->byte_ids[byte] = vocabulary_find(vocabulary, bpe->mapped[byte], bpe->mapped_bytes[byte]);
         bpe->fallback_ids[byte] = vocabulary_find_byte(vocabulary, (unsigned char)byte);
     }
 }
@@ -92,8 +100,8 @@ static hob_status read_merge(const json_t *json, struct merge_text *ret_merge, h
  * nothing changes where all are listed. bpe NULL: only counts the ways. */
 static size_t add_splits(const struct vocabulary *vocabulary, struct bpe *bpe, int32_t id, uint32_t rank)
 {
-    const char *text = vocabulary->texts[id];
-    size_t n_bytes = vocabulary->n_bytes[id], n_splits = 0;
+    size_t n_bytes, n_splits = 0;
+    const char *text = vocabulary_text(vocabulary, (size_t)id, &n_bytes);
     for (size_t at = unicode_char_bytes(text, n_bytes); at < n_bytes; at += unicode_char_bytes(text + at, n_bytes - at)) {
         int32_t left = vocabulary_find(vocabulary, text, at), right = vocabulary_find(vocabulary, text + at, n_bytes - at);
         if (left < 0 || right < 0) continue;
@@ -244,6 +252,51 @@ static hob_status load_vocabulary(struct tokenizer *tokenizer, const struct toke
     return part_list_append(&tokenizer->stages, &stage_utf8, NULL, error);
 }
 
+/* ---- records ---- */
+
+static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
+{
+    const struct bpe *bpe = tokenizer->config;
+    record_put_array(bytes, bpe->byte_ids, ARRAY_LENGTH(bpe->byte_ids), sizeof *bpe->byte_ids);
+    record_put_array(bytes, bpe->fallback_ids, ARRAY_LENGTH(bpe->fallback_ids), sizeof *bpe->fallback_ids);
+    record_put_u32(bytes, (uint32_t)bpe->unknown_id);
+    record_put_u8(bytes, bpe->fuses_unknown);
+    record_put_u8(bytes, bpe->falls_back_to_bytes);
+    record_put_u8(bytes, bpe->ignores_merges);
+    record_put_u8(bytes, bpe->keeps_apart);
+    record_put_text(bytes, bpe->prefix, bpe->n_prefix);
+    record_put_text(bytes, bpe->suffix, bpe->n_suffix);
+    return merge_table_write(&bpe->merges, bytes, error);
+}
+
+static void read_ids(struct record_reader *reader, int32_t ret_ids[256])
+{
+    size_t n_ids;
+    const void *ids = record_array(reader, sizeof *ret_ids, &n_ids);
+    if (ids && n_ids == 256) memcpy(ret_ids, ids, 256 * sizeof *ret_ids);
+    else record_fail(reader);
+}
+
+static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
+{
+    struct bpe *bpe = CONFIG_NEW(tokenizer, struct bpe);
+    if (!bpe) return text_no_memory(error);
+    tokenizer->config = bpe;
+    fill_alphabet(bpe);
+    read_ids(reader, bpe->byte_ids);
+    read_ids(reader, bpe->fallback_ids);
+    bpe->unknown_id = (int32_t)record_u32(reader);
+    bpe->fuses_unknown = record_bool(reader);
+    bpe->falls_back_to_bytes = record_bool(reader);
+    bpe->ignores_merges = record_bool(reader);
+    bpe->keeps_apart = record_bool(reader);
+    bpe->prefix = record_text(reader, &bpe->n_prefix);
+    bpe->suffix = record_text(reader, &bpe->n_suffix);
+    if (!bpe->prefix || !bpe->suffix || bpe->n_prefix > MAX_AFFIX_BYTES || bpe->n_suffix > MAX_AFFIX_BYTES) record_fail(reader);
+    merge_table_read(&bpe->merges, reader);
+    return HOB_OK;
+}
+
 static void release(struct tokenizer *tokenizer)
 {
     struct bpe *bpe = tokenizer->config;
@@ -375,4 +428,6 @@ const struct tokenizer_def tokenizer_bpe = {
     .load_vocabulary = load_vocabulary,
     .encode = encode,
     .release = release,
+    .write = write,
+    .read = read,
 };

@@ -50,6 +50,31 @@ static hob_status load_vocabulary(struct tokenizer *tokenizer, const struct toke
     return spm->adds_space_prefix ? gguf_strip_space(tokenizer, error) : HOB_OK;
 }
 
+static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
+{
+    const struct spm *spm = tokenizer->config;
+    (void)error;
+    record_put_array(bytes, spm->scores, tokenizer->vocabulary.n_tokens, sizeof *spm->scores);
+    record_put_array(bytes, spm->byte_ids, 256, sizeof *spm->byte_ids);
+    record_put_u8(bytes, spm->adds_space_prefix);
+    return HOB_OK;
+}
+
+static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
+{
+    struct spm *spm = CONFIG_NEW(tokenizer, struct spm);
+    size_t n_scores, n_ids;
+    if (!spm) return text_no_memory(error);
+    tokenizer->config = spm;
+    spm->scores = record_array(reader, sizeof *spm->scores, &n_scores);
+    const void *ids = record_array(reader, sizeof *spm->byte_ids, &n_ids);
+    if (ids && n_ids == 256) memcpy(spm->byte_ids, ids, sizeof spm->byte_ids);
+    else record_fail(reader);
+    spm->adds_space_prefix = record_bool(reader);
+    if (n_scores != tokenizer->vocabulary.n_tokens) record_fail(reader);
+    return HOB_OK;
+}
+
 /* By the first byte alone: a continuation byte counts as a character. */
 static size_t claimed_bytes(char lead)
 {
@@ -178,4 +203,6 @@ const struct tokenizer_def tokenizer_sentencepiece_bpe = {
     .gguf_name = "llama",
     .load_vocabulary = load_vocabulary,
     .encode = encode,
+    .write = write,
+    .read = read,
 };

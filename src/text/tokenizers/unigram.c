@@ -99,6 +99,13 @@ static hob_status load_json(struct tokenizer *tokenizer, const json_t *model, ho
     return HOB_OK;
 }
 
+static struct trie_key key_of(const struct vocabulary *vocabulary, size_t id)
+{
+    struct trie_key key = {.value = (int32_t)id};
+    key.text = vocabulary_text(vocabulary, id, &key.n_bytes);
+    return key;
+}
+
 /* Only tokens that stand for text can be found; those the user defined always win. */
 static hob_status build_gguf_trie(struct tokenizer *tokenizer, const struct tokenizer_vocabulary *vocabulary,
                                   struct unigram *unigram, double *scores, hob_error *error)
@@ -113,7 +120,7 @@ static hob_status build_gguf_trie(struct tokenizer *tokenizer, const struct toke
         scores[i] = type == TOKEN_USER_DEFINED ? 0 : isnan(score) ? -INFINITY : (double)score;
         if (type == TOKEN_NORMAL && score < least) least = score;
         if (type == TOKEN_NORMAL || type == TOKEN_USER_DEFINED || type == TOKEN_UNUSED)
-            keys[n_keys++] = (struct trie_key){tokenizer->vocabulary.texts[i], tokenizer->vocabulary.n_bytes[i], (int32_t)i};
+            keys[n_keys++] = key_of(&tokenizer->vocabulary, i);
     }
     unigram->unknown_score = (double)(least - (float)UNKNOWN_PENALTY);
     hob_status status = trie_init(&unigram->trie, keys, n_keys, error);
@@ -136,6 +143,35 @@ static hob_status load_vocabulary(struct tokenizer *tokenizer, const struct toke
     TRY(gguf_set_template(tokenizer, vocabulary, false, true, false, error));
     TRY(part_list_append(&tokenizer->stages, &stage_utf8, NULL, error));
     return vocabulary->add_space_prefix > 0 ? gguf_strip_space(tokenizer, error) : HOB_OK;
+}
+
+static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
+{
+    const struct unigram *unigram = tokenizer->config;
+    (void)error;
+    trie_write(&unigram->trie, bytes);
+    record_put_array(bytes, unigram->scores, tokenizer->vocabulary.n_tokens, sizeof *unigram->scores);
+    record_put_f64(bytes, unigram->unknown_score);
+    record_put_u32(bytes, (uint32_t)unigram->unknown_id);
+    record_put_u8(bytes, unigram->falls_back_to_bytes);
+    record_put_u8(bytes, unigram->finds_fused);
+    return HOB_OK;
+}
+
+static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
+{
+    struct unigram *unigram = CONFIG_NEW(tokenizer, struct unigram);
+    size_t n_scores, n_tokens = tokenizer->vocabulary.n_tokens;
+    if (!unigram) return text_no_memory(error);
+    tokenizer->config = unigram;
+    trie_read(&unigram->trie, reader, n_tokens);
+    unigram->scores = record_array(reader, sizeof *unigram->scores, &n_scores);
+    unigram->unknown_score = record_f64(reader);
+    unigram->unknown_id = (int32_t)record_u32(reader);
+    unigram->falls_back_to_bytes = record_bool(reader);
+    unigram->finds_fused = record_bool(reader);
+    if (n_scores != n_tokens || unigram->unknown_id < HOB_NO_TOKEN || unigram->unknown_id >= (int64_t)n_tokens) record_fail(reader);
+    return HOB_OK;
 }
 
 static void release(struct tokenizer *tokenizer)
@@ -240,4 +276,6 @@ const struct tokenizer_def tokenizer_unigram = {
     .load_vocabulary = load_vocabulary,
     .encode = encode,
     .release = release,
+    .write = write,
+    .read = read,
 };

@@ -75,6 +75,34 @@ static hob_status load_vocabulary(struct tokenizer *tokenizer, const struct toke
     return gguf_strip_space(tokenizer, error);
 }
 
+static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
+{
+    const struct wordpiece *wordpiece = tokenizer->config;
+    (void)error;
+    trie_write(&wordpiece->trie, bytes);
+    record_put_u32(bytes, wordpiece->inside_node);
+    record_put_u8(bytes, wordpiece->has_inside);
+    record_put_text(bytes, wordpiece->word_prefix, wordpiece->n_word_prefix);
+    record_put_u64(bytes, wordpiece->most_chars);
+    record_put_u32(bytes, (uint32_t)wordpiece->unknown_id);
+    return HOB_OK;
+}
+
+static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
+{
+    struct wordpiece *wordpiece = CONFIG_NEW(tokenizer, struct wordpiece);
+    if (!wordpiece) return text_no_memory(error);
+    tokenizer->config = wordpiece;
+    trie_read(&wordpiece->trie, reader, tokenizer->vocabulary.n_tokens);
+    wordpiece->inside_node = record_u32(reader);
+    wordpiece->has_inside = record_bool(reader);
+    wordpiece->word_prefix = record_text(reader, &wordpiece->n_word_prefix);
+    wordpiece->most_chars = (size_t)record_u64(reader);
+    wordpiece->unknown_id = (int32_t)record_u32(reader);
+    if (!wordpiece->word_prefix || wordpiece->inside_node >= wordpiece->trie.n_nodes) record_fail(reader);
+    return HOB_OK;
+}
+
 static void release(struct tokenizer *tokenizer)
 {
     struct wordpiece *wordpiece = tokenizer->config;
@@ -140,4 +168,6 @@ const struct tokenizer_def tokenizer_wordpiece = {
     .load_vocabulary = load_vocabulary,
     .encode = encode,
     .release = release,
+    .write = write,
+    .read = read,
 };

@@ -1,0 +1,54 @@
+#include "engine/chat_template.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/memory.h"
+#include "models/json_file.h"
+
+#include <string.h>
+
+/* Newer models keep it in a file of its own. */
+static char *read_file(const char *path)
+{
+    struct mapped_file file;
+    struct buffer text = {0};
+    if (mapped_file_open(path, &file, NULL) != HOB_OK) return NULL;
+    if (file.n_bytes && !memchr(file.bytes, 0, file.n_bytes)) buffer_append(&text, file.bytes, file.n_bytes);
+    mapped_file_release(&file);
+    return text.bytes;
+}
+
+/* "chat_template": "…", or [{"name": "default", "template": "…"}, …]. */
+static char *read_config(const char *path)
+{
+    json_t *config;
+    if (json_file_read(path, &config, NULL) != HOB_OK) return NULL;
+    const json_t *found = json_object_get(config, "chat_template");
+    for (size_t i = 0; json_is_array(found) && i < json_array_size(found); i++) {
+        const char *name = json_string_value(json_object_get(json_array_get(found, i), "name"));
+        if (name && !strcmp(name, "default")) found = json_object_get(json_array_get(found, i), "template");
+    }
+    const char *text = json_string_value(found);
+    char *copy = text && *text ? memory_copy_string(text) : NULL;
+    json_decref(config);
+    return copy;
+}
+
+static hob_status read_from(const char *folder, const char *name, char *read(const char *path), char **ret_text, hob_error *error)
+{
+    char *path;
+    if (*ret_text) return HOB_OK;
+    TRY(json_file_path(folder, name, &path, error));
+    *ret_text = read(path);
+    memory_free(path);
+    return HOB_OK;
+}
+
+hob_status chat_template_find(struct hob_model *model, hob_error *error)
+{
+    if (model->chat_template || !model->folder || !strcmp(model->info.format, "gguf")) return HOB_OK;
+    TRY(read_from(model->folder, "chat_template.jinja", read_file, &model->owned_template, error));
+    TRY(read_from(model->folder, "tokenizer_config.json", read_config, &model->owned_template, error));
+    model->chat_template = model->owned_template;
+    return HOB_OK;
+}

@@ -1,0 +1,58 @@
+/* A model is opened as for any use, and what opening made of it is written down. */
+#include "hob/import.h"
+#include "base/error.h"
+#include "engine/pack_model.h"
+#include "engine/source_digest.h"
+
+#include <sys/stat.h>
+
+static hob_status check_paths(const char *source, const char *path, hob_error *error)
+{
+    struct stat from, to;
+    if (!source || !path) FAIL(error, HOB_BAD_ARGUMENT, "hob_import: source and path must be given");
+    if (stat(source, &from) == 0 && stat(path, &to) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+        FAIL(error, HOB_BAD_ARGUMENT, "%s: the pack would replace its own source, expected another name", path);
+    return HOB_OK;
+}
+
+static void release_content(struct pack_content *content)
+{
+    for (int id = 0; id < PACK_N_SECTIONS; id++) buffer_release(&content->sections[id]);
+}
+
+static hob_status write_model(const struct hob_model *model, const char *source, const hob_import_options *options, const char *path,
+                              hob_error *error)
+{
+    struct pack_weights weights;
+    struct pack_content content = {.progress = options->model.progress, .progress_context = options->model.progress_context};
+    struct pack_origin origin = {.format = model->info.format};
+    hob_status status = HOB_OK;
+    pack_weights_init(&weights);
+    content.weights = &weights;
+    TRY_CLEANUP(source_digest(source, content.source_sha256, &origin.n_bytes, error));
+    TRY_CLEANUP(pack_model_write(model, &origin, &content, error));
+    status = pack_graph_write(model->graph, &weights, &content.sections[PACK_GRAPH], error);
+    if (status != HOB_OK) {
+        error_prefix(error, status, "%s", source);
+        goto cleanup;
+    }
+    TRY_CLEANUP(pack_write(path, &content, error));
+cleanup:
+    pack_weights_release(&weights);
+    release_content(&content);
+    return status;
+}
+
+hob_status hob_import(const char *source, const hob_import_options *options, const char *path, hob_error *error)
+{
+    const hob_import_options defaults = {0};
+    if (!options) options = &defaults;
+    struct hob_model *model;
+    TRY(check_paths(source, path, error));
+    TRY(hob_model_open(source, &options->model, &model, error));
+    hob_status status = model->pack ? error_set(error, HOB_BAD_ARGUMENT, ERROR_HERE,
+                                                "%s: found a pack, expected a model to make one of", source)
+                                    : write_model(model, source, options, path, error);
+    hob_model_free(model);
+    return status;
+}
