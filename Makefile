@@ -53,9 +53,11 @@ fuzzers: $(FUZZERS)
 # Nobody reads the flags of floating-point exceptions; keeping them exact keeps gcc from making vectors of loops that choose.
 $(BUILD)/src/ops/%.o: ALL_CFLAGS += -fno-trapping-math
 
-# gcc 12 for aarch64 breaks down (vect_transform_reduction) over making vectors of these files' loops of fmax.
+# gcc 12 for aarch64 breaks down (vect_transform_reduction) over making vectors of loops of fmax, which these have.
 ifneq ($(filter aarch64-%,$(shell $(CC) -dumpmachine)),)
 $(addprefix $(BUILD)/src/ops/,attention/attention_rows.o vision/max_roi_pool.o): ALL_CFLAGS += -fno-tree-loop-vectorize
+$(BUILD)/tests/%.o: ALL_CFLAGS += -fno-tree-loop-vectorize
+$(BUILD)/src/kernels/arm_dotprod/%.o: ALL_CFLAGS += -march=armv8.2-a+dotprod
 endif
 
 # Instruction sets are chosen per folder; kernels/select.c picks at start what the machine has.
@@ -117,6 +119,7 @@ SANITIZED  := $(BUILD)-address-undefined
 THREADED   := $(BUILD)-thread
 COVERED    := $(BUILD)-coverage
 FUZZED     := $(BUILD)-fuzz
+CROSSED    := $(BUILD)-aarch64
 MAKEFLAGS  += --no-print-directory
 RUN_TESTS  := $(PYTHON) tools/run-tests --jobs $(JOBS)
 TOOL_TESTS := $(sort $(wildcard tests/tools/*.bats))
@@ -132,7 +135,7 @@ tests_in = --cmocka $(TESTS:$(BUILD)/%=$(1)/%) $(if $(and $(PROGRAM),$(CLI_TESTS
 REPLAY_CHECKS := $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),\
     '$(SANITIZED)/fuzz/replay_$(target) $$(find fuzz/regressions/$(target) fuzz/seeds/$(target) -type f 2>/dev/null)')
 
-.PHONY: deps check sanitized test test-long coverage
+.PHONY: deps check sanitized test test-aarch64 test-long coverage
 deps: ## install the Debian packages that the build needs
 	@tools/deps build
 
@@ -148,11 +151,20 @@ test: ## install what is missing, then run every test, plain and under ASan and 
 	@$(RUN_TESTS) --check $(CHECKS) $(REPLAY_CHECKS) --bats $(TOOL_TESTS) \
 	  $(call tests_in,$(BUILD)) $(call tests_in,$(SANITIZED))
 
+# The emulator is slow, so only where instruction sets differ: kernels, the operators on them, and one model of each kind.
+CROSS_TESTS := $(filter tests/base/% tests/quant/% tests/kernels/% tests/ops/test_hob_ops.c tests/engine/test_embed.c \
+    tests/engine/test_decoder.c,$(TEST_SOURCES))
+test-aarch64: ## build for 64-bit ARM and run the tests that can differ there, under qemu
+	@tools/deps aarch64
+	@$(MAKE) -j$(JOBS) CC=aarch64-linux-gnu-gcc BUILD=$(CROSSED) all $(CROSS_TESTS:%.c=$(CROSSED)/%)
+	@$(RUN_TESTS) --timeout 1800 --check $(CROSS_TESTS:%.c='qemu-aarch64 $(CROSSED)/%')
+
 test-long: ## what takes longer: TSan, valgrind, every fuzz target for FUZZ_SECONDS, tests/long
 	@tools/deps long
 	@$(MAKE) -j$(JOBS) all tests
 	@$(MAKE) -j$(JOBS) SANITIZE=thread BUILD=$(THREADED) all tests
 	@$(MAKE) -j$(JOBS) fuzz
+	@$(MAKE) test-aarch64
 	@$(RUN_TESTS) --timeout 3600 $(call tests_in,$(THREADED)) --cli $(BUILD)/hob $(LONG_TESTS) \
 	  --check $(foreach test,$(TESTS),'valgrind -q --error-exitcode=1 --leak-check=full $(test)') \
 	  $(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),'tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS)')
