@@ -80,3 +80,13 @@ FAMILY(sin) FAMILY(cos)'
     check
     [ "$status" -eq 0 ]
 }
+
+@test "of another machine's row only the text of its object is wanted" {
+    row_file gelu '#ifdef OTHER_MACHINE
+const struct op_def op_gelu = {1};
+#endif'
+    printf '#ifdef OTHER_MACHINE\nOP(gelu)\nOP(erf)\n#endif\n' >> src/ops/ops.def
+    check
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"OP(erf): no file of src/ops/ exports"* && "$output" != *"OP(gelu)"* ]]
+}
