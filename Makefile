@@ -188,6 +188,34 @@ fuzz: ## build every fuzz target with clang into build-fuzz/
 fuzz-run: fuzz ## run every fuzz target for FUZZ_SECONDS
 	@$(foreach target,$(FUZZ_SOURCES:fuzz/fuzz_%.c=%),tools/fuzz-run $(FUZZED) $(target) $(FUZZ_SECONDS) &&) true
 
+# ---- Measuring
+
+# hob's side is linked like any program of ours; the others are each one file that stands alone.
+ROWS ?=
+BENCH_ISA ?= best
+BENCH_SECONDS ?= 10
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,side_hob peer_llama limits \
+    $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),mask_cpuid.so))
+$(BUILD)/bench/side_hob: $(BUILD)/bench/side_hob.o $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
+$(BUILD)/bench/peer_llama $(BUILD)/bench/limits: $(BUILD)/bench/%: $(BUILD)/bench/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -ldl -pthread -o $@
+$(BUILD)/bench/mask_cpuid.so: $(BUILD)/bench/mask_cpuid.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) $^ -ldl -o $@
+-include $(patsubst %,%.d,$(basename $(BENCH_PROGRAMS)))
+
+.PHONY: bench performance-page
+bench: ## measure against the peers; ROWS=minilm,… some rows, BENCH_ISA=avx2 without AVX-512
+	@tools/deps build bench
+	@$(MAKE) -j$(JOBS) all $(BENCH_PROGRAMS)
+	@bench/run --build $(BUILD) --isa $(BENCH_ISA) --seconds $(BENCH_SECONDS) $(if $(ROWS),--rows $(ROWS))
+
+performance-page: ## write docs/performance.md and its picture from what `make bench` measured
+	@bench/page.py $(BUILD)/bench/results.jsonl docs
+
 # ---- Showing, checking, installing
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
