@@ -135,19 +135,25 @@ struct nbits_args {
     float *panel;               /* [k, 16] */
 };
 
-/* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head.
- * Score, softmax and weighted sum are each what gemm_strided_f32, scale_f32, add_f32 and softmax_f32 give, with the keys
- * beyond a query's limit left out: so the bytes of a row depend neither on the other rows nor on those keys.
+/* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head, without the matrix of
+ * scores: keys are taken in tiles of ATTENTION_KEY_TILE, cut at multiples of it counted from key 0, and a row carries the largest
+ * score so far, its sum and its outputs from tile to tile. For a row and the keys of a tile that it sees:
+ *   score     what gemm_strided_f32, scale_f32 and add_f32 (the mask) give
+ *   most      the larger of the row's (-inf before the first tile) and max_f32 of the scores; 0 stands for it while it is -inf
+ *   shrink    exp_f32(most before - most), by which the row's outputs and its eight partial sums are multiplied
+ *   weight    exp_f32(score - most); that of key j goes to partial sum j % 8, and fma(weight, value, output) in rising order of keys
+ * and behind the last tile output / sum, the sum's total as for lanes. So the bytes of a row depend neither on the other rows nor
+ * on the keys it does not see nor on how T was cut; a query that sees no key, or only keys with a score of -inf, gives zeros.
  * Query row t (0-based, this call) sees keys 0 … first_limit + t - 1, at most n_keys of them; n_keys as first_limit means
- * no limit. A query that sees no key, or only keys with a score of -inf, gives zeros.
- * A step over n_queries of T is a move of q, out and mask, and first_limit + the rows skipped; a packed batch is a call for
- * each sentence. Items of a q, k, v or out row lie next to each other. */
+ * no limit; where is_windowed, none before first_key + t.
+ * A step over n_queries of T is a move of q, out and mask, and first_limit and first_key + the rows skipped; a packed batch is a
+ * call for each sentence. Items of a q, k, v or out row lie next to each other. */
 struct attention_f32_args {
     const float *q;                       /* [n_heads, n_queries, width] */
     int64_t q_head_stride, q_stride;
-    const float *k;                       /* [n_keys, width] */
+    const void *k;                        /* [n_keys, width], f32, or f16 where is_half */
     int64_t k_stride;
-    const float *v;                       /* [n_keys, value_width] */
+    const void *v;                        /* [n_keys, value_width], like k */
     int64_t v_stride;
     float *out;                           /* [n_heads, n_queries, value_width] */
     int64_t out_head_stride, out_stride;
@@ -155,15 +161,18 @@ struct attention_f32_args {
     int64_t mask_head_stride, mask_stride, mask_key_stride;
     int64_t n_heads, n_queries, n_keys, width, value_width;
     int64_t first_limit;                  /* keys that query row 0 sees; causal: n_keys - n_queries + 1 for all of T */
+    int64_t first_key;                    /* looked at where is_windowed */
+    bool is_windowed, is_half;
     float scale;
     float *scratch;                       /* attention_scratch_floats of them, aligned to 64 bytes; one for each thread */
 };
 
-/* Query rows that attention_f32 works on at a time; a range of fewer rows wastes the reading of keys. */
-enum { ATTENTION_TILE_ROWS = 24 };
+/* Keys whose weights are computed together, and query rows that share the reading of keys: a range of fewer rows reads them more
+ * often. */
+enum { ATTENTION_KEY_TILE = 64, ATTENTION_TILE_ROWS = 96 };
 
-/* false: they overflow. All sizes >= 0. */
-HOB_MUST_CHECK bool attention_scratch_floats(int64_t n_keys, int64_t width, int64_t value_width, size_t *ret_floats);
+/* The same for every number of keys. false: they overflow. All sizes >= 0. */
+HOB_MUST_CHECK bool attention_scratch_floats(int64_t width, int64_t value_width, size_t *ret_floats);
 
 /* patches_f32: what the windows of a convolution cover, as panels (panel.h's order, a column for each output pixel), so that
  * gemm_f32 of the weights [M, n_channels * taps] and these panels is the convolution. Step c * taps + t of a column is the

@@ -1,39 +1,79 @@
-/* Attention, a query row at a time: scores of the keys it sees, softmax, weighted sum of the values. */
+/* Attention, a query row at a time, tile of keys after tile of keys. */
+#include "kernels/generic/functions_f32.h"
 #include "kernels/generic/generic.h"
+#include "kernels/generic/lanes.h"
 
-static void write_scores(const struct attention_f32_args *args, int64_t head, int64_t query, int64_t n_seen, float *ret_scores)
+/* What a query row carries from tile to tile, beside its outputs. */
+struct row {
+    const float *q, *mask; /* mask NULL: none */
+    float *out;
+    int64_t begin, end; /* keys it sees */
+    float most;
+    struct lanes lanes;
+};
+
+static struct row find_row(const struct attention_f32_args *args, int64_t head, int64_t query)
 {
-    generic_gemm_strided_f32(&(struct gemm_strided_f32_args){
-        .a = args->q + head * args->q_head_stride + query * args->q_stride, .a_column_stride = 1,
-        .b = args->k, .b_row_stride = 1, .b_column_stride = args->k_stride,
-        .c = ret_scores, .m = 1, .n = n_seen, .k = args->width});
-    generic_scale_f32(n_seen, args->scale, ret_scores, ret_scores);
-    if (!args->mask) return;
-    const float *mask = args->mask + head * args->mask_head_stride + query * args->mask_stride;
-    for (int64_t i = 0; i < n_seen; i++) ret_scores[i] += mask[i * args->mask_key_stride];
+    int64_t limit = args->first_limit + query, first = args->is_windowed ? args->first_key + query : 0;
+    return (struct row){
+        .q = args->q + head * args->q_head_stride + query * args->q_stride,
+        .mask = args->mask ? args->mask + head * args->mask_head_stride + query * args->mask_stride : NULL,
+        .out = args->out + head * args->out_head_stride + query * args->out_stride,
+        .begin = first < 0 ? 0 : first,
+        .end = limit > args->n_keys ? args->n_keys : limit,
+        .most = -INFINITY,
+    };
 }
 
-static void attend(const struct attention_f32_args *args, int64_t head, int64_t query)
+static float item(const struct attention_f32_args *args, const void *items, int64_t i)
 {
-    float *out = args->out + head * args->out_head_stride + query * args->out_stride;
-    float *scores = args->scratch;
-    int64_t limit = args->first_limit + query;
-    int64_t n_seen = limit < 0 ? 0 : limit > args->n_keys ? args->n_keys : limit;
-    write_scores(args, head, query, n_seen, scores);
-    bool sees_nothing = true;
-    for (int64_t i = 0; i < n_seen; i++) sees_nothing = sees_nothing && scores[i] == -INFINITY;
-    if (sees_nothing) {
-        memset(out, 0, (size_t)args->value_width * sizeof *out);
-        return;
+    return args->is_half ? f32_from_f16_bits(((const uint16_t *)items)[i]) : ((const float *)items)[i];
+}
+
+static float find_score(const struct attention_f32_args *args, const struct row *row, int64_t key)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < args->width; i++) sum = fmaf(row->q[i], item(args, args->k, key * args->k_stride + i), sum);
+    sum *= args->scale;
+    return row->mask ? sum + row->mask[key * args->mask_key_stride] : sum;
+}
+
+/* Keys begin..end of one tile. */
+static void add_tile(const struct attention_f32_args *args, struct row *row, int64_t begin, int64_t end)
+{
+    float scores[ATTENTION_KEY_TILE], before = row->most;
+    for (int64_t key = begin; key < end; key++) {
+        scores[key - begin] = find_score(args, row, key);
+        if (scores[key - begin] > row->most) row->most = scores[key - begin];
     }
-    generic_softmax_f32(n_seen, scores, scores);
-    generic_gemm_strided_f32(&(struct gemm_strided_f32_args){
-        .a = scores, .a_column_stride = 1, .b = args->v, .b_row_stride = args->v_stride, .b_column_stride = 1,
-        .c = out, .m = 1, .n = args->value_width, .k = n_seen});
+    float most = row->most == -INFINITY ? 0 : row->most, shrink = exp_item(before - most);
+    for (int i = 0; i < N_LANES; i++) row->lanes.sums[i] *= shrink;
+    for (int64_t i = 0; i < args->value_width; i++) row->out[i] *= shrink;
+    for (int64_t key = begin; key < end; key++) {
+        float weight = exp_item(scores[key - begin] - most);
+        row->lanes.sums[key % N_LANES] += weight;
+        for (int64_t i = 0; i < args->value_width; i++)
+            row->out[i] = fmaf(weight, item(args, args->v, key * args->v_stride + i), row->out[i]);
+    }
+}
+
+static void attend(const struct attention_f32_args *args, struct row *row)
+{
+    memset(row->out, 0, (size_t)args->value_width * sizeof *row->out);
+    for (int64_t key = row->begin, end; key < row->end; key = end) {
+        end = (key / ATTENTION_KEY_TILE + 1) * ATTENTION_KEY_TILE;
+        if (end > row->end) end = row->end;
+        add_tile(args, row, key, end);
+    }
+    float sum = lanes_total(&row->lanes);
+    for (int64_t i = 0; i < args->value_width; i++) row->out[i] = sum == 0 ? 0 : row->out[i] / sum;
 }
 
 void generic_attention_f32(const struct attention_f32_args *args)
 {
     for (int64_t head = 0; head < args->n_heads; head++)
-        for (int64_t query = 0; query < args->n_queries; query++) attend(args, head, query);
+        for (int64_t query = 0; query < args->n_queries; query++) {
+            struct row row = find_row(args, head, query);
+            attend(args, &row);
+        }
 }

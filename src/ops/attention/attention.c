@@ -8,8 +8,9 @@
 struct query_block {
     int64_t batch;
     int64_t query, n_queries;
-    int64_t key, n_keys; /* first key, and how many */
-    int64_t first_limit; /* keys that the first query sees; n_keys: no limit */
+    int64_t key, n_keys; /* key 0 of the sentence or cache, and how many there are */
+    int64_t first_limit; /* as in attention_f32_args */
+    int64_t first_key;
 };
 
 struct attention_job {
@@ -20,6 +21,12 @@ struct attention_job {
     int64_t n_kv_heads, group; /* group: query heads that share a KV head */
 };
 
+static const void *keys_at(const struct tensor *x, const struct query_block *block, int64_t kv_head)
+{
+    int64_t offset = block->batch * x->strides[0] + kv_head * x->strides[1] + block->key * x->strides[2];
+    return (const char *)x->data + offset * (int64_t)dtype_block_bytes(x->dtype);
+}
+
 static void attend(const struct attention_job *job, const struct query_block *block, int64_t kv_head, float *scratch)
 {
     const struct attention *at = job->attention;
@@ -28,11 +35,9 @@ static void attend(const struct attention_job *job, const struct query_block *bl
                                            head * at->q.strides[1] + block->query * at->q.strides[2],
                                       .q_head_stride = at->q.strides[1],
                                       .q_stride = at->q.strides[2],
-                                      .k = (const float *)at->k.data + block->batch * at->k.strides[0] +
-                                           kv_head * at->k.strides[1] + block->key * at->k.strides[2],
+                                      .k = keys_at(&at->k, block, kv_head),
                                       .k_stride = at->k.strides[2],
-                                      .v = (const float *)at->v.data + block->batch * at->v.strides[0] +
-                                           kv_head * at->v.strides[1] + block->key * at->v.strides[2],
+                                      .v = keys_at(&at->v, block, kv_head),
                                       .v_stride = at->v.strides[2],
                                       .out = (float *)at->out.data + block->batch * at->out.strides[0] +
                                              head * at->out.strides[1] + block->query * at->out.strides[2],
@@ -44,6 +49,9 @@ static void attend(const struct attention_job *job, const struct query_block *bl
                                       .width = at->q.dims[3],
                                       .value_width = at->v.dims[3],
                                       .first_limit = block->first_limit,
+                                      .first_key = block->first_key,
+                                      .is_windowed = at->left_window != 0,
+                                      .is_half = at->k.dtype == DTYPE_F16,
                                       .scale = at->scale,
                                       .scratch = scratch};
     if (at->mask.data) {
@@ -66,8 +74,7 @@ static void attend_range(void *context, size_t begin, size_t end)
 }
 
 /* The blocks of one batch row or segment; returns how many. blocks NULL only counts. */
-static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_causal,
-                   struct query_block *blocks)
+static int64_t cut(int64_t queries_per_block, const struct query_block *whole, bool is_limited, struct query_block *blocks)
 {
     int64_t n_blocks = 0;
     for (int64_t at = 0; at < whole->n_queries; at += queries_per_block, n_blocks++) {
@@ -75,22 +82,17 @@ static int64_t cut(int64_t queries_per_block, const struct query_block *whole, b
         struct query_block block = *whole;
         block.query = whole->query + at;
         block.n_queries = whole->n_queries - at < queries_per_block ? whole->n_queries - at : queries_per_block;
-        block.first_limit = is_causal ? whole->first_limit + at : whole->n_keys;
+        block.first_limit = is_limited ? whole->first_limit + at : whole->n_keys;
+        block.first_key = whole->first_key + at;
         blocks[n_blocks] = block;
     }
     return n_blocks;
 }
 
-/* With a window each query has a first key of its own. */
-static int64_t cut_windows(const struct attention *at, int64_t b, struct query_block *blocks)
+/* Keys behind its own position that a query sees; it is limited if causal or to the right. */
+static int64_t keys_ahead(const struct attention *at)
 {
-    for (int64_t t = 0; blocks && t < at->q.dims[2]; t++) {
-        struct key_range range = attention_range(at, b, t);
-        int64_t n_keys = range.end - range.begin;
-        blocks[t] = (struct query_block){
-            .batch = b, .query = t, .n_queries = 1, .key = range.begin, .n_keys = n_keys, .first_limit = n_keys};
-    }
-    return at->q.dims[2];
+    return at->is_causal || !at->right_window ? 0 : at->right_window - 1;
 }
 
 static struct query_block find_whole(const struct attention *at, int64_t i)
@@ -98,23 +100,25 @@ static struct query_block find_whole(const struct attention *at, int64_t i)
     if (at->segments) {
         int64_t begin = at->segments[i], n_rows = at->segments[i + 1] - begin;
         return (struct query_block){
-            .query = begin, .key = begin, .n_queries = n_rows, .n_keys = n_rows, .first_limit = 1};
+            .query = begin, .key = begin, .n_queries = n_rows, .n_keys = n_rows,
+            .first_limit = 1 + keys_ahead(at), .first_key = 1 - at->left_window};
     }
     int64_t n_before = at->n_before ? at->n_before[i] : at->k.dims[2] - at->q.dims[2];
     return (struct query_block){.batch = i,
                                 .n_queries = at->q.dims[2],
                                 .n_keys = at->n_keys ? at->n_keys[i] : at->k.dims[2],
-                                .first_limit = n_before + 1};
+                                .first_limit = n_before + 1 + keys_ahead(at),
+                                .first_key = n_before - at->left_window + 1};
 }
 
 static int64_t cut_all(const struct attention *at, int64_t queries_per_block, struct query_block *blocks)
 {
     int64_t n_blocks = 0;
     int64_t n_wholes = at->segments ? at->n_segments : at->q.dims[0];
-    bool has_windows = at->left_window || at->right_window;
+    bool is_limited = at->is_causal || at->right_window;
     for (int64_t i = 0; i < n_wholes; i++) {
         struct query_block *next = blocks ? blocks + n_blocks : NULL, whole = find_whole(at, i);
-        n_blocks += has_windows ? cut_windows(at, i, next) : cut(queries_per_block, &whole, at->is_causal, next);
+        n_blocks += cut(queries_per_block, &whole, is_limited, next);
     }
     return n_blocks;
 }
@@ -155,8 +159,8 @@ hob_status attention_run(struct op_context *ctx, const struct attention *attenti
     cut_all(&at, queries_per_block, blocks);
     job.blocks = blocks;
     size_t n_floats;
-    if (!attention_scratch_floats(at.k.dims[2], at.q.dims[3], at.v.dims[3], &n_floats))
-        OP_FAIL(ctx, HOB_LIMIT, "scratch for %lld keys is too large", (long long)at.k.dims[2]);
+    if (!attention_scratch_floats(at.q.dims[3], at.v.dims[3], &n_floats))
+        OP_FAIL(ctx, HOB_LIMIT, "scratch for heads %lld wide is too large", (long long)at.q.dims[3]);
     TRY(thread_scratch_init(&job.scratch, ctx, n_floats));
     thread_pool_run(ctx->pool, (size_t)(n_blocks * job.n_kv_heads), 1, attend_range, &job);
     return HOB_OK;
