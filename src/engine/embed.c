@@ -1,7 +1,7 @@
 /* Texts to vectors: tokenize, run the encoder, pool, normalise.
  *
- * Graphs with hob's own inputs take several texts laid end to end in one run, told apart by `segments`; ONNX graphs take one
- * text a run, without padding. Either way a text's vector depends on nothing but the text. */
+ * Graphs with hob's own inputs, or that the pass pack_batch gave them, take several texts laid end to end in one run, told apart by
+ * `segments`; others take one text a run, without padding. Either way a text's vector depends on nothing but the text. */
 #include "hob/embed.h"
 #include "base/error.h"
 #include "base/memory.h"

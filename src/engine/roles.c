@@ -1,47 +1,7 @@
 #include "engine/roles.h"
 #include "base/error.h"
-#include "base/size.h"
 
 #include <string.h>
-
-static const struct {
-    const char *name;
-    enum input_role role;
-} input_names[] = {
-    {"ids", INPUT_IDS},
-    {"input_ids", INPUT_IDS},
-    {"decoder_input_ids", INPUT_IDS},
-    {"positions", INPUT_POSITIONS},
-    {"position_ids", INPUT_POSITIONS},
-    {"attention_mask", INPUT_MASK},
-    {"token_types", INPUT_TOKEN_TYPES},
-    {"token_type_ids", INPUT_TOKEN_TYPES},
-    {"segment_ids", INPUT_TOKEN_TYPES},
-    {"rows", INPUT_ROWS},
-    {"segments", INPUT_SEGMENTS},
-    {"use_cache_branch", INPUT_USE_CACHE},
-};
-
-static enum input_role name_role(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(input_names); i++)
-        if (!strcmp(name, input_names[i].name)) return input_names[i].role;
-    return strstr(name, "past") ? INPUT_PAST : INPUT_OTHER;
-}
-
-static bool is_token_type(enum dtype dtype)
-{
-    return dtype == DTYPE_I64 || dtype == DTYPE_I32;
-}
-
-static enum input_role find_role(const struct value *input)
-{
-    enum input_role role = name_role(input->name);
-    bool is_ints = role != INPUT_PAST && role != INPUT_USE_CACHE && role != INPUT_MASK;
-    if (is_ints && !is_token_type(input->dtype)) return INPUT_OTHER;
-    if (role == INPUT_PAST && (!dtype_is_float(input->dtype) || input->rank < 3)) return INPUT_OTHER;
-    return role;
-}
 
 /* The axis that counts positions: of the two shapes' unknown dims, the one that is not the batch. -1 when it cannot be told. */
 static int growing_axis(const struct value *past, const struct value *present)
@@ -83,10 +43,10 @@ static void find_outputs(const struct graph *graph, struct graph_roles *roles)
 {
     roles->logits = roles->hidden = roles->sentence = ROLE_NONE;
     for (uint32_t i = 0; i < graph->n_outputs; i++) {
-        const char *name = graph->output_names[i];
-        if (!strcmp(name, "logits")) roles->logits = i;
-        if (!strcmp(name, "hidden") || !strcmp(name, "last_hidden_state") || !strcmp(name, "token_embeddings")) roles->hidden = i;
-        if (!strcmp(name, "sentence_embedding")) roles->sentence = i;
+        enum output_role role = output_role_find(graph->output_names[i]);
+        if (role == OUTPUT_LOGITS) roles->logits = i;
+        if (role == OUTPUT_HIDDEN) roles->hidden = i;
+        if (role == OUTPUT_SENTENCE) roles->sentence = i;
     }
 }
 
@@ -97,7 +57,7 @@ hob_status roles_find(const struct graph *graph, struct arena *arena, struct gra
     struct graph_roles roles = {.inputs = inputs, .ids = ROLE_NONE, .is_complete = true};
     uint32_t n_past = 0;
     for (uint32_t i = 0; i < graph->n_inputs; i++) {
-        inputs[i] = find_role(&graph->values[graph->inputs[i]]);
+        inputs[i] = input_role_find(&graph->values[graph->inputs[i]]);
         if (inputs[i] == INPUT_IDS) roles.ids = i;
         if (inputs[i] == INPUT_ROWS || inputs[i] == INPUT_SEGMENTS) roles.is_packed = true;
         roles.is_complete &= inputs[i] != INPUT_OTHER;

@@ -4,19 +4,7 @@
 #define ENGINE_ROLES_H
 
 #include "base/arena.h"
-#include "graph/graph.h"
-
-enum input_role {
-    INPUT_OTHER,
-    INPUT_IDS,
-    INPUT_POSITIONS,
-    INPUT_MASK,         /* ones for every position so far */
-    INPUT_TOKEN_TYPES,
-    INPUT_ROWS,         /* hob's own: positions whose logits are wanted */
-    INPUT_SEGMENTS,     /* hob's own: where each text of a packed batch begins */
-    INPUT_USE_CACHE,    /* a merged decoder's switch */
-    INPUT_PAST          /* a cache that the graph takes and gives back whole */
-};
+#include "graph/io_role.h"
 
 /* A past input and the present output that takes its place in the next run. */
 struct carried_pair {

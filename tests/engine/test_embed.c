@@ -2,6 +2,7 @@
  * on any number of threads. */
 #include "engine/use.h"
 
+#include "engine/model.h"
 #include "graph/pass.h"
 
 #include <jansson.h>
@@ -91,6 +92,20 @@ static void test_sentences_have_the_references_ids(void **state)
         use_close(&use);
     }
     json_decref(sentences.json);
+}
+
+/* The folder's graph and the export's take several texts in one run. */
+static void test_batches_are_packed(void **state)
+{
+    (void)state;
+    for (size_t file = 0; file < 2; file++) {
+        struct use use = use_open(bert_paths[file], NULL, 1);
+        assert_true(use.model->roles.is_packed);
+        use_close(&use);
+    }
+    struct use use = use_open(bert_paths[1], "pack_batch", 1);
+    assert_false(use.model->roles.is_packed);
+    use_close(&use);
 }
 
 static void check_sentences(const struct sentences *sentences, const char *path, const char *disabled_passes)
@@ -419,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sentences_have_the_references_ids),
         cmocka_unit_test(test_sentences_have_the_references_vectors),
+        cmocka_unit_test(test_batches_are_packed),
         cmocka_unit_test(test_batch_and_threads_do_not_matter),
         cmocka_unit_test(test_large_batch),
         cmocka_unit_test(test_ids_give_the_texts_vectors),

@@ -334,6 +334,50 @@ static void test_cache_without_a_session_is_its_input(void **state)
     assert_same_bytes(bench, &y, &x);
 }
 
+/* ---- SegmentReduce ---- */
+
+enum { SEGMENT_WIDTH = 3, SEGMENT_ROWS = 5, SEGMENTS = 3 };
+
+static hob_status reduce_segments(struct op_bench *bench, const char *kind, int64_t *segments, float *x, struct tensor *y)
+{
+    struct tensor rows, bounds;
+    struct attribute attribute = {.name = "kind", .kind = ATTRIBUTE_STRING, .n_items = 1, .string = {kind, strlen(kind)}};
+    assert_int_equal(tensor_init(&rows, DTYPE_F32, 3, (int64_t[]){1, SEGMENT_ROWS, SEGMENT_WIDTH}, x, NULL), HOB_OK);
+    assert_int_equal(tensor_init(&bounds, DTYPE_I64, 1, (int64_t[]){SEGMENTS + 1}, segments, NULL), HOB_OK);
+    return try_op(bench, "hob", "SegmentReduce", 1, &attribute, 1, (const struct tensor *[]){&rows, &bounds}, 2, y, 1);
+}
+
+/* Texts of two, none and three tokens. */
+static void test_segments_are_reduced_by_themselves(void **state)
+{
+    static const struct {
+        const char *kind;
+        float expected[SEGMENTS * SEGMENT_WIDTH];
+    } cases[] = {{"sum", {5, 7, 9, 0, 0, 0, 6, 30, -3}},
+                 {"mean", {2.5f, 3.5f, 4.5f, 0, 0, 0, 2, 10, -1}},
+                 {"max", {4, 5, 6, 0, 0, 0, 7, 20, 0}},
+                 {"first", {1, 2, 3, 0, 0, 0, 7, 0, -1}},
+                 {"last", {4, 5, 6, 0, 0, 0, 0, 20, -2}}};
+    float x[] = {1, 2, 3, 4, 5, 6, 7, 0, -1, -1, 10, 0, 0, 20, -2};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tensor y;
+        assert_int_equal(reduce_segments(*state, cases[i].kind, (int64_t[]){0, 2, 2, 5}, x, &y), HOB_OK);
+        assert_true(tensor_has_shape(&y, 2, (int64_t[]){SEGMENTS, SEGMENT_WIDTH}));
+        assert_memory_equal(y.data, cases[i].expected, sizeof cases[i].expected);
+    }
+}
+
+static void test_segments_that_do_not_fit_are_refused(void **state)
+{
+    struct op_bench *bench = *state;
+    float x[SEGMENT_ROWS * SEGMENT_WIDTH] = {0};
+    struct tensor y;
+    assert_int_equal(reduce_segments(bench, "sum", (int64_t[]){0, 3, 2, 5}, x, &y), HOB_BAD_ARGUMENT);
+    assert_int_equal(reduce_segments(bench, "sum", (int64_t[]){0, 2, 3, 4}, x, &y), HOB_BAD_ARGUMENT);
+    assert_int_equal(reduce_segments(bench, "median", (int64_t[]){0, 2, 3, 5}, x, &y), HOB_BAD_GRAPH);
+    assert_string_equal(bench->error.message, "test: kind: found \"median\", expected sum, mean, max, first or last");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +399,8 @@ int main(void)
         cmocka_unit_test(test_linear_says_what_does_not_fit),
         cmocka_unit_test(test_cache_shows_what_was_appended),
         cmocka_unit_test(test_cache_without_a_session_is_its_input),
+        cmocka_unit_test(test_segments_are_reduced_by_themselves),
+        cmocka_unit_test(test_segments_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

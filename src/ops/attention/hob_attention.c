@@ -2,6 +2,7 @@
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention). */
 #include "ops/as_f32.h"
 #include "ops/attention/attention.h"
+#include "ops/segments.h"
 
 enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS };
 
@@ -53,9 +54,7 @@ static hob_status check_segments(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *segments = op_input(ctx, INPUT_SEGMENTS);
     if (!segments) return HOB_OK;
-    TRY(op_check_dtype(ctx, INPUT_SEGMENTS, DTYPE_I64));
-    if (segments->rank != 1 || segments->dims[0] < 1)
-        OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found %s, expected [n+1]", OP_SHAPE(segments));
+    TRY(segments_check(ctx, INPUT_SEGMENTS));
     if (q->dims[0] != 1 || q->dims[2] != k->dims[2])
         OP_FAIL(ctx, HOB_BAD_SHAPE, "segments: found q %s and k %s, expected batch 1 and as many keys as queries",
                 OP_SHAPE(q), OP_SHAPE(k));
@@ -78,28 +77,6 @@ static hob_status infer(struct op_context *ctx)
     return HOB_OK;
 }
 
-/* Rising from 0 to T; every row is in one segment. */
-static hob_status read_segments(struct op_context *ctx, struct attention *attention)
-{
-    const struct tensor *segments = op_input(ctx, INPUT_SEGMENTS);
-    if (!segments) return HOB_OK;
-    int64_t n_items = segments->dims[0], n_rows = attention->q.dims[2];
-    int64_t *items = ARENA_NEW(ctx->scratch, int64_t, (size_t)n_items);
-    if (!items) OP_FAIL(ctx, HOB_NO_MEMORY, "out of memory");
-    for (int64_t i = 0; i < n_items; i++) {
-        items[i] = tensor_get_int(segments, i);
-        if (items[i] < (i ? items[i - 1] : 0) || items[i] > n_rows || (!i && items[i]))
-            OP_FAIL(ctx, HOB_BAD_ARGUMENT, "segments: found %lld at %lld, expected numbers rising from 0 to %lld",
-                    (long long)items[i], (long long)i, (long long)n_rows);
-    }
-    if (items[n_items - 1] != n_rows)
-        OP_FAIL(ctx, HOB_BAD_ARGUMENT, "segments: found %lld at the end, expected %lld", (long long)items[n_items - 1],
-                (long long)n_rows);
-    attention->segments = items;
-    attention->n_segments = n_items - 1;
-    return HOB_OK;
-}
-
 static hob_status run(struct op_context *ctx)
 {
     const struct attention_params *params = ctx->params;
@@ -115,7 +92,12 @@ static hob_status run(struct op_context *ctx)
         int64_t dims[4] = {attention.q.dims[0], attention.q.dims[1], attention.q.dims[2], attention.k.dims[2]};
         attention.mask = tensor_broadcast(mask, 4, dims);
     }
-    TRY(read_segments(ctx, &attention));
+    if (op_input(ctx, INPUT_SEGMENTS)) {
+        struct segments segments;
+        TRY(segments_read(ctx, INPUT_SEGMENTS, attention.q.dims[2], &segments));
+        attention.segments = segments.borders;
+        attention.n_segments = segments.n;
+    }
     return attention_run(ctx, &attention);
 }
 
