@@ -9,6 +9,7 @@ hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, s
     struct progress progress;
     progress_init(&progress);
     hob_model_options options = {.is_graph_only = kind == HOB_MODEL_GRAPH,
+                                 .n_threads = n_threads,
                                  .default_kind = kind,
                                  .progress = progress_show,
                                  .progress_context = &progress};

@@ -2,6 +2,7 @@
 #include "engine/model.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/thread_pool.h"
 #include "engine/chat_template.h"
 #include "engine/neighbours.h"
 #include "engine/pack_model.h"
@@ -10,6 +11,8 @@
 #include "formats/formats.h"
 #include "formats/tensor_file.h"
 #include "kernels/kernels.h"
+#include "ops/matrix/panel_product.h"
+#include "quant/quant.h"
 
 #include <string.h>
 
@@ -96,12 +99,30 @@ static hob_status note_optional_outputs(struct hob_model *model, hob_error *erro
     return HOB_OK;
 }
 
+/* A weight format that can be made and multiplied. */
+static hob_status find_quant(const char *name, enum dtype *ret_dtype, hob_error *error)
+{
+    *ret_dtype = DTYPE_NONE;
+    if (!name) return HOB_OK;
+    for (size_t i = 0; quant_at(i); i++) {
+        const struct quant_def *quant = quant_at(i);
+        if (strcmp(quant->name, name) || !quant->encode || !panel_product_takes(quant->dtype)) continue;
+        *ret_dtype = quant->dtype;
+        return HOB_OK;
+    }
+    FAIL(error, HOB_BAD_ARGUMENT, "weights: found format %s, expected q8_0, q5_1, q5_0, q4_1 or q4_0", name);
+}
+
 static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)
 {
     struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
                                   .is_for_generation = !options->is_graph_only, .progress = options->progress,
                                   .progress_context = options->progress_context};
-    TRY(passes_run(model->graph, &passes, model->passes, error));
+    TRY(find_quant(options->quant, &passes.quant, error));
+    TRY(thread_pool_new(options->n_threads, &passes.pool, error));
+    hob_status status = passes_run(model->graph, &passes, model->passes, error);
+    thread_pool_free(passes.pool);
+    if (status != HOB_OK) return status;
     return program_new(model->graph, &model->program, error);
 }
 

@@ -10,11 +10,14 @@
 #include "graph/graph.h"
 
 struct kernels;
+struct thread_pool;
 
 struct pass_options {
     const struct kernels *kernels;
     const char *disabled;      /* comma-separated names, "all", or NULL */
     bool is_for_generation;    /* past/present pairs become session state */
+    enum dtype quant;          /* what packing makes of float weights; DTYPE_NONE: they keep their type */
+    struct thread_pool *pool;  /* for packing weights; NULL: the caller alone */
     /* Called between passes and inside slow ones; fraction 0..1. May be NULL. */
     void (*progress)(void *context, const char *what, double fraction);
     void *progress_context;

@@ -1,5 +1,5 @@
-/* Sizes, packing and unpacking of panels. Packing is done once a model, so it is plain C; where the types differ a row is decoded a
- * piece at a time on the stack, because nothing here allocates. */
+/* Sizes, packing and unpacking of panels. Packing is done once a model, so it is plain C; where the types differ a row is decoded and
+ * encoded a piece at a time on the stack, because nothing here allocates. */
 #include "kernels/panel.h"
 
 #include "base/error.h"
@@ -72,11 +72,16 @@ static bool has_whole_blocks(const struct panel_source *source)
            (source->k_stride == 1 && source->k % block_items == 0 && source->n_stride % block_items == 0);
 }
 
+/* Into types without an encoder only what is of that type already goes, as it lies. */
 bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype)
 {
-    if (source->dtype == DTYPE_I8 || !has_whole_blocks(source)) return false;
-    if (source->dtype == panel_dtype) return panel_format_find(panel_dtype) != NULL;
-    return panel_dtype == DTYPE_F32 && quant_find(source->dtype) != NULL;
+    const struct panel_format *format = panel_format_find(panel_dtype);
+    const struct quant_def *to = quant_find(panel_dtype);
+    if (!format || source->dtype == DTYPE_I8 || !has_whole_blocks(source)) return false;
+    if (source->dtype == panel_dtype) return true;
+    if (source->dtype != DTYPE_F32 && !quant_find(source->dtype)) return false;
+    if (panel_dtype == DTYPE_F32) return true;
+    return to && to->encode && source->k % to->block_items == 0;
 }
 
 /* Items [begin, begin + n_items) of row `row`, as f32 next to each other. */
@@ -127,31 +132,49 @@ static void pack_f32(const struct panel_source *source, int64_t column, float *p
     else decode_panel(source, quant, column, panel);
 }
 
-static int64_t columns_from(const struct panel_source *source, int64_t column)
+/* Items [begin, begin + n_items) of a row in the panels' type: where they lie, or made in `room`. */
+static const unsigned char *piece_as(const struct quant_def *to, const struct panel_source *source, int64_t row, int64_t begin,
+                                     int64_t n_items, unsigned char room[PIECE_ITEMS * 2])
 {
-    return source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
+    float items[PIECE_ITEMS];
+    if (source->dtype == to->dtype && source->k_stride == 1)
+        return (const unsigned char *)source->data + (row * source->n_stride + begin) / to->block_items * to->block_bytes;
+    read_piece(source, quant_find(source->dtype), row, begin, n_items, items);
+    to->encode(n_items, items, room);
+    return room;
 }
 
-static void pack_halves(const struct panel_source *source, int64_t column, uint16_t *panel)
+struct destination {
+    const struct panel_format *format;
+    const struct panel_shape *shape;
+    unsigned char *panel;
+};
+
+static void put_halves(const struct destination *to, const unsigned char *piece, int64_t begin, int64_t n_items, int column)
 {
-    for (int64_t j = 0; j < columns_from(source, column); j++) {
-        const unsigned char *row = (const unsigned char *)source->data + (column + j) * source->n_stride * 2;
-        for (int64_t i = 0; i < source->k; i++)
-            memcpy(panel + i * PANEL_COLUMNS + j, row + i * source->k_stride * 2, sizeof *panel);
-    }
+    for (int64_t i = 0; i < n_items; i++) memcpy(to->panel + 2 * ((begin + i) * PANEL_COLUMNS + column), piece + 2 * i, 2);
 }
 
-static void pack_blocks(const struct panel_source *source, const struct panel_format *format, const struct panel_shape *shape,
-                        int64_t column, void *panel)
+static void put_blocks(const struct destination *to, const unsigned char *piece, int64_t begin, int64_t n_items, int column)
 {
-    const struct panel_blocks *blocks = panel_blocks_find(source->dtype);
-    int64_t block_bytes = (int64_t)dtype_block_bytes(source->dtype), n_blocks = source->k / format->block_items;
-    int64_t row_bytes = source->n_stride / format->block_items * block_bytes;
-    const unsigned char *rows = (const unsigned char *)source->data + column * row_bytes;
-    for (int64_t i = 0; i < n_blocks; i++) {
-        struct panel_part part = panel_part_at(format, shape, panel, i * (format->block_items / PANEL_STEPS));
-        for (int64_t j = 0; j < columns_from(source, column); j++)
-            blocks->pack(rows + j * row_bytes + i * block_bytes, (int)j, part);
+    enum dtype dtype = to->format->dtype;
+    const struct panel_blocks *blocks = panel_blocks_find(dtype);
+    for (int64_t i = 0; i < n_items; i += to->format->block_items, piece += dtype_block_bytes(dtype))
+        blocks->pack(piece, column, panel_part_at(to->format, to->shape, to->panel, (begin + i) / PANEL_STEPS));
+}
+
+static void pack_small(const struct panel_source *source, int64_t column, const struct destination *to)
+{
+    const struct quant_def *quant = quant_find(to->format->dtype);
+    unsigned char room[PIECE_ITEMS * 2];
+    int64_t n_columns = source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
+    memset(to->panel, 0, to->shape->n_bytes);
+    for (int64_t begin = 0; begin < source->k; begin += PIECE_ITEMS) {
+        int64_t n_items = source->k - begin < PIECE_ITEMS ? source->k - begin : PIECE_ITEMS;
+        for (int64_t j = 0; j < n_columns; j++) {
+            const unsigned char *piece = piece_as(quant, source, column + j, begin, n_items, room);
+            (quant->block_items == 1 ? put_halves : put_blocks)(to, piece, begin, n_items, (int)j);
+        }
     }
 }
 
@@ -162,15 +185,9 @@ void panel_pack(const struct panel_source *source, enum dtype panel_dtype, int64
     bool is_possible = panel_can_pack(source, panel_dtype) && panel_shape_of(format, source->k, &shape);
     HOB_ASSERT(is_possible);
     for (int64_t i = begin; i < end; i++) {
-        int64_t column = i * PANEL_COLUMNS;
         unsigned char *panel = (unsigned char *)panels + (size_t)i * shape.n_bytes;
-        if (panel_dtype == DTYPE_F32) {
-            pack_f32(source, column, (float *)(void *)panel);
-            continue;
-        }
-        memset(panel, 0, shape.n_bytes);
-        if (format->parameter_bytes) pack_blocks(source, format, &shape, column, panel);
-        else pack_halves(source, column, (uint16_t *)(void *)panel);
+        if (panel_dtype == DTYPE_F32) pack_f32(source, i * PANEL_COLUMNS, (float *)(void *)panel);
+        else pack_small(source, i * PANEL_COLUMNS, &(struct destination){format, &shape, panel});
     }
 }
 

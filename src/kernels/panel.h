@@ -77,8 +77,8 @@ HOB_MUST_CHECK bool panel_shape_of(const struct panel_format *format, int64_t k,
 /* Bytes of all panels of an [n,k] weight of that type. false: there are no such panels, or they overflow. n, k >= 0. */
 HOB_MUST_CHECK bool panel_bytes(enum dtype dtype, int64_t n, int64_t k, size_t *ret_bytes);
 
-/* Whether there are panels of panel_dtype for this weight: F32 from itself and from all that quant.def decodes (block formats want
- * whole blocks along k and k_stride 1); the other types from themselves, int8 not at all. */
+/* Whether panel_pack makes panels of panel_dtype of this weight: F32, and what quant.def decodes (block formats in whole blocks along
+ * k, with k_stride 1), into its own type as it is, into F32 exactly, and into any other type that quant.def encodes. No int8. */
 bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype);
 
 /* Writes panels [begin,end) of source; `panels` is where panel 0 is (or would be). The bytes depend on the weight only: what lies

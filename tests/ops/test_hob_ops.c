@@ -2,7 +2,9 @@
  * promises of them: the same bytes whatever the chunks, the threads, the packing and the weight's layout. */
 #include "unit.h"
 
+#include "ops/matrix/panel_product.h"
 #include "ops/run_op.h"
+#include "quant/quant.h"
 
 static int set_up(void **state)
 {
@@ -292,6 +294,79 @@ static void test_linear_rows_do_not_depend_on_their_number(void **state)
     }
 }
 
+/* Blocks of random codes; scales are left as small as zeros and a half make them. */
+static struct tensor random_blocks(struct op_bench *bench, enum dtype dtype, int64_t n, int64_t k, uint32_t seed)
+{
+    struct tensor w = random_f32(bench, 2, (int64_t[]){n, k}, seed), blocks = w;
+    blocks.dtype = dtype;
+    blocks.data = arena_alloc(&bench->arena, tensor_n_bytes(&blocks), 64);
+    if (quant_find(dtype)->encode) {
+        quant_find(dtype)->encode(n * k, w.data, blocks.data);
+        return blocks;
+    }
+    unsigned char *bytes = blocks.data;
+    size_t block_bytes = dtype_block_bytes(dtype);
+    for (size_t i = 0; i < tensor_n_bytes(&blocks); i++) bytes[i] = (unsigned char)((i + seed) * 2654435761u >> 13);
+    for (size_t i = 0; i < tensor_n_bytes(&blocks) / block_bytes; i++) /* f16 numbers of 0.001 */
+        for (int half = 0; half < 2; half++) memcpy(bytes + i * block_bytes + (dtype == DTYPE_Q6_K ? 208 : 2 * half), "\x19\x14", 2);
+    return blocks;
+}
+
+static const enum dtype small_dtypes[] = {DTYPE_F16,  DTYPE_BF16, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0,
+                                          DTYPE_Q5_1, DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K};
+
+static struct tensor as_own_panels(struct op_bench *bench, const struct tensor *w)
+{
+    struct panel_source source = {
+        .data = w->data, .dtype = w->dtype, .n = w->dims[0], .k = w->dims[1], .n_stride = w->dims[1], .k_stride = 1};
+    struct tensor packed = *w;
+    size_t n_bytes;
+    packed.dtype = panel_product_type(&source);
+    assert_true(panel_bytes(packed.dtype, source.n, source.k, &n_bytes));
+    packed.layout = LAYOUT_PANELS;
+    packed.data = arena_alloc(&bench->arena, n_bytes + 1, 64);
+    panel_pack(&source, packed.dtype, 0, panel_count(source.n), packed.data);
+    return packed;
+}
+
+/* Packed before, packed at each run, one row at a time: the same bytes; and near the product of the decoded weight. */
+static void test_linear_of_small_weights(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { M = 9, N = 70, K = 512 };
+    for (size_t i = 0; i < ARRAY_LENGTH(small_dtypes); i++) {
+        struct tensor x = random_f32(bench, 2, (int64_t[]){M, K}, 20), w = random_blocks(bench, small_dtypes[i], N, K, 21), decoded = w;
+        struct tensor bias = random_f32(bench, 1, (int64_t[]){N}, 22), packed = as_own_panels(bench, &w);
+        decoded.dtype = DTYPE_F32;
+        decoded.data = arena_alloc(&bench->arena, tensor_n_bytes(&decoded), 64);
+        quant_find(w.dtype)->decode(N * K, w.data, decoded.data);
+        struct tensor y = linear(bench, &x, &packed, &bias), plain = linear(bench, &x, &w, &bias), exact = linear(bench, &x, &decoded, &bias);
+        assert_same_bytes(bench, &y, &plain);
+        assert_close(bench, &y, &exact, 0, 0.3f);
+        for (int64_t row = 0; row < M; row += 4) {
+            struct tensor one = tensor_slice(&x, 0, row, 1, 1), expected = tensor_slice(&y, 0, row, 1, 1);
+            struct tensor alone = linear(bench, &one, &packed, &bias);
+            assert_same_bytes(bench, &alone, &expected);
+        }
+    }
+}
+
+/* A table in the head's panels gives the rows that the file's table gives. */
+static void test_embedding_from_panels(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { V = 37, D = 256 };
+    int64_t numbers[] = {36, 0, 15, 16, 31, 32, 5, 5};
+    struct tensor ids, from_rows, from_panels;
+    assert_int_equal(tensor_init(&ids, DTYPE_I64, 2, (int64_t[]){2, 4}, numbers, NULL), HOB_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(small_dtypes); i++) {
+        struct tensor table = random_blocks(bench, small_dtypes[i], V, D, 23), packed = as_own_panels(bench, &table);
+        run_op(bench, "hob", "Embedding", 1, NULL, 0, (const struct tensor *[]){&table, &ids}, 2, &from_rows, 1);
+        run_op(bench, "hob", "Embedding", 1, NULL, 0, (const struct tensor *[]){&packed, &ids}, 2, &from_panels, 1);
+        assert_same_bytes(bench, &from_panels, &from_rows);
+    }
+}
+
 static void test_linear_says_what_does_not_fit(void **state)
 {
     struct op_bench *bench = *state;
@@ -396,6 +471,8 @@ int main(void)
         cmocka_unit_test(test_linear_of_a_transposed_weight_and_input),
         cmocka_unit_test(test_linear_packs_large_weights_in_blocks),
         cmocka_unit_test(test_linear_rows_do_not_depend_on_their_number),
+        cmocka_unit_test(test_linear_of_small_weights),
+        cmocka_unit_test(test_embedding_from_panels),
         cmocka_unit_test(test_linear_says_what_does_not_fit),
         cmocka_unit_test(test_cache_shows_what_was_appended),
         cmocka_unit_test(test_cache_without_a_session_is_its_input),

@@ -4,7 +4,7 @@
  *     Linear(x, W1 [N1,K], b1), Linear(x, W2 [N2,K], b2), …  ->  Split(Linear(x, [W1; W2; …], [b1; b2; …]))
  *
  * Each column is summed as before: the same bytes. The weights are laid into one set of panels right away, so that they
- * exist once; that needs every Ni but the last to fill whole panels. */
+ * exist once; that needs panels of one type, and every Ni but the last to fill whole ones. */
 #include "base/error.h"
 #include "graph/fusion.h"
 #include "graph/packing.h"
@@ -17,6 +17,7 @@ struct group {
     uint32_t nodes[MAX_MERGED];
     uint32_t n_nodes;
     uint32_t x;
+    enum dtype dtype; /* of the panels */
     int64_t k, n_columns;
     bool has_bias;
 };
@@ -69,7 +70,9 @@ static void collect(const struct fusion *fusion, uint32_t first, const uint32_t 
     for (uint32_t i = first; i != NODE_NONE && group->n_nodes < MAX_MERGED && n_looks < MOST_LOOKS; i = next[i], n_looks++) {
         const struct node *node = &graph->nodes[i];
         if (!can_merge(graph, node, &source, &has_bias) || !weight_is_private(fusion, node)) continue;
-        if (group->n_nodes && (source.k != group->k || has_bias != group->has_bias || group->n_columns % PANEL_COLUMNS)) continue;
+        enum dtype dtype = packing_type(fusion->context->options, &source, false);
+        if (group->n_nodes && (dtype != group->dtype || source.k != group->k || has_bias != group->has_bias || group->n_columns % PANEL_COLUMNS)) continue;
+        group->dtype = dtype;
         group->k = source.k;
         group->has_bias = has_bias;
         group->n_columns += source.n;
@@ -77,19 +80,21 @@ static void collect(const struct fusion *fusion, uint32_t first, const uint32_t 
     }
 }
 
+/* Weights of whole panels: those of the next one stand right behind. */
 static hob_status pack_group(const struct fusion *fusion, const struct group *group, uint32_t *ret_weight)
 {
     struct graph *graph = fusion->graph;
     struct panel_source source;
     struct tensor panels;
     bool has_bias;
-    int64_t column = 0;
-    TRY(packing_new(graph, group->n_columns, group->k, &panels, fusion->context->error));
+    size_t n_bytes, begin = 0;
+    TRY(packing_new(graph, group->dtype, group->n_columns, group->k, &panels, fusion->context->error));
     for (uint32_t i = 0; i < group->n_nodes; i++) {
-        bool is_mergeable = can_merge(graph, &graph->nodes[group->nodes[i]], &source, &has_bias);
+        bool is_mergeable = can_merge(graph, &graph->nodes[group->nodes[i]], &source, &has_bias) &&
+                            panel_bytes(group->dtype, source.n, source.k, &n_bytes);
         HOB_ASSERT(is_mergeable);
-        panel_pack(&source, DTYPE_F32, 0, panel_count(source.n), (float *)panels.data + column * group->k);
-        column += source.n;
+        packing_fill(fusion->context->options, &source, group->dtype, (char *)panels.data + begin);
+        begin += n_bytes;
     }
     return graph_add_constant(graph, "", &panels, ret_weight, fusion->context->error);
 }

@@ -27,7 +27,7 @@ static bool describe(const struct tensor *weight, int64_t direction, struct pane
         matrix.strides[axis] = weight->strides[axis + 1];
     }
     matrix.data = (char *)weight->data + direction * weight->strides[0] * (int64_t)dtype_block_bytes(weight->dtype);
-    return packing_describe(&matrix, ret_source);
+    return packing_describe(&matrix, ret_source) && panel_can_pack(ret_source, DTYPE_F32);
 }
 
 static hob_status pack(struct packing *packing, uint32_t value, uint32_t *ret_packed)
@@ -38,12 +38,12 @@ static hob_status pack(struct packing *packing, uint32_t value, uint32_t *ret_pa
     int64_t n_panels = panel_count(weight->dims[1]), n_columns;
     if (!int64_mul(weight->dims[0], n_panels * PANEL_COLUMNS, &n_columns)) FAIL(error, HOB_LIMIT, "%s: the weight is too large", name);
     struct tensor room, panels;
-    hob_status status = packing_new(packing->graph, n_columns, weight->dims[2], &room, error);
+    hob_status status = packing_new(packing->graph, DTYPE_F32, n_columns, weight->dims[2], &room, error);
     if (status != HOB_OK) return error_prefix(error, status, "%s", name);
     for (int64_t direction = 0; direction < weight->dims[0]; direction++) {
         struct panel_source source;
         if (describe(weight, direction, &source))
-            panel_pack(&source, DTYPE_F32, 0, n_panels, (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k);
+            packing_fill(packing->context->options, &source, DTYPE_F32, (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k);
     }
     TRY(tensor_init(&panels, DTYPE_F32, 3, weight->dims, room.data, error));
     panels.layout = LAYOUT_PANELS;

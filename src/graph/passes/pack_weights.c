@@ -1,9 +1,11 @@
-/* The weights of hob.Linear, whatever the file's type and order, become f32 panels in the order the kernels read
- * (kernels/panel.h). Done once; a weight that several nodes share is packed once. */
+/* The weights of hob.Linear are laid into panels, in the order the kernels read them (kernels/panel.h): block formats in their own
+ * blocks, the rest as packing_type says. Done once; a weight that several nodes share is packed once, and a token table that is the
+ * head's weight too (hob.Embedding) is read from the panels, so that there is one copy. */
 #include "base/error.h"
 #include "graph/packing.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
+#include "ops/matrix/panel_product.h"
 
 #include <string.h>
 
@@ -12,29 +14,63 @@ struct packing {
     struct graph *graph;
     struct pass_context *context;
     uint32_t *packed; /* a value each: the packed constant, or VALUE_NONE */
+    bool *is_head;    /* a value each */
     uint32_t n_values;
 };
 
+/* hob.Linear's weight, hob.Embedding's table; VALUE_NONE for other nodes and for later values. */
+static uint32_t weight_of(const struct packing *packing, const struct node *node)
+{
+    uint32_t value = node_is(node, "hob", "Linear") ? node->inputs[1] : node_is(node, "hob", "Embedding") ? node->inputs[0] : VALUE_NONE;
+    return value < packing->n_values ? value : VALUE_NONE;
+}
+
+static void find_heads(struct packing *packing)
+{
+    const struct graph *graph = packing->graph;
+    for (uint32_t i = 0; i < graph->n_nodes; i++) {
+        uint32_t weight = weight_of(packing, &graph->nodes[i]);
+        if (weight == VALUE_NONE) continue;
+        if (node_is(&graph->nodes[i], "hob", "Embedding") || graph->values[graph->nodes[i].outputs[0]].is_output)
+            packing->is_head[weight] = true;
+    }
+}
+
 static hob_status pack(struct packing *packing, uint32_t value, const struct panel_source *source, uint32_t *ret_packed)
 {
+    const struct pass_options *options = packing->context->options;
     hob_error *error = packing->context->error;
+    enum dtype dtype = packing_type(options, source, packing->is_head[value]);
     struct tensor panels;
-    hob_status status = packing_new(packing->graph, source->n, source->k, &panels, error);
+    hob_status status = packing_new(packing->graph, dtype, source->n, source->k, &panels, error);
     if (status != HOB_OK) return error_prefix(error, status, "%s", packing->graph->values[value].name);
-    panel_pack(source, DTYPE_F32, 0, panel_count(source->n), panels.data);
+    packing_fill(options, source, dtype, panels.data);
     return graph_add_constant(packing->graph, "", &panels, ret_packed, error);
 }
 
 static hob_status pack_node(struct packing *packing, uint32_t index)
 {
     struct node *node = &packing->graph->nodes[index];
-    uint32_t value = node->inputs[1];
+    uint32_t value = weight_of(packing, node);
+    bool is_table = node_is(node, "hob", "Embedding");
     struct panel_source source;
-    if (!packing_describe(packing->graph->values[value].constant, &source)) return HOB_OK;
-    if (packing->packed[value] == VALUE_NONE) TRY(pack(packing, value, &source, &packing->packed[value]));
+    if (value == VALUE_NONE || !packing_describe(packing->graph->values[value].constant, &source)) return HOB_OK;
+    if (packing->packed[value] == VALUE_NONE) {
+        /* A table of its own is read a row at a time where it lies, unless it is to become smaller. */
+        if (is_table && packing_type(packing->context->options, &source, true) == panel_product_type(&source)) return HOB_OK;
+        TRY(pack(packing, value, &source, &packing->packed[value]));
+    }
     uint32_t *inputs = (uint32_t *)(uintptr_t)node->inputs; /* the graph's own arena memory */
-    inputs[1] = packing->packed[value];
+    inputs[is_table ? 0 : 1] = packing->packed[value];
     packing->context->n_changes++;
+    return HOB_OK;
+}
+
+/* Products first: then it is known which tables are packed anyway. */
+static hob_status pack_nodes(struct packing *packing, const char *op_type)
+{
+    for (uint32_t i = 0; i < packing->graph->n_nodes; i++)
+        if (node_is(&packing->graph->nodes[i], "hob", op_type)) TRY(pack_node(packing, i));
     return HOB_OK;
 }
 
@@ -42,12 +78,12 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     struct packing packing = {.graph = graph, .context = context, .n_values = graph->n_values};
     packing.packed = ARENA_NEW(context->scratch, uint32_t, graph->n_values);
-    if (!packing.packed) FAIL(context->error, HOB_NO_MEMORY, "packing weights: out of memory");
+    packing.is_head = ARENA_NEW(context->scratch, bool, graph->n_values);
+    if (!packing.packed || !packing.is_head) FAIL(context->error, HOB_NO_MEMORY, "packing weights: out of memory");
     memset(packing.packed, 0xff, graph->n_values * sizeof *packing.packed);
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        const struct node *node = &graph->nodes[i];
-        if (node_is(node, "hob", "Linear") && node->inputs[1] < packing.n_values) TRY(pack_node(&packing, i));
-    }
+    find_heads(&packing);
+    TRY(pack_nodes(&packing, "Linear"));
+    TRY(pack_nodes(&packing, "Embedding"));
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
     return HOB_OK;
 }
