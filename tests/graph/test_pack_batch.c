@@ -431,6 +431,45 @@ static void test_sentences(void **state)
     check(build_last_sentence);
 }
 
+/* ---- bytes ---- */
+
+static uint32_t bytes(struct builder *b, int rank, const int64_t *dims, enum dtype dtype, uint64_t seed)
+{
+    struct tensor tensor;
+    assert_int_equal(tensor_init(&tensor, dtype, rank, dims, NULL, NULL), HOB_OK);
+    tensor.data = arena_alloc(&b->graph->arena, tensor_n_bytes(&tensor), 64);
+    for (int64_t i = 0; i < tensor_n_items(&tensor); i++) ((uint8_t *)tensor.data)[i] = (uint8_t)(seed = seed * 75 + 74);
+    return builder_constant(b, "", &tensor);
+}
+
+/* As quantize_dynamic writes it; the range is one for the whole tensor. */
+static uint32_t project_bytes(struct builder *b, uint32_t x, uint64_t seed)
+{
+    uint32_t quantised[3];
+    builder_op_n(b, "DynamicQuantizeLinear", &x, 1, NULL, 0, 3, quantised);
+    uint32_t inputs[] = {quantised[0], bytes(b, 2, (int64_t[]){WIDTH, WIDTH}, DTYPE_I8, seed), quantised[2], bytes(b, 0, NULL, DTYPE_I8, 0)};
+    uint32_t sums = cast(b, builder_op(b, "MatMulInteger", inputs, 4, NULL, 0), DTYPE_F32);
+    return OP2("Add", vector(b, seed), OP2("Mul", sums, OP2("Mul", quantised[1], NUMBER(0.01f))));
+}
+
+static void build_quantised(struct builder *b)
+{
+    uint32_t ids = ids_input(b, "input_ids"), mask = added_mask(b, ids_input(b, "attention_mask"));
+    uint32_t rows = OP2("Gather", bytes(b, 2, (int64_t[]){WORDS, WIDTH}, DTYPE_U8, 80), ids);
+    uint32_t scaled[] = {rows, NUMBER(0.02f), bytes(b, 0, NULL, DTYPE_U8, 7)};
+    uint32_t x = layer(b, builder_op(b, "DequantizeLinear", scaled, 3, NULL, 0), mask);
+    x = norm(b, OP2("Add", project_bytes(b, x, 81), x), 82);
+    uint32_t first = on_axis(b, "Gather", x, scalar(b, 0), 1);
+    builder_output(b, "sentence_embedding", project_bytes(b, first, 83));
+}
+
+/* A text's bytes are those it gives alone: the range is each text's own. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    check(build_quantised);
+}
+
 /* ---- an export's file ---- */
 
 static struct graph *read_export(const char *path)
@@ -540,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hidden_states),
         cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_distilbert),
         cmocka_unit_test(test_left_alone),
     };

@@ -76,6 +76,11 @@ static const struct {
     {"", "Concat", rule_concat},
     {"", "Gather", rule_gather},
     {HOB, "Embedding", rule_embedding},
+    {"", "QuantizeLinear", rule_quantize},
+    {"", "DequantizeLinear", rule_quantize},
+    {HOB, "DynamicQuantize", rule_dynamic_quantize},
+    {HOB, "LinearInt8", rule_linear_int8},
+    {MS, "MatMulNBits", rule_matmul_nbits},
 };
 
 /* ---- where the walk begins ---- */

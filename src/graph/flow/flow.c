@@ -36,6 +36,13 @@ bool flow_has_constant(const struct flows *flows, uint32_t node, uint32_t i)
     return !flow || flow->kind == FLOW_CONSTANT;
 }
 
+bool flow_has_constants(const struct flows *flows, uint32_t node, uint32_t first)
+{
+    for (uint32_t i = first; i < flows->graph->nodes[node].n_inputs; i++)
+        if (!flow_has_constant(flows, node, i)) return false;
+    return true;
+}
+
 /* ---- sizes ---- */
 
 struct flow_size size_of(int64_t number)

@@ -51,6 +51,8 @@ enum flow_change {
     CHANGE_SHAPE,      /* Reshape: the shape, now that it is known but for the rows */
     CHANGE_NUMBERS,    /* uniform operands: the numbers that they are */
     CHANGE_ATTENTION,  /* hob.Attention: segments instead of the mask */
+    CHANGE_RANGES,     /* hob.DynamicQuantize: a range of numbers for each text */
+    CHANGE_ROW_RANGES, /* the same behind pooling: for each row */
     CHANGE_EMBEDDINGS, /* EmbedLayerNormalization: positions given instead of counted, no mask */
     CHANGE_TABLE,      /* the first S rows of a constant: the rows at the positions */
     CHANGE_COUNT,      /* 0, 1, 2, …: the positions */

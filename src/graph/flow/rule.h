@@ -9,6 +9,8 @@ typedef void flow_rule(struct flows *flows, uint32_t node);
 /* rule_maths.c: operators that keep rows, products, reductions, attention. */
 flow_rule rule_elementwise, rule_rotate, rule_per_row, rule_skip_norm, rule_linear, rule_matmul, rule_gemm, rule_reduce, rule_attention,
     rule_embed_norm, rule_cum_sum;
+/* rule_bytes.c: numbers as bytes, and products of bytes. */
+flow_rule rule_quantize, rule_dynamic_quantize, rule_linear_int8, rule_matmul_nbits;
 /* rule_moves.c: operators that move items, and shape arithmetic. */
 flow_rule rule_shape, rule_constant_of_shape, rule_unsqueeze, rule_squeeze, rule_reshape, rule_expand, rule_transpose, rule_slice,
     rule_split, rule_concat, rule_gather, rule_embedding, rule_range;
@@ -20,7 +22,9 @@ uint32_t flow_value(const struct flows *flows, uint32_t node, uint32_t i);
 const struct flow *flow_input(const struct flows *flows, uint32_t node, uint32_t i);
 void flow_set(struct flows *flows, uint32_t node, uint32_t output, const struct flow *flow);
 bool flow_is_rows(const struct flow *flow);
+/* Input i, or every one from i on, is a constant or not given. */
 bool flow_has_constant(const struct flows *flows, uint32_t node, uint32_t i);
+bool flow_has_constants(const struct flows *flows, uint32_t node, uint32_t first);
 
 bool size_is(struct flow_size size, int64_t number);
 bool size_is_fixed(struct flow_size size);

@@ -74,13 +74,6 @@ void rule_rotate(struct flows *flows, uint32_t node)
 
 /* ---- along the last axes of each row ---- */
 
-static bool rest_is_constant(const struct flows *flows, uint32_t node, uint32_t first)
-{
-    for (uint32_t i = first; i < flows->graph->nodes[node].n_inputs; i++)
-        if (!flow_has_constant(flows, node, i)) return false;
-    return true;
-}
-
 static bool is_vector_at_most(const struct flow *flow)
 {
     return !flow || flow->rank <= 1;
@@ -93,7 +86,7 @@ void rule_per_row(struct flows *flows, uint32_t node)
     const struct flow *x = flow_input(flows, node, 0);
     bool is_softmax = strstr(n->op_type, "Softmax");
     int axis;
-    if (!flow_is_rows(x) || !rest_is_constant(flows, node, 1)) return;
+    if (!flow_is_rows(x) || !flow_has_constants(flows, node, 1)) return;
     for (uint32_t i = 1; i < n->n_inputs; i++)
         if (!is_vector_at_most(flow_input(flows, node, i))) return;
     int64_t stated = attributes_int(&n->attributes, "axis", is_softmax && n->opset < 13 ? 1 : -1);
@@ -108,7 +101,7 @@ void rule_skip_norm(struct flows *flows, uint32_t node)
     if (!flow_is_rows(x) || !skip || skip->kind != x->kind || skip->axis != x->axis || skip->rank != x->rank || x->axis >= x->rank - 1) return;
     for (int d = 0; d < x->rank; d++)
         if (!size_is_same(x->dims[d], skip->dims[d])) return;
-    if (!rest_is_constant(flows, node, 2)) return;
+    if (!flow_has_constants(flows, node, 2)) return;
     flow_set(flows, node, 0, x);
     flow_set(flows, node, 3, x);
 }
@@ -119,7 +112,7 @@ void rule_skip_norm(struct flows *flows, uint32_t node)
 void rule_linear(struct flows *flows, uint32_t node)
 {
     const struct flow *x = flow_input(flows, node, 0), *w = flow_input(flows, node, 1);
-    if (!flow_is_rows(x) || x->axis >= x->rank - 1 || w->kind != FLOW_CONSTANT || w->rank != 2 || !rest_is_constant(flows, node, 1)) return;
+    if (!flow_is_rows(x) || x->axis >= x->rank - 1 || w->kind != FLOW_CONSTANT || w->rank != 2 || !flow_has_constants(flows, node, 1)) return;
     struct flow y = *x;
     y.dims[y.rank - 1] = w->dims[0];
     flow_set(flows, node, 0, &y);

@@ -1,6 +1,6 @@
 /* An encoder that takes [B,S] ids becomes one that takes texts laid end to end as [1,T], so that nothing is computed for padding:
  * attention is told by `segments` [n+1] where each text begins, what counts tokens is told their `positions` [T], and what pools a
- * text's tokens gives a row a text. Every other operator works on each token's row by itself and stays as it is, with a batch of 1
+ * text's tokens gives a row a text, and bytes get a range for each text. Every other operator works on each token's row by itself and stays as it is, with a batch of 1
  * and T tokens; most of the shape arithmetic around them is not needed any more.
  *
  * Only where graph/flow proves that row t of the outcome is what it is when the text runs alone, with a mask of ones; any node it
@@ -215,6 +215,20 @@ static void take_segments(struct packing *packing, uint32_t index)
     feed(packing, index, inputs, 5);
 }
 
+static void take_ranges(struct packing *packing, uint32_t index)
+{
+    uint32_t inputs[] = {packing->graph->nodes[index].inputs[0], segments_of(packing)};
+    feed(packing, index, inputs, 2);
+}
+
+static void take_row_ranges(struct packing *packing, uint32_t index)
+{
+    struct node node = packing->graph->nodes[index];
+    struct attribute per_row = attribute_int("per_row", 1);
+    graph_remove_node(packing->graph, index);
+    builder_op_into(&packing->builder, node.name, "hob.DynamicQuantize", node.inputs, 1, &per_row, 1, node.outputs, node.n_outputs);
+}
+
 static void take_positions(struct packing *packing, uint32_t index)
 {
     enum { N_GIVEN = 7, N_INPUTS = 9 };
@@ -285,6 +299,8 @@ static void change(struct packing *packing, uint32_t index)
     case CHANGE_SHAPE: take_shape(packing, index); break;
     case CHANGE_NUMBERS: take_numbers(packing, index); break;
     case CHANGE_ATTENTION: take_segments(packing, index); break;
+    case CHANGE_RANGES: take_ranges(packing, index); break;
+    case CHANGE_ROW_RANGES: take_row_ranges(packing, index); break;
     case CHANGE_EMBEDDINGS: take_positions(packing, index); break;
     case CHANGE_TABLE: look_up_table(packing, index); break;
     case CHANGE_COUNT:
