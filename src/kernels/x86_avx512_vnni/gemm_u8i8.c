@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* QUAD: rows that share a pointer, so that all addresses of a tile fit the registers. */
-enum { TILE_ROWS = 12, QUAD = 4, GROUP = 4 };
+enum { TILE_ROWS = 12, QUAD = 4, GROUP = 4, PREFETCHED_BYTES = 16 * PANEL_ALIGNMENT };
 
 struct tile {
     const struct gemm_u8i8_args *args;
@@ -79,7 +79,10 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
     for (int64_t g = 0; g < tile->n_groups; g++) {
         __m512i weights[2];
 #pragma GCC unroll 2
-        for (int p = 0; p < n_panels; p++) weights[p] = _mm512_load_si512(codes + p * panel_bytes);
+        for (int p = 0; p < n_panels; p++) {
+            weights[p] = _mm512_load_si512(codes + p * panel_bytes);
+            _mm_prefetch((const char *)codes + p * panel_bytes + PREFETCHED_BYTES, _MM_HINT_T0);
+        }
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++) {
             __m512i group = load_group(a[r / QUAD] + r % QUAD * a_stride + g * GROUP);
