@@ -182,8 +182,87 @@ static void test_shared_scale(void **state)
     check(build_shared_scale, "fuse_int8", "", "DynamicQuantizeLinear", 1);
 }
 
+/* ---- integer products ---- */
+
+static uint32_t number(struct builder *b, float value)
+{
+    return builder_float(b, value);
+}
+
+static void build_integers(struct builder *b)
+{
+    uint32_t x = input(b, "x", DTYPE_U8),
+             flat = builder_op(b, "Reshape", (uint32_t[]){x, builder_ints(b, (int64_t[]){-1, K}, 2)}, 2, NULL, 0);
+    int64_t n = N;
+    uint32_t zero = constant(b, DTYPE_U8, 0, NULL, 1), w = weight(b, DTYPE_U8, N, 2),
+             wide = constant(b, DTYPE_I8, 2, (int64_t[]){20, K}, 3);
+    uint32_t w_zero = constant(b, DTYPE_U8, 1, &n, 4), small = number(b, 0.01f);
+    struct attribute transposed = attribute_int("transB", 1);
+    builder_output(b, "plain", builder_op(b, "MatMulInteger", (uint32_t[]){x, w}, 2, NULL, 0));
+    builder_output(b, "zeros", builder_op(b, "MatMulInteger", (uint32_t[]){x, w, zero, w_zero}, 4, NULL, 0));
+    builder_output(b, "qlinear",
+                   builder_op(b, "QLinearMatMul", (uint32_t[]){x, small, zero, w, small, w_zero, number(b, 0.5f), zero},
+                              8, NULL, 0));
+    builder_output(b, "qgemm",
+                   builder_op(b, "com.microsoft.QGemm",
+                              (uint32_t[]){flat, small, zero, wide, small, constant(b, DTYPE_I8, 0, NULL, 5)}, 6,
+                              &transposed, 1));
+    builder_output(b, "scale",
+                   builder_op(b, "com.microsoft.MatMulIntegerToFloat", (uint32_t[]){x, w, small, small, zero, w_zero},
+                              6, NULL, 0));
+}
+
+/* Nodes whose weights lie in panels. */
+static int count_packed(const struct graph *graph)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        for (uint32_t j = 0; !graph->nodes[i].is_removed && j < graph->nodes[i].n_inputs; j++) {
+            uint32_t value = graph->nodes[i].inputs[j];
+            const struct tensor *w = value == VALUE_NONE ? NULL : graph->values[value].constant;
+            n += w && w->layout == LAYOUT_PANELS && w->dtype == DTYPE_I8;
+        }
+    return n;
+}
+
+static void check_packed(build_function *build, int expected)
+{
+    struct case_run plain, packed;
+    compile(&plain, build, "all");
+    compile(&packed, build, "");
+    execute(&plain), execute(&packed);
+    assert_int_equal(count_packed(plain.graph), 0);
+    assert_int_equal(count_packed(packed.graph), expected);
+    check_same(&plain, &packed);
+    finish(&plain), finish(&packed);
+}
+
+static void test_integers(void **state)
+{
+    (void)state;
+    check_packed(build_integers, 5);
+}
+
+static void build_attention(struct builder *b)
+{
+    int64_t n = 3 * K;
+    uint32_t x = input(b, "x", DTYPE_U8), bias = constant(b, DTYPE_F32, 1, &n, 1),
+             w_scale = constant(b, DTYPE_F32, 1, &n, 2);
+    uint32_t inputs[] = {x,          weight(b, DTYPE_U8, n, 3),        bias, number(b, 0.02f), w_scale,
+                         VALUE_NONE, constant(b, DTYPE_U8, 0, NULL, 4)};
+    struct attribute heads = attribute_int("num_heads", 3);
+    builder_output(b, "y", builder_op(b, "com.microsoft.QAttention", inputs, 7, &heads, 1));
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    check_packed(build_attention, 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layer), cmocka_unit_test(test_shared_scale)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layer), cmocka_unit_test(test_shared_scale),
+                                       cmocka_unit_test(test_integers), cmocka_unit_test(test_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static bool match_weight(const struct graph *graph, struct product *product)
     const struct tensor *w = pattern_constant(graph, product->w), *scale = pattern_constant(graph, product->w_scale);
     const struct tensor *zero = pattern_constant(graph, product->w_zero),
                         *bias = pattern_constant(graph, product->bias);
-    if (!w || w->rank != 2 || w->layout != LAYOUT_STRIDED || !is_bytes(w->dtype)) return false;
+    if (!w || w->rank != 2 || !is_bytes(w->dtype)) return false;
     product->k = w->dims[0], product->n = w->dims[1];
     if (!is_for_columns(scale, product->n) || scale->dtype != DTYPE_F32) return false;
     if (product->w_zero != VALUE_NONE && (!is_for_columns(zero, product->n) || zero->dtype != w->dtype)) return false;
@@ -204,25 +204,12 @@ static hob_status new_constant(struct fusing *fusing, enum dtype dtype, int64_t 
     return HOB_OK;
 }
 
-static hob_status new_panels(struct fusing *fusing, int64_t n, int64_t k, struct tensor *ret_panels)
-{
-    size_t n_bytes;
-    hob_error *error = fusing->context->error;
-    if (!panel_bytes(DTYPE_I8, n, k, &n_bytes))
-        FAIL(error, HOB_LIMIT, "found a weight of [%lld,%lld], which is too large", (long long)n, (long long)k);
-    void *panels = arena_alloc(&fusing->graph->arena, n_bytes + 1, PANEL_ALIGNMENT);
-    if (!panels) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes of weights", n_bytes);
-    TRY(tensor_init(ret_panels, DTYPE_I8, 2, (int64_t[]){n, k}, panels, error));
-    ret_panels->layout = LAYOUT_PANELS;
-    return HOB_OK;
-}
-
 static hob_status pack_weights(struct fusing *fusing, const struct group *group, uint32_t *ret_value)
 {
     struct tensor panels;
     int64_t column = 0;
     size_t n_bytes;
-    TRY(new_panels(fusing, group->n_columns, group->products[0].k, &panels));
+    TRY(packing_new(fusing->graph, DTYPE_I8, group->n_columns, group->products[0].k, &panels, fusing->context->error));
     for (uint32_t i = 0; i < group->n_products; i++) {
         const struct product *product = &group->products[i];
         const struct tensor *w = pattern_constant(fusing->graph, product->w);

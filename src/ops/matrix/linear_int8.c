@@ -7,11 +7,9 @@
 #include "ops/activation.h"
 #include "ops/as_f32.h"
 #include "ops/quant/byte_rows.h"
+#include "ops/quant/int8_product.h"
 
 enum { CODES, SCALES, WEIGHT, W_SCALES, ZEROS, W_ZEROS, BIAS };
-
-/* A block of sums that the activation finds in the first-level cache, and rows that stay in the second for all panels. */
-enum { WORTHWHILE_PRODUCTS = 1 << 17, FINISHED_PANELS = 4, FINISHED_ROWS = 128, PANEL_PAIR = 2 };
 
 struct linear_int8_params {
     struct activation activation;
@@ -66,12 +64,6 @@ static hob_status infer(struct op_context *ctx)
 
 /* ---- run ---- */
 
-struct job {
-    const struct kernels *kernels;
-    const struct activation *activation;
-    struct gemm_u8i8_args product;
-};
-
 static hob_status spread_numbers(struct op_context *ctx, const struct tensor *x, int64_t n, const float **ret_items)
 {
     float *items;
@@ -118,66 +110,18 @@ static hob_status prepare_operands(struct op_context *ctx, struct gemm_u8i8_args
     return HOB_OK;
 }
 
-static void finish(const struct job *job, const struct gemm_u8i8_args *block)
-{
-    int64_t begin = block->panel_begin * PANEL_COLUMNS, end = block->panel_end * PANEL_COLUMNS;
-    if (end > block->n) end = block->n;
-    job->kernels->finish_f32(&(struct finish_f32_args){.y = block->c + begin,
-                                                       .y_stride = block->c_stride,
-                                                       .n_rows = block->m,
-                                                       .n_columns = end - begin,
-                                                       .activation = job->activation->kind,
-                                                       .alpha = job->activation->alpha,
-                                                       .beta = job->activation->beta});
-}
-
-/* Rows [row, row + n_rows) of the product. */
-static struct gemm_u8i8_args rows_of(const struct gemm_u8i8_args *product, int64_t row, int64_t n_rows)
-{
-    struct gemm_u8i8_args block = *product;
-    block.a += row * block.a_stride;
-    block.a_zeros += row;
-    if (block.a_sums) block.a_sums += row;
-    block.a_scales += row;
-    block.c += row * block.c_stride;
-    block.m = n_rows;
-    return block;
-}
-
-static void multiply_pairs(void *context, size_t begin, size_t end)
-{
-    const struct job *job = context;
-    const int64_t last = panel_count(job->product.n), m = job->product.m;
-    const int64_t panel_end = (int64_t)end * PANEL_PAIR < last ? (int64_t)end * PANEL_PAIR : last;
-    const int64_t step = job->activation->kind == FINISH_NONE ? panel_end : FINISHED_PANELS;
-    for (int64_t row = 0; row < m; row += FINISHED_ROWS) {
-        struct gemm_u8i8_args block = rows_of(&job->product, row, m - row < FINISHED_ROWS ? m - row : FINISHED_ROWS);
-        for (int64_t panel = (int64_t)begin * PANEL_PAIR; panel < panel_end; panel += step) {
-            block.panel_begin = panel;
-            block.panel_end = panel_end - panel < step ? panel_end : panel + step;
-            job->kernels->gemm_u8i8(&block);
-            if (job->activation->kind != FINISH_NONE) finish(job, &block);
-        }
-    }
-}
-
 static hob_status run(struct op_context *ctx)
 {
     const struct linear_int8_params *params = ctx->params;
     const struct tensor *w = ctx->inputs[WEIGHT];
-    struct job job = {.kernels = ctx->kernels,
-                      .activation = &params->activation,
-                      .product = {.c = ctx->outputs[0]->data,
-                                  .c_stride = w->dims[0],
-                                  .m = count_rows(ctx->inputs[CODES]),
-                                  .n = w->dims[0],
-                                  .k = w->dims[1]}};
-    const struct gemm_u8i8_args *product = &job.product;
-    if (!product->m || !product->n) return HOB_OK;
-    TRY(prepare_operands(ctx, &job.product));
-    int64_t pair_products = product->m * (product->k + 1) * PANEL_PAIR * PANEL_COLUMNS;
-    thread_pool_run(ctx->pool, (size_t)((panel_count(product->n) + PANEL_PAIR - 1) / PANEL_PAIR),
-                    (size_t)(1 + WORTHWHILE_PRODUCTS / (pair_products + 1)), multiply_pairs, &job);
+    struct gemm_u8i8_args product = {.c = ctx->outputs[0]->data,
+                                     .c_stride = w->dims[0],
+                                     .m = count_rows(ctx->inputs[CODES]),
+                                     .n = w->dims[0],
+                                     .k = w->dims[1]};
+    if (!product.m || !product.n) return HOB_OK;
+    TRY(prepare_operands(ctx, &product));
+    int8_product_run(ctx, &product, &params->activation);
     return HOB_OK;
 }
 

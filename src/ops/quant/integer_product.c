@@ -2,6 +2,8 @@
 
 #include "base/size.h"
 #include "kernels/kernels.h"
+#include "ops/quant/byte_rows.h"
+#include "ops/quant/int8_product.h"
 #include "ops/quant/quantized.h"
 
 #include <string.h>
@@ -11,10 +13,14 @@ enum { BLOCK_ROWS = 64, BLOCK_COLUMNS = 256, WORTHWHILE_PRODUCTS = 1 << 17 };
 
 /* ---- shapes ---- */
 
-/* A vector as a matrix of one row or one column. */
+/* A vector as a matrix of one row or one column; panels of [N,K] as the [K,N] that they stand for. */
 static struct tensor as_matrix(const struct tensor *x, bool is_row)
 {
     struct tensor matrix = *x;
+    if (x->layout == LAYOUT_PANELS && x->rank == 2) {
+        matrix.dims[0] = x->dims[1];
+        matrix.dims[1] = x->dims[0];
+    }
     if (x->rank != 1) return matrix;
     matrix.rank = 2;
     matrix.dims[!is_row] = 1;
@@ -34,6 +40,18 @@ static int64_t n_matrices(const struct tensor *matrix)
     int64_t n = 1;
     for (int axis = 0; axis < matrix->rank - 2; axis++) n *= matrix->dims[axis];
     return n;
+}
+
+struct tensor integer_product_matrix(const struct tensor *b)
+{
+    return as_matrix(b, false);
+}
+
+int64_t integer_product_columns(const struct tensor *b)
+{
+    if (!b->rank) return 0;
+    struct tensor matrix = as_matrix(b, false);
+    return lines(&matrix, false);
 }
 
 bool integer_product_fits(const struct tensor *x, const struct tensor *y, bool is_row)
@@ -59,6 +77,9 @@ static hob_status check_operand(struct op_context *ctx, const struct tensor *x, 
     if (!quantized_is_byte(x->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "%s: found %s, expected uint8 or int8", name, dtype_name(x->dtype));
     if (!x->rank) OP_FAIL(ctx, HOB_BAD_SHAPE, "%s: found a scalar, expected a matrix", name);
+    if (x->layout == LAYOUT_PANELS && (is_row || x->rank != 2 || x->dtype != DTYPE_I8))
+        OP_FAIL(ctx, HOB_BAD_TYPE, "%s: found panels of %s %s, expected a matrix, or panels of int8 for b", name,
+                dtype_name(x->dtype), OP_SHAPE(x));
     if (zero && zero->dtype != x->dtype)
         OP_FAIL(ctx, HOB_BAD_TYPE, "zero point of %s: found %s, expected %s", name, dtype_name(zero->dtype),
                 dtype_name(x->dtype));
@@ -247,6 +268,38 @@ static void multiply(struct op_context *ctx, struct job *job)
                     multiply_blocks, job);
 }
 
+/* ---- weights in panels ---- */
+
+/* All zero points that there are, as int32: of a's rows or b's columns. */
+static hob_status spread_zeros(struct op_context *ctx, const struct tensor *x, const struct tensor *zero, bool is_row,
+                               int64_t n, int32_t **ret_zeros)
+{
+    const int64_t n_lines = lines(x, is_row);
+    void *items;
+    TRY(new_items(ctx, n, 1, sizeof(int32_t), &items));
+    int32_t *zeros = items;
+    for (int64_t i = 0; i < n; i++) zeros[i] = zero_at(zero, x, is_row, i / n_lines, i % n_lines);
+    *ret_zeros = zeros;
+    return HOB_OK;
+}
+
+/* a is contiguous; b is [K,N] by its dims. All rows of all of a are one tall matrix. */
+static hob_status multiply_panels(struct op_context *ctx, const struct integer_product *product, const struct tensor *a,
+                                  const struct tensor *b)
+{
+    struct byte_rows rows;
+    int32_t *a_zeros, *w_zeros = NULL;
+    const int64_t n = lines(b, false);
+    TRY(spread_zeros(ctx, a, product->a_zero, true, n_matrices(a) * lines(a, true), &a_zeros));
+    TRY(byte_rows_prepare(ctx, a, a_zeros, product->b_zero, &rows));
+    if (product->b_zero) TRY(spread_zeros(ctx, b, product->b_zero, false, n, &w_zeros));
+    int8_product_run(ctx, &(struct gemm_u8i8_args){.a = rows.items, .a_stride = rows.stride, .a_zeros = rows.zeros,
+                                                   .a_sums = rows.sums, .panels = b->data, .w_zeros = w_zeros,
+                                                   .sums = product->c, .c_stride = n, .m = rows.n_rows, .n = n, .k = rows.k},
+                     NULL);
+    return HOB_OK;
+}
+
 hob_status integer_product_run(struct op_context *ctx, const struct integer_product *product)
 {
     struct tensor a = as_matrix(product->a, true), b = as_matrix(product->b, false), packed;
@@ -257,7 +310,7 @@ hob_status integer_product_run(struct op_context *ctx, const struct integer_prod
         TRY(pack_bytes(ctx, &a, &packed));
         a = packed;
     }
-    if (!tensor_is_contiguous(&b)) {
+    if (b.layout != LAYOUT_PANELS && !tensor_is_contiguous(&b)) {
         TRY(pack_bytes(ctx, &b, &packed));
         b = packed;
     }
@@ -266,6 +319,7 @@ hob_status integer_product_run(struct op_context *ctx, const struct integer_prod
     job.m = lines(&a, true), job.n = lines(&b, false), job.k = lines(&a, false);
     for (int axis = 0; axis < job.rank; axis++) is_empty = is_empty || !job.dims[axis];
     if (is_empty || !job.m || !job.n) return HOB_OK;
+    if (b.layout == LAYOUT_PANELS) return multiply_panels(ctx, product, &a, &b);
     TRY(widen(ctx, &a, product->a_zero, &job.wide));
     TRY(load_zeros(ctx, &b, product->b_zero, &zeros));
     job.zeros = zeros;

@@ -31,6 +31,7 @@ const struct op_def op_matmul_integer = {
     .min_outputs = 1,
     .max_outputs = 1,
     .types = TYPES_BYTE,
+    .flags = OP_PACKED_INPUTS,
     .infer = infer,
     .run = run,
 };

@@ -4,18 +4,13 @@
 #include "ops/quant/dynamic_range.h"
 #include "ops/quant/scaled_product.h"
 
-static int64_t n_columns_of(const struct tensor *b)
-{
-    return b->rank ? b->dims[b->rank - 1] : 0;
-}
-
 static hob_status check_bias(struct op_context *ctx, int i, enum dtype dtype)
 {
     const struct tensor *bias = op_input(ctx, i);
     TRY(op_check_dtype(ctx, i, dtype));
-    if (bias && (bias->rank != 1 || bias->dims[0] != n_columns_of(ctx->inputs[1])))
+    if (bias && (bias->rank != 1 || bias->dims[0] != integer_product_columns(ctx->inputs[1])))
         OP_FAIL(ctx, HOB_BAD_SHAPE, "bias: found %s, expected [%lld]", OP_SHAPE(bias),
-                (long long)n_columns_of(ctx->inputs[1]));
+                (long long)integer_product_columns(ctx->inputs[1]));
     return HOB_OK;
 }
 
@@ -24,7 +19,7 @@ static hob_status multiply(struct op_context *ctx, struct integer_product *produ
                            const struct tensor *b_scale, const struct tensor *bias)
 {
     const struct tensor *y = ctx->outputs[0];
-    int64_t n_columns = n_columns_of(product->b);
+    int64_t n_columns = integer_product_columns(product->b);
     struct scaled_product scaled = {.n_rows = n_columns ? tensor_n_items(y) / n_columns : 0, .n_columns = n_columns};
     float *factors;
     TRY(integer_product_sums(ctx, tensor_n_items(y), &product->c));
@@ -59,7 +54,7 @@ static hob_status infer_to_float(struct op_context *ctx)
     TRY(check_matrix(ctx));
     TRY(integer_product_infer(ctx, &product, &rank, dims));
     TRY(quantized_check(ctx, 2, 4, ctx->inputs[0]->dtype));
-    TRY(scaled_product_check(ctx, 3, n_columns_of(ctx->inputs[1])));
+    TRY(scaled_product_check(ctx, 3, integer_product_columns(ctx->inputs[1])));
     TRY(check_bias(ctx, 6, ctx->inputs[2]->dtype));
     if (!as_f32_takes(ctx->inputs[2]->dtype))
         OP_FAIL(ctx, HOB_BAD_TYPE, "input 2: found %s, expected float32 or a 16-bit float",
@@ -82,6 +77,7 @@ const struct op_def op_matmul_integer_to_float = {
     .min_outputs = 1,
     .max_outputs = 1,
     .types = TYPES_BYTE,
+    .flags = OP_PACKED_INPUTS,
     .infer = infer_to_float,
     .run = run_to_float,
 };
@@ -97,7 +93,7 @@ static hob_status infer_dynamic(struct op_context *ctx)
     TRY(check_matrix(ctx));
     const struct integer_product product = {.a = &a, .b = ctx->inputs[1], .b_zero = op_input(ctx, 3)};
     TRY(integer_product_infer(ctx, &product, &rank, dims));
-    TRY(scaled_product_check(ctx, 2, n_columns_of(ctx->inputs[1])));
+    TRY(scaled_product_check(ctx, 2, integer_product_columns(ctx->inputs[1])));
     TRY(check_bias(ctx, 4, DTYPE_F32));
     return op_set_output(ctx, 0, DTYPE_F32, rank, dims);
 }
@@ -127,6 +123,7 @@ const struct op_def op_dynamic_quantize_matmul = {
     .min_outputs = 1,
     .max_outputs = 1,
     .types = TYPE(F32),
+    .flags = OP_PACKED_INPUTS,
     .infer = infer_dynamic,
     .run = run_dynamic,
 };

@@ -22,9 +22,10 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
+/* Panels are what they are, however the matrix was written. */
 static struct tensor operand(const struct tensor *x, bool is_transposed)
 {
-    return is_transposed && x->rank == 2 ? tensor_transpose(x, (const int[]){1, 0}) : *x;
+    return is_transposed && x->rank == 2 && x->layout == LAYOUT_STRIDED ? tensor_transpose(x, (const int[]){1, 0}) : *x;
 }
 
 static hob_status infer(struct op_context *ctx)
@@ -113,6 +114,7 @@ const struct op_def op_qgemm = {
     .min_outputs = 1,
     .max_outputs = 1,
     .types = TYPES_BYTE,
+    .flags = OP_PACKED_INPUTS,
     .prepare = prepare,
     .infer = infer,
     .run = run,

@@ -65,7 +65,7 @@ static struct tensor output_matrices(const struct op_context *ctx)
     const struct tensor *a = ctx->inputs[INPUT_A], *b = ctx->inputs[INPUT_B];
     struct tensor y = *ctx->outputs[0];
     if (a->rank > 1 && b->rank > 1) return y;
-    int64_t n_columns = b->rank > 1 ? b->dims[b->rank - 1] : 1, dims[TENSOR_MAX_RANK];
+    int64_t n_columns = b->rank > 1 ? integer_product_columns(b) : 1, dims[TENSOR_MAX_RANK];
     int n_batch = y.rank - (a->rank > 1) - (b->rank > 1);
     for (int i = 0; i < n_batch; i++) dims[i] = y.dims[i];
     dims[n_batch] = a->rank > 1 ? a->dims[a->rank - 2] : 1;
@@ -224,6 +224,7 @@ const struct op_def op_qlinear_matmul = {
     .min_outputs = 1,
     .max_outputs = 1,
     .types = TYPES_BYTE | TYPES_F8,
+    .flags = OP_PACKED_INPUTS,
     .infer = infer,
     .run = run,
 };
