@@ -104,13 +104,17 @@ static hob_status find_quant(const char *name, enum dtype *ret_dtype, hob_error 
 {
     *ret_dtype = DTYPE_NONE;
     if (!name) return HOB_OK;
+    if (!strcmp(name, dtype_name(DTYPE_I8))) { /* no block format: a scale a column */
+        *ret_dtype = DTYPE_I8;
+        return HOB_OK;
+    }
     for (size_t i = 0; quant_at(i); i++) {
         const struct quant_def *quant = quant_at(i);
         if (strcmp(quant->name, name) || !quant->encode || !panel_product_takes(quant->dtype)) continue;
         *ret_dtype = quant->dtype;
         return HOB_OK;
     }
-    FAIL(error, HOB_BAD_ARGUMENT, "weights: found format %s, expected q8_0, q5_1, q5_0, q4_1 or q4_0", name);
+    FAIL(error, HOB_BAD_ARGUMENT, "weights: found format %s, expected int8, q8_0, q5_1, q5_0, q4_1 or q4_0", name);
 }
 
 static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)

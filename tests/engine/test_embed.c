@@ -134,15 +134,16 @@ static void test_sentences_have_the_references_vectors(void **state)
 /* ---- the same bytes whatever the way ---- */
 
 /* One by one on one thread against a batch on any number of them. */
-static void check_batches(const struct sentences *sentences, const char *path)
+static void check_batches(const struct sentences *sentences, const char *path, const char *quant)
 {
+    const hob_model_options options = {.quant = quant};
     float alone[MAX_SENTENCES][WIDTH], together[MAX_SENTENCES][WIDTH];
     hob_error error = {0};
-    struct use use = use_open(path, NULL, 1);
+    struct use use = use_open_options(path, &options, 1);
     for (size_t i = 0; i < sentences->n; i++) embed(use.session, sentences->texts[i], NULL, alone[i]);
     use_close(&use);
     for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
-        use = use_open(path, NULL, n_threads);
+        use = use_open_options(path, &options, n_threads);
         ASSERT_HOB(hob_embed(use.session, sentences->texts, NULL, sentences->n, NULL, together[0], &error), error);
         assert_memory_equal(together, alone, sentences->n * sizeof alone[0]);
         use_close(&use);
@@ -153,8 +154,38 @@ static void test_batch_and_threads_do_not_matter(void **state)
 {
     (void)state;
     struct sentences sentences = read_sentences();
-    for (size_t file = 0; file < 2; file++) check_batches(&sentences, bert_paths[file]);
-    check_batches(&sentences, MODEL2VEC);
+    for (size_t file = 0; file < 2; file++) check_batches(&sentences, bert_paths[file], NULL);
+    for (size_t file = 0; file < 2; file++) check_batches(&sentences, bert_paths[file], "int8");
+    check_batches(&sentences, MODEL2VEC, NULL);
+    json_decref(sentences.json);
+}
+
+static double cosine(const float *a, const float *b)
+{
+    double product = 0, a_squares = 0, b_squares = 0;
+    for (int i = 0; i < WIDTH; i++) {
+        product += (double)a[i] * (double)b[i];
+        a_squares += (double)a[i] * (double)a[i];
+        b_squares += (double)b[i] * (double)b[i];
+    }
+    return product / sqrt(a_squares * b_squares);
+}
+
+/* Weights and activations in 8 bits point where the references point. */
+static void test_int8_weights(void **state)
+{
+    (void)state;
+    struct sentences sentences = read_sentences();
+    for (size_t file = 0; file < 2; file++) {
+        struct use use = use_open_options(bert_paths[file], &(hob_model_options){.quant = "int8"}, 1);
+        for (size_t i = 0; i < sentences.n; i++) {
+            float vector[WIDTH];
+            embed(use.session, sentences.texts[i], NULL, vector);
+            assert_memory_not_equal(vector, sentences.vectors[i], sizeof vector);
+            if (!(cosine(vector, sentences.vectors[i]) >= 0.999)) fail_msg("%s: found a cosine of %g", bert_paths[file], cosine(vector, sentences.vectors[i]));
+        }
+        use_close(&use);
+    }
     json_decref(sentences.json);
 }
 
@@ -435,7 +466,7 @@ int main(void)
         cmocka_unit_test(test_sentences_have_the_references_ids),
         cmocka_unit_test(test_sentences_have_the_references_vectors),
         cmocka_unit_test(test_batches_are_packed),
-        cmocka_unit_test(test_batch_and_threads_do_not_matter),
+        cmocka_unit_test(test_batch_and_threads_do_not_matter), cmocka_unit_test(test_int8_weights),
         cmocka_unit_test(test_large_batch),
         cmocka_unit_test(test_ids_give_the_texts_vectors),
         cmocka_unit_test(test_ids_that_the_model_lacks),
