@@ -35,6 +35,18 @@ struct gemm_f32_args {
     int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
 };
 
+/* gemm_f16, gemm_bf16: as gemm_f32 on the same weights widened to f32, which is exact: the same bytes. */
+struct gemm_half_args {
+    const float *a;                 /* [m,k], items of a row next to each other */
+    int64_t a_stride;               /* from row to row */
+    const uint16_t *panels;         /* panel.h; panel 0 of the whole weight, aligned to 64 bytes */
+    const float *bias;              /* [n] or NULL */
+    float *c;                       /* [m,n]; column 0 whatever panel_begin is; items of a row next to each other */
+    int64_t c_stride;
+    int64_t m, n, k;                /* n: columns of the whole weight */
+    int64_t panel_begin, panel_end; /* 0 and panel_count(n) for all */
+};
+
 /* quantize_rows_q8: rows of activations as the products with block formats take them: for each 32 items a scale d = a / 127, a the
  * largest magnitude among them, and codes round(x * (127 / a)), ties to even; 0 where 127 / a is infinite. A block with an infinity or a NaN
  * has codes 0 and the scale NaN. Sums of the codes come along, since the weights' zero points meet them. */

@@ -18,6 +18,8 @@ const struct kernel_table_def kernel_table_x86_avx512 = {
         {
             .name = "x86_avx512",
             .gemm_f32 = x86_avx512_gemm_f32,
+            .gemm_f16 = x86_avx512_gemm_f16,
+            .gemm_bf16 = x86_avx512_gemm_bf16,
             .attention_f32 = x86_avx512_attention_f32,
             .patches_f32 = x86_avx512_patches_f32,
             .finish_f32 = x86_avx512_finish_f32,

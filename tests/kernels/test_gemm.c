@@ -88,6 +88,53 @@ static void test_gemm_splits(void **state)
     memory_free(a), memory_free(w), memory_free(whole), memory_free(c), memory_free(panels);
 }
 
+/* Panels of halves: the bytes of gemm_f32 over the widened weights, for each number of rows, and pieces of the panels. */
+static void check_halves(int64_t m, int64_t n, int64_t k, enum dtype dtype)
+{
+    const struct kernels *plain = kernels_by_name("generic");
+    int64_t a_stride = k + 1, c_stride = n + 2, middle = panel_count(n) / 2;
+    float *a = new_random_floats(m * a_stride, 31), *w = new_random_floats(n * k, 32), *bias = new_random_floats(n, 33);
+    float *c = new_floats(m * c_stride), *expected = new_floats(m * c_stride);
+    size_t n_bytes;
+    assert_true(panel_bytes(dtype, n, k, &n_bytes));
+    uint16_t *halves = memory_new((size_t)(n * k + 1), sizeof *halves), *panels = memory_aligned(n_bytes + 1);
+    if (dtype == DTYPE_F16) plain->f16_from_f32(n * k, w, halves);
+    else plain->bf16_from_f32(n * k, w, halves);
+    struct panel_source source = {.data = halves, .dtype = dtype, .n = n, .k = k, .n_stride = k, .k_stride = 1};
+    panel_pack(&source, dtype, 0, panel_count(n), panels);
+    float *widened = new_panels(&source);
+    fill(expected, m * c_stride, 5);
+    plain->gemm_f32(&(struct gemm_f32_args){.a = a, .a_stride = a_stride, .panels = widened, .bias = m % 2 ? bias : NULL, .c = expected,
+                                            .c_stride = c_stride, .m = m, .n = n, .k = k, .panel_end = panel_count(n)});
+    FOR_EACH_TABLE(table)
+    {
+        char what[96];
+        snprintf(what, sizeof what, "%s %s %lldx%lldx%lld", table->name, dtype_name(dtype), (long long)m, (long long)n, (long long)k);
+        struct gemm_half_args args = {.a = a, .a_stride = a_stride, .panels = panels, .bias = m % 2 ? bias : NULL, .c = c,
+                                      .c_stride = c_stride, .m = m, .n = n, .k = k, .panel_end = middle};
+        void (*multiply)(const struct gemm_half_args *) = dtype == DTYPE_F16 ? table->gemm_f16 : table->gemm_bf16;
+        fill(c, m * c_stride, 5);
+        multiply(&args);
+        args.panel_begin = middle, args.panel_end = panel_count(n);
+        multiply(&args);
+        assert_same_bits(what, c, expected, m * c_stride);
+    }
+    memory_free(a), memory_free(w), memory_free(bias), memory_free(c), memory_free(expected);
+    memory_free(halves), memory_free(panels), memory_free(widened);
+}
+
+static void test_halves_are_widened(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][2] = {{1, 1}, {16, 7}, {150, 33}, {200, 400}, {17, 0}};
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++)
+        for (int64_t m = 0; m <= 14; m++) {
+            check_halves(m, shapes[i][0], shapes[i][1], DTYPE_F16);
+            check_halves(m, shapes[i][0], shapes[i][1], DTYPE_BF16);
+        }
+    check_halves(140, 70, 390, DTYPE_F16);
+}
+
 struct strides {
     int64_t row, column;
 };
@@ -305,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm_is_one_chain),
         cmocka_unit_test(test_gemm_splits),
+        cmocka_unit_test(test_halves_are_widened),
         cmocka_unit_test(test_strided_is_one_chain),
         cmocka_unit_test(test_strided_odd_strides),
         cmocka_unit_test(test_products_of_bytes),

@@ -1,26 +1,54 @@
 /* Matrix products: for each output one chain of fused multiply-adds over k, nothing else. */
+#include "kernels/float_product.h"
 #include "kernels/generic/generic.h"
 
 /* Sixteen outputs side by side, which a compiler for a machine with fused vector instructions turns into a few registers. */
-static void multiply_panel(int64_t k, const float *a, const float *panel, float *ret_sums)
+static void multiply_step(float a, const float *step, float *sums)
 {
+    for (int64_t j = 0; j < PANEL_COLUMNS; j++) sums[j] = fmaf(a, step[j], sums[j]);
+}
+
+static void multiply_panel(const struct float_product *product, int64_t row, int64_t panel, float *ret_sums)
+{
+    const float *a = product->a + row * product->a_stride;
+    float step[PANEL_COLUMNS];
     for (int64_t j = 0; j < PANEL_COLUMNS; j++) ret_sums[j] = 0;
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < PANEL_COLUMNS; j++) ret_sums[j] = fmaf(a[i], panel[i * PANEL_COLUMNS + j], ret_sums[j]);
+    for (int64_t i = 0; i < product->k; i++) {
+        if (product->widen) product->widen(PANEL_COLUMNS, float_product_steps(product, panel, i), step);
+        multiply_step(a[i], product->widen ? step : float_product_steps(product, panel, i), ret_sums);
+    }
+}
+
+static void multiply(const struct float_product *product)
+{
+    float sums[PANEL_COLUMNS];
+    for (int64_t panel = product->panel_begin; panel < product->panel_end; panel++) {
+        int64_t column = panel * PANEL_COLUMNS;
+        int64_t n_columns = product->n - column < PANEL_COLUMNS ? product->n - column : PANEL_COLUMNS;
+        for (int64_t row = 0; row < product->m; row++) {
+            float *c = product->c + row * product->c_stride + column;
+            multiply_panel(product, row, panel, sums);
+            for (int64_t j = 0; j < n_columns; j++) c[j] = product->bias ? sums[j] + product->bias[column + j] : sums[j];
+        }
+    }
 }
 
 void generic_gemm_f32(const struct gemm_f32_args *args)
 {
-    float sums[PANEL_COLUMNS];
-    for (int64_t p = args->panel_begin; p < args->panel_end; p++) {
-        int64_t column = p * PANEL_COLUMNS;
-        int64_t n_columns = args->n - column < PANEL_COLUMNS ? args->n - column : PANEL_COLUMNS;
-        for (int64_t row = 0; row < args->m; row++) {
-            float *c = args->c + row * args->c_stride + column;
-            multiply_panel(args->k, args->a + row * args->a_stride, args->panels + p * args->k * PANEL_COLUMNS, sums);
-            for (int64_t j = 0; j < n_columns; j++) c[j] = args->bias ? sums[j] + args->bias[column + j] : sums[j];
-        }
-    }
+    struct float_product product = float_product_of_f32(args);
+    multiply(&product);
+}
+
+void generic_gemm_f16(const struct gemm_half_args *args)
+{
+    struct float_product product = float_product_of_half(args, generic_f32_from_f16);
+    multiply(&product);
+}
+
+void generic_gemm_bf16(const struct gemm_half_args *args)
+{
+    struct float_product product = float_product_of_half(args, generic_f32_from_bf16);
+    multiply(&product);
 }
 
 void generic_gemm_strided_f32(const struct gemm_strided_f32_args *args)

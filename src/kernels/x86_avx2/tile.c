@@ -35,9 +35,11 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
                              : _mm256_setzero_ps();
 
     const float *a = tile->a, *b = tile->b;
-    const int64_t b_step = tile->b_step, b_group = tile->b_group;
+    const int64_t b_step = tile->b_step, b_group = tile->b_group, next_step = tile->next ? tile->next_step : 0;
+    const int64_t n_steps = tile->k;
+    const char *next = tile->next ? tile->next : (const char *)a;
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < tile->k; k++) {
+    for (int64_t k = 0; k < n_steps; k++) {
         __m256 row_of_b[MAX_VECTORS];
 #pragma GCC unroll 8
         for (int v = 0; v < n_vectors; v++) row_of_b[v] = _mm256_loadu_ps(b + v / 2 * b_group + v % 2 * LANES);
@@ -47,6 +49,8 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
 #pragma GCC unroll 8
             for (int v = 0; v < n_vectors; v++) sums[r][v] = _mm256_fmadd_ps(item, row_of_b[v], sums[r][v]);
         }
+        _mm_prefetch(next, _MM_HINT_T0);
+        next += next_step;
         a += a_column;
         b += b_step;
     }

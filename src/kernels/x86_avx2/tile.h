@@ -23,6 +23,8 @@ struct tile {
     int64_t n_columns;       /* 1 … tile_columns(n_rows); b is read in whole eights or sixteens, c is not */
     int64_t k;
     bool is_accumulating;    /* start from c instead of 0 */
+    const char *next;        /* memory to be asked for on the way, next_step bytes a step; NULL: none */
+    int64_t next_step;
 };
 
 enum { TILE_ROWS = 6 };

@@ -27,6 +27,35 @@ static void multiply_f32(const struct panel_product *p, const struct part *part)
                                                  .panel_end = part->panel_end});
 }
 
+/* ---- halves ---- */
+
+static struct gemm_half_args half_args(const struct panel_product *p, const struct part *part)
+{
+    return (struct gemm_half_args){.a = p->x + part->row * p->x_stride,
+                                   .a_stride = p->x_stride,
+                                   .panels = p->panels,
+                                   .bias = p->bias,
+                                   .c = p->c + part->row * p->c_stride,
+                                   .c_stride = p->c_stride,
+                                   .m = part->n_rows,
+                                   .n = p->n,
+                                   .k = p->k,
+                                   .panel_begin = part->panel_begin,
+                                   .panel_end = part->panel_end};
+}
+
+static void multiply_f16(const struct panel_product *product, const struct part *part)
+{
+    struct gemm_half_args args = half_args(product, part);
+    product->kernels->gemm_f16(&args);
+}
+
+static void multiply_bf16(const struct panel_product *product, const struct part *part)
+{
+    struct gemm_half_args args = half_args(product, part);
+    product->kernels->gemm_bf16(&args);
+}
+
 /* ---- block formats ---- */
 
 enum { SHARE = 32, HALF_SHARE = 16, WORTHWHILE_ITEMS = 1 << 15 };
@@ -104,6 +133,8 @@ MULTIPLY_Q8(q6_k)
 
 static const struct product_def defs[DTYPE_END] = {
     [DTYPE_F32] = {NULL, multiply_f32},
+    [DTYPE_F16] = {NULL, multiply_f16},
+    [DTYPE_BF16] = {NULL, multiply_bf16},
     [DTYPE_Q4_0] = {prepare_q8, multiply_q4_0},
     [DTYPE_Q4_1] = {prepare_q8, multiply_q4_1},
     [DTYPE_Q5_0] = {prepare_q8, multiply_q5_0},

@@ -5,6 +5,7 @@
  * and twelve of them would share a few lines of the first-level cache. Partial sums rest in c between slices of k: each lane sees the
  * steps in order. */
 #if defined(__x86_64__)
+#include "kernels/float_product.h"
 #include "kernels/x86_avx2/x86_avx2.h"
 #include "kernels/x86_avx512/vector.h"
 #include "kernels/x86_avx512/x86_avx512.h"
@@ -12,14 +13,15 @@
 #include <string.h>
 
 /* The copy of the rows takes 211 KB of the stack. */
-enum { TILE_ROWS = 12, DEPTH = 384, HEIGHT = 132, ROW_STRIDE = DEPTH + LANES, FEWEST_ROWS = 4, LINE_BYTES = 64 };
+enum { TILE_ROWS = 12, DEPTH = 384, HEIGHT = 132, ROW_STRIDE = DEPTH + LANES, FEWEST_ROWS = 4 };
 
 struct tile {
     const float *a;    /* rows ROW_STRIDE apart */
     const float *b;    /* a panel's steps, sixteen floats each */
     int64_t b_group;   /* to the next panel */
-    const float *next; /* steps of two other panels, b_group apart, to be asked for; NULL: none */
-    int64_t next_step; /* bytes of each that every step asks for: tiles share the work */
+    const char *next;  /* bytes of two other panels, next_group apart, to be asked for */
+    int64_t next_group;
+    int64_t next_step; /* bytes of each that a step asks for: tiles share the work; 0: nothing to ask for, next is any address */
     float *c;
     int64_t c_stride;
     const float *bias; /* of column 0 of the tile; NULL: none */
@@ -45,8 +47,8 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
                              ? _mm512_maskz_loadu_ps(lanes[p], tile->c + r * tile->c_stride + p * LANES)
                              : _mm512_setzero_ps();
     const float *a = tile->a, *b = tile->b;
-    const int64_t b_group = tile->b_group, next_group = tile->next_step ? b_group * (int64_t)sizeof *b : 0;
-    const char *next = (const char *)tile->next;
+    const int64_t b_group = tile->b_group, next_group = tile->next_group, next_step = tile->next_step;
+    const char *next = tile->next;
 #pragma GCC unroll 2
     for (int64_t k = 0; k < tile->k; k++) {
         __m512 columns[2];
@@ -54,7 +56,7 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
         for (int p = 0; p < n_panels; p++) columns[p] = _mm512_load_ps(b + p * b_group);
         _mm_prefetch(next, _MM_HINT_T0);
         _mm_prefetch(next + next_group, _MM_HINT_T0);
-        next += tile->next_step;
+        next += next_step;
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++) {
             __m512 item = _mm512_set1_ps(a[r * ROW_STRIDE]);
@@ -94,73 +96,105 @@ SHAPE(2) SHAPE(3) SHAPE(4) SHAPE(5) SHAPE(6) SHAPE(7) SHAPE(8) SHAPE(9) SHAPE(10
     }
     static tile_function *const shapes[2][TILE_ROWS] = {SHAPES(1), SHAPES(2)};
 
-/* How many of n_rows the next part takes, when none may take more than `limit`: equal parts rather than full ones and a small rest. */
-ALWAYS_INLINE int64_t equal_part(int64_t n_rows, int64_t limit)
-{
-    int64_t n_parts = (n_rows + limit - 1) / limit;
-    return (n_rows + n_parts - 1) / n_parts;
-}
-
 /* Rows of C, and the steps of k that `rows` is a copy of. */
 struct slice {
     const float *rows;
     int64_t row, n_rows, step, n_steps;
 };
 
-static void copy_rows(const struct gemm_f32_args *args, const struct slice *slice, float *ret_rows)
+static void copy_rows(const struct float_product *product, const struct slice *slice, float *ret_rows)
 {
     for (int64_t r = 0; r < slice->n_rows; r++)
-        memcpy(ret_rows + r * ROW_STRIDE, args->a + (slice->row + r) * args->a_stride + slice->step,
+        memcpy(ret_rows + r * ROW_STRIDE, product->a + (slice->row + r) * product->a_stride + slice->step,
                (size_t)slice->n_steps * sizeof *ret_rows);
 }
 
-/* One panel or two from `panel` on. */
-static void multiply_rows(const struct gemm_f32_args *args, const struct slice *slice, int64_t panel, int64_t n_panels)
+/* One panel or two from `panel` on, whose steps are b, b_group apart. */
+static void multiply_rows(const struct float_product *product, const struct slice *slice, int64_t panel, int64_t n_panels,
+                          const float *b, int64_t b_group)
 {
     int64_t column = panel * PANEL_COLUMNS, n_tiles = (slice->n_rows + TILE_ROWS - 1) / TILE_ROWS, n_rows;
-    bool is_last = slice->step + slice->n_steps == args->k, has_next = panel + 4 <= args->panel_end;
-    struct tile tile = {.b = args->panels + (panel * args->k + slice->step) * PANEL_COLUMNS,
-                        .b_group = args->k * PANEL_COLUMNS,
-                        .next_step = has_next ? LINE_BYTES / n_tiles : 0,
-                        .c_stride = args->c_stride,
-                        .bias = args->bias && is_last ? args->bias + column : NULL,
-                        .n_columns = at_most(n_panels * PANEL_COLUMNS, args->n - column),
+    bool is_last = slice->step + slice->n_steps == product->k, has_next = panel + 4 <= product->panel_end;
+    struct tile tile = {.b = b,
+                        .b_group = b_group,
+                        .next = has_next ? float_product_steps(product, panel + 2, slice->step) : (const void *)b,
+                        .next_group = has_next ? product->panel_bytes : 0,
+                        .next_step = has_next ? product->step_bytes / n_tiles : 0,
+                        .c_stride = product->c_stride,
+                        .bias = product->bias && is_last ? product->bias + column : NULL,
+                        .n_columns = at_most(n_panels * PANEL_COLUMNS, product->n - column),
                         .k = slice->n_steps,
                         .is_accumulating = slice->step > 0};
-    tile.next = has_next ? tile.b + 2 * tile.b_group : tile.b;
     for (int64_t row = 0; row < slice->n_rows; row += n_rows) {
-        n_rows = equal_part(slice->n_rows - row, TILE_ROWS);
+        n_rows = float_product_part(slice->n_rows - row, TILE_ROWS);
         tile.a = slice->rows + row * ROW_STRIDE;
-        tile.c = args->c + (slice->row + row) * args->c_stride + column;
+        tile.c = product->c + (slice->row + row) * product->c_stride + column;
         shapes[n_panels - 1][n_rows - 1](&tile);
-        tile.next += tile.next_step * tile.k / (int64_t)sizeof *tile.next;
+        tile.next += tile.next_step * tile.k;
     }
 }
 
-static void multiply_block(const struct gemm_f32_args *args, int64_t row, int64_t n_rows)
+/* Halves become floats once for all tiles. */
+static void multiply_widening(const struct float_product *product, const struct slice *slice, int64_t panel, int64_t n_panels)
+{
+    _Alignas(64) float steps[2][DEPTH * PANEL_COLUMNS];
+    for (int64_t p = 0; p < n_panels; p++)
+        product->widen(slice->n_steps * PANEL_COLUMNS, float_product_steps(product, panel + p, slice->step), steps[p]);
+    multiply_rows(product, slice, panel, n_panels, steps[0], DEPTH * PANEL_COLUMNS);
+}
+
+static void multiply_panels(const struct float_product *product, const struct slice *slice)
+{
+    for (int64_t panel = product->panel_begin; panel < product->panel_end; panel += 2) {
+        int64_t n_panels = at_most(product->panel_end - panel, 2);
+        if (product->widen)
+            multiply_widening(product, slice, panel, n_panels);
+        else
+            multiply_rows(product, slice, panel, n_panels, float_product_steps(product, panel, slice->step),
+                          product->k * PANEL_COLUMNS);
+    }
+}
+
+static void multiply_block(const struct float_product *product, int64_t row, int64_t n_rows)
 {
     _Alignas(64) float rows[HEIGHT * ROW_STRIDE];
     struct slice slice = {.rows = rows, .row = row, .n_rows = n_rows};
     do {
-        slice.n_steps = at_most(args->k - slice.step, DEPTH);
-        copy_rows(args, &slice, rows);
-        for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2)
-            multiply_rows(args, &slice, panel, at_most(args->panel_end - panel, 2));
+        slice.n_steps = at_most(product->k - slice.step, DEPTH);
+        copy_rows(product, &slice, rows);
+        multiply_panels(product, &slice);
         slice.step += slice.n_steps;
-    } while (slice.step < args->k);
+    } while (slice.step < product->k);
+}
+
+static void multiply_all(const struct float_product *product)
+{
+    int64_t n_rows;
+    for (int64_t row = 0; row < product->m; row += n_rows) {
+        n_rows = float_product_part(product->m - row, HEIGHT);
+        multiply_block(product, row, n_rows);
+    }
 }
 
 /* A few rows read every weight once or twice: memory's speed decides, and AVX2's tiles are made for that. */
 void x86_avx512_gemm_f32(const struct gemm_f32_args *args)
 {
-    if (args->m < FEWEST_ROWS) {
-        x86_avx2_gemm_f32(args);
-        return;
-    }
-    int64_t n_rows;
-    for (int64_t row = 0; row < args->m; row += n_rows) {
-        n_rows = equal_part(args->m - row, HEIGHT);
-        multiply_block(args, row, n_rows);
-    }
+    struct float_product product = float_product_of_f32(args);
+    if (args->m < FEWEST_ROWS) x86_avx2_gemm_f32(args);
+    else multiply_all(&product);
+}
+
+void x86_avx512_gemm_f16(const struct gemm_half_args *args)
+{
+    struct float_product product = float_product_of_half(args, x86_avx2_f32_from_f16);
+    if (args->m < FEWEST_ROWS) x86_avx2_gemm_f16(args);
+    else multiply_all(&product);
+}
+
+void x86_avx512_gemm_bf16(const struct gemm_half_args *args)
+{
+    struct float_product product = float_product_of_half(args, x86_avx2_f32_from_bf16);
+    if (args->m < FEWEST_ROWS) x86_avx2_gemm_bf16(args);
+    else multiply_all(&product);
 }
 #endif
