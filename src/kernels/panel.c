@@ -157,10 +157,15 @@ static void put_halves(const struct destination *to, const unsigned char *piece,
 
 static void put_blocks(const struct destination *to, const unsigned char *piece, int64_t begin, int64_t n_items, int column)
 {
-    enum dtype dtype = to->format->dtype;
-    const struct panel_blocks *blocks = panel_blocks_find(dtype);
-    for (int64_t i = 0; i < n_items; i += to->format->block_items, piece += dtype_block_bytes(dtype))
-        blocks->pack(piece, column, panel_part_at(to->format, to->shape, to->panel, (begin + i) / PANEL_STEPS));
+    const struct panel_format *format = to->format;
+    const struct panel_blocks *blocks = panel_blocks_find(format->dtype);
+    struct panel_part part = panel_part_at(format, to->shape, to->panel, begin / PANEL_STEPS);
+    for (int64_t i = 0; i < n_items; i += format->block_items, piece += dtype_block_bytes(format->dtype)) {
+        blocks->pack(piece, column, part);
+        part.parameters += format->parameter_bytes;
+        part.details += format->detail_bytes;
+        part.codes += format->code_bytes;
+    }
 }
 
 static void pack_small(const struct panel_source *source, int64_t column, const struct destination *to)
