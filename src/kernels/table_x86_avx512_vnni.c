@@ -18,6 +18,13 @@ const struct kernel_table_def kernel_table_x86_avx512_vnni = {
         {
             .name = "x86_avx512_vnni",
             .gemm_u8i8 = x86_avx512_vnni_gemm_u8i8,
+            .gemm_q4_0 = x86_avx512_vnni_gemm_q4_0,
+            .gemm_q4_1 = x86_avx512_vnni_gemm_q4_1,
+            .gemm_q5_0 = x86_avx512_vnni_gemm_q5_0,
+            .gemm_q5_1 = x86_avx512_vnni_gemm_q5_1,
+            .gemm_q8_0 = x86_avx512_vnni_gemm_q8_0,
+            .gemm_q4_k = x86_avx512_vnni_gemm_q4_k,
+            .gemm_q6_k = x86_avx512_vnni_gemm_q6_k,
         },
 };
 #endif
