@@ -1,9 +1,10 @@
 /* A fixed team of threads for data-parallel loops.
  *
  * thread_pool_run calls body(context, begin, end) over disjoint ranges that together cover 0..n_items, on the caller's
- * thread and the workers, and returns when all are done. Ranges are taken from a shared counter (dynamic chunks), so a core
- * that is taken away delays one chunk, not the loop. Idle workers spin for a bounded time, then sleep on a futex. Work is
- * split over outputs only: bodies never reduce across ranges, so results do not depend on n_threads.
+ * thread and the workers, and returns when all are done. Ranges are taken from a shared counter and shrink towards the
+ * loop's end, so a core that is taken away delays one range, not the loop; where that happens again and again the caller
+ * works alone for a while. Idle workers spin for a bounded time, then sleep on a futex. Work is split over outputs only:
+ * bodies never reduce across ranges, so results do not depend on n_threads.
  *
  * One caller at a time per pool (the session's owner). n_threads 1 starts no thread and runs inline.
  *

@@ -9,7 +9,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MAX_ITEMS = 10007 };
@@ -255,6 +257,74 @@ static void test_only_the_caller_takes_signals(void **state)
     thread_pool_free(pool);
 }
 
+/* One worker, on a loop that lasts while the caller sleeps inside it: every item must be done by somebody even when the worker was
+ * woken on the caller's core and stepped back. */
+static void nap(void *context, size_t begin, size_t end)
+{
+    usleep(200);
+    add_sum(context, begin, end);
+}
+
+static void test_long_loops_end(void **state)
+{
+    (void)state;
+    struct thread_pool *pool = new_pool(2);
+    atomic_size_t n_items = 0;
+    for (int round = 0; round < 5; round++) thread_pool_run(pool, 40, 1, nap, &n_items);
+    assert_int_equal(atomic_load(&n_items), 5 * 40);
+    thread_pool_free(pool);
+}
+
+/* Ranges shrink towards the end of a loop: the last one is the shortest there can be, and no thread takes half of the loop. */
+struct sizes {
+    size_t n_items;
+    atomic_size_t n_halves, last;
+};
+
+static void note_size(void *context, size_t begin, size_t end)
+{
+    struct sizes *sizes = context;
+    if (end - begin >= sizes->n_items / 2) atomic_fetch_add(&sizes->n_halves, 1);
+    if (end == sizes->n_items) atomic_store(&sizes->last, end - begin);
+}
+
+static void test_ranges_shrink(void **state)
+{
+    (void)state;
+    struct thread_pool *pool = new_pool(2); /* a new one, which never was held up */
+    struct sizes sizes = {.n_items = 1000};
+    thread_pool_run(pool, sizes.n_items, 10, note_size, &sizes);
+    assert_int_equal(atomic_load(&sizes.n_halves), 0);
+    assert_int_equal(atomic_load(&sizes.last), 10);
+    thread_pool_free(pool);
+}
+
+/* A body that runs a loop on its own pool would write over the loop it is part of. */
+static void run_nested(void *context, size_t begin, size_t end)
+{
+    (void)begin;
+    (void)end;
+    atomic_size_t n_items = 0;
+    thread_pool_run(context, 10, 1, add_sum, &n_items);
+}
+
+static void test_nested_loops_are_refused(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct thread_pool *pool;
+        if (!freopen("/dev/null", "w", stderr) || thread_pool_new(2, &pool, NULL) != HOB_OK) _exit(3);
+        thread_pool_run(pool, 10, 1, run_nested, pool);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +340,9 @@ int main(void)
         cmocka_unit_test(test_runs_allocate_nothing),
         cmocka_unit_test(test_workers_take_part),
         cmocka_unit_test(test_only_the_caller_takes_signals),
+        cmocka_unit_test(test_long_loops_end),
+        cmocka_unit_test(test_ranges_shrink),
+        cmocka_unit_test(test_nested_loops_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
