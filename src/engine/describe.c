@@ -97,7 +97,8 @@ static void describe_constants(const struct graph *graph, json_t *root)
     json_object_set_new(root, "tensors", tensors);
 }
 
-static void describe_graph(struct graph *graph, json_t *root)
+/* pack NULL: an ONNX file. */
+static void describe_graph(struct graph *graph, const struct pack *pack, json_t *root)
 {
     json_t *counts = json_object(), *unsupported = json_array();
     describe_count_ops(graph, counts);
@@ -107,7 +108,8 @@ static void describe_graph(struct graph *graph, json_t *root)
     json_object_set_new(root, "operators", counts);
     json_object_set_new(root, "unsupported", unsupported);
     describe_constants(graph, root);
-    describe_compiled(graph, root);
+    if (pack) describe_packed(graph, root);
+    else describe_compiled(graph, root);
 }
 
 /* ---- tensor files ---- */
@@ -185,7 +187,8 @@ static hob_status describe_path(const char *path, json_t *root, hob_error *error
     struct format_content content = {0};
     TRY(format_open(path, &content, error));
     json_object_set_new(root, "format", json_string(content.format->name));
-    if (content.graph) describe_graph(content.graph, root);
+    if (content.pack) describe_pack(content.pack, content.graph, root);
+    if (content.graph) describe_graph(content.graph, content.pack, root);
     else describe_tensor_file(content.tensors, content.folder, root);
     format_content_release(&content);
     return HOB_OK;

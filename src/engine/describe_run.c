@@ -163,33 +163,50 @@ static hob_status describe_program(const struct program *program, const struct k
     return HOB_OK;
 }
 
-static hob_status compile(struct graph *graph, struct pass_report *report, const struct program **ret_program,
-                          hob_error *error)
+static hob_status compile(struct graph *graph, const char *disabled_passes, struct pass_report *report,
+                          const struct program **ret_program, hob_error *error)
 {
-    struct pass_options options = {.kernels = kernels_select(), .is_for_generation = true};
+    struct pass_options options = {.kernels = kernels_select(), .is_for_generation = true, .disabled = disabled_passes};
     TRY(replace_unknown(graph, error));
     TRY(passes_run(graph, &options, report, error));
     return program_new(graph, ret_program, error);
 }
 
-void describe_compiled(struct graph *graph, json_t *root)
+static void describe_passes(const struct pass_report *report, json_t *root)
+{
+    json_t *passes = json_object();
+    for (size_t i = 0; i < passes_count(); i++)
+        json_object_set_new(passes, report[i].pass->name, json_integer(report[i].n_changes));
+    json_object_set_new(root, "passes", passes);
+}
+
+/* disabled_passes "all": the graph is compiled. */
+static void describe_with(struct graph *graph, const char *disabled_passes, json_t *root)
 {
     hob_error error;
     struct pass_report report[PASS_MAX] = {0};
     const struct program *program;
     struct arena arena;
     arena_init(&arena, 64 * 1024);
-    hob_status status = compile(graph, report, &program, &error);
+    hob_status status = compile(graph, disabled_passes, report, &program, &error);
     if (status == HOB_OK) {
-        json_t *passes = json_object(), *counts = json_object();
-        for (size_t i = 0; i < passes_count(); i++)
-            json_object_set_new(passes, report[i].pass->name, json_integer(report[i].n_changes));
+        json_t *counts = json_object();
+        if (!disabled_passes) describe_passes(report, root);
         describe_count_ops(graph, counts);
-        json_object_set_new(root, "passes", passes);
         json_object_set_new(root, "compiled_operators", counts);
         status = describe_program(program, kernels_select(), &arena, root, &error);
     }
     if (status != HOB_OK) json_object_set_new(root, "problem", describe_text(error.message, strlen(error.message)));
     if (!json_object_get(root, "memory")) json_object_set_new(root, "memory", memory_json(graph, NULL));
     arena_release(&arena);
+}
+
+void describe_compiled(struct graph *graph, json_t *root)
+{
+    describe_with(graph, NULL, root);
+}
+
+void describe_packed(struct graph *graph, json_t *root)
+{
+    describe_with(graph, "all", root);
 }

@@ -73,6 +73,7 @@ HOB_MUST_CHECK hob_status tokenizer_encode(const struct tokenizer *tokenizer, co
 HOB_MUST_CHECK hob_status tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
                                            unsigned flags, struct buffer *text, hob_error *error);
 
+const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "bpe", …: the row of tokenizers.def; static */
 size_t tokenizer_n_tokens(const struct tokenizer *tokenizer);
 const char *tokenizer_token(const struct tokenizer *tokenizer, int32_t id, size_t *ret_n_bytes); /* NULL: none */
 enum token_type tokenizer_type(const struct tokenizer *tokenizer, int32_t id);

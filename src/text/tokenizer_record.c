@@ -77,6 +77,11 @@ static const void *def_of(const struct row *rows, size_t n_rows, const char *nam
     return NULL;
 }
 
+const char *tokenizer_kind(const struct tokenizer *tokenizer)
+{
+    return name_of(tokenizers, ARRAY_LENGTH(tokenizers), tokenizer->def);
+}
+
 /* ---- writing ---- */
 
 static void write_parts(enum sort sort, const struct part_list *list, struct buffer *bytes)
@@ -95,7 +100,7 @@ static void write_parts(enum sort sort, const struct part_list *list, struct buf
 
 hob_status tokenizer_write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
 {
-    const char *name = name_of(tokenizers, ARRAY_LENGTH(tokenizers), tokenizer->def);
+    const char *name = tokenizer_kind(tokenizer);
     record_put_text(bytes, name, strlen(name));
     record_put_u8(bytes, tokenizer->is_gguf);
     record_put_u8(bytes, tokenizer->keeps_broken);
