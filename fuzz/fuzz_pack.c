@@ -1,12 +1,10 @@
-/* Packs, made whole again after each mutation: graph, constants and tokenizer are read, compiled and used as far as that goes without
- * running the graph (fuzz_executor.c does). Every byte of every constant is looked at. */
+/* Packs, made whole again after each mutation: every byte of every constant is looked at, the graph compiled and run, a text tokenized. */
 #include "base/memory.h"
 #include "engine/pack_model.h"
 #include "resum_pack.h"
+#include "run_fuzzed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
-static volatile uint64_t sink; /* volatile: reading what was parsed must not be optimised away */
 
 static void look_at(const void *bytes, size_t n_bytes)
 {
@@ -36,15 +34,17 @@ static void look_at_graph(const struct graph *graph)
     for (uint32_t i = 0; i < graph->n_subgraphs; i++) look_at_graph(graph->subgraphs[i]);
 }
 
-static void use_graph(const struct pack *pack)
+static void use_graph(const struct pack *pack, uint64_t random)
 {
     struct hob_model model = {0};
     struct graph_roles roles;
     hob_error error;
     if (pack_graph_read(pack, &model.graph, &error) != HOB_OK) return;
     look_at_graph(model.graph);
-    if (pack_model_read(pack, &model, &error) == HOB_OK && program_new(model.graph, &model.program, &error) == HOB_OK)
+    if (pack_model_read(pack, &model, &error) == HOB_OK && program_new(model.graph, &model.program, &error) == HOB_OK) {
         sink += roles_find(model.graph, &model.graph->arena, &roles, &error);
+        run_fuzzed(model.program, random);
+    }
     graph_free(model.graph);
 }
 
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     memcpy(copy, bytes, n_bytes);
     resum_pack(copy, n_bytes);
     if (pack_parse(copy, n_bytes, &pack, &error) == HOB_OK) {
-        use_graph(pack);
+        use_graph(pack, hash_input(bytes, n_bytes));
         use_tokenizer(pack);
         pack_free(pack);
     }
