@@ -4,8 +4,9 @@
 #include "hob/hob.h"
 
 struct settings {
-    const char *output_path, *tokenizer_path;
+    const char *output_path, *quant, *tokenizer_path;
     bool is_graph_only, is_json;
+    size_t n_threads;
 };
 
 static const struct option_def options[] = {
@@ -15,6 +16,11 @@ static const struct option_def options[] = {
      .kind = OPTION_TEXT,
      .offset = offsetof(struct settings, output_path),
      .help = "the pack to write; one that is there is replaced"},
+    {.name = "quant",
+     .argument = "FORMAT",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, quant),
+     .help = "what float weights become: q8_0, q5_1, q5_0, q4_1, q4_0, or int8 for encoders; else they stay"},
     {.name = "tokenizer",
      .argument = "PATH",
      .kind = OPTION_TEXT,
@@ -28,6 +34,12 @@ static const struct option_def options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, is_json),
      .help = "then tell what is in the pack, as hob inspect --json"},
+    {.name = "threads",
+     .letter = 't',
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_threads),
+     .help = "0, as without it: all processors"},
 };
 
 static int describe(const struct command_line *line, const char *path)
@@ -48,7 +60,9 @@ static int run(const struct command_line *line)
     if (line->n_words != 1) return report_usage(line->command, "found %zu models, expected one SOURCE", line->n_words);
     if (!settings->output_path) return report_usage(line->command, "expected -o FILE.hob");
     progress_init(&progress);
-    hob_import_options how = {.model = {.tokenizer_path = settings->tokenizer_path,
+    hob_import_options how = {.model = {.quant = settings->quant,
+                                        .n_threads = settings->n_threads,
+                                        .tokenizer_path = settings->tokenizer_path,
                                         .is_graph_only = settings->is_graph_only,
                                         .progress = progress_show,
                                         .progress_context = &progress}};
@@ -60,7 +74,7 @@ static int run(const struct command_line *line)
 
 const struct command_def command_import = {
     .name = "import",
-    .synopsis = "SOURCE -o FILE.hob [--tokenizer PATH] [--graph] [--json]",
+    .synopsis = "SOURCE -o FILE.hob [--quant FORMAT] [--tokenizer PATH] [--graph] [--json] [--threads N]",
     .summary = "Make a pack of a model, which opens in milliseconds",
     .details = "SOURCE is an .onnx, .gguf or .safetensors file or a folder. The pack holds the compiled graph, the weights in the order\n"
                "they are read, and the tokenizer; it needs nothing beside it, and every command takes it. It is mapped, so programs\n"

@@ -15,6 +15,15 @@ static hob_status check_paths(const char *source, const char *path, hob_error *e
     return HOB_OK;
 }
 
+/* Before the model is opened: its own refusal of a pack would name the options. */
+static hob_status check_source(const char *source, hob_error *error)
+{
+    struct pack *pack;
+    if (pack_open(source, &pack, NULL) != HOB_OK) return HOB_OK;
+    pack_free(pack);
+    FAIL(error, HOB_BAD_ARGUMENT, "%s: found a pack, expected a model to make one of", source);
+}
+
 static void release_content(struct pack_content *content)
 {
     for (int id = 0; id < PACK_N_SECTIONS; id++) buffer_release(&content->sections[id]);
@@ -25,7 +34,7 @@ static hob_status write_model(const struct hob_model *model, const char *source,
 {
     struct pack_weights weights;
     struct pack_content content = {.progress = options->model.progress, .progress_context = options->model.progress_context};
-    struct pack_origin origin = {.format = model->info.format};
+    struct pack_origin origin = {.format = model->info.format, .quant = options->model.quant};
     hob_status status = HOB_OK;
     pack_weights_init(&weights);
     content.weights = &weights;
@@ -49,10 +58,9 @@ hob_status hob_import(const char *source, const hob_import_options *options, con
     if (!options) options = &defaults;
     struct hob_model *model;
     TRY(check_paths(source, path, error));
+    TRY(check_source(source, error));
     TRY(hob_model_open(source, &options->model, &model, error));
-    hob_status status = model->pack ? error_set(error, HOB_BAD_ARGUMENT, ERROR_HERE,
-                                                "%s: found a pack, expected a model to make one of", source)
-                                    : write_model(model, source, options, path, error);
+    hob_status status = write_model(model, source, options, path, error);
     hob_model_free(model);
     return status;
 }

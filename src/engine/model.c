@@ -145,6 +145,8 @@ static hob_status set_up_pack(struct hob_model *model, struct format_content *co
     model->pack = content->pack;
     model->graph = content->graph;
     content->graph = NULL;
+    if (options->quant)
+        FAIL(error, HOB_BAD_ARGUMENT, "found a pack, whose weights are laid out already, expected a model to make them %s", options->quant);
     TRY(pack_model_read(model->pack, model, error));
     TRY(program_new(model->graph, &model->program, error));
     TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));

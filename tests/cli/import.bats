@@ -133,6 +133,43 @@ PYTHON
     [ "$(jq -c '[.outputs[].name]' <<<"$output")" = "$(jq -c '[.outputs[].name]' <<<"$expected")" ]
 }
 
+@test "quantising: smaller, told by inspect, and only once" {
+    need_shared
+    import "$stories" "$BATS_TEST_TMPDIR/plain.hob"
+    import "$stories" "$pack" --quant q4_0
+    [ "$(stat -c %s "$pack")" -lt "$(($(stat -c %s "$BATS_TEST_TMPDIR/plain.hob") / 2))" ]
+    hob inspect --json "$pack"
+    jq -e '.quantisation == "q4_0" and .weights.q4_0_panels_bytes > 0 and (.checksums | all(. == "good"))' <<<"$output"
+    [ "$(jq -r .source.format <<<"$output")" = safetensors ]
+    hob complete -m "$pack" -n 5 "Once upon a time"
+    [ "$status" -eq 0 ]
+    hob import "$stories" -o "$pack" --quant q9_9
+    is_failure "found format q9_9"
+    hob import "$pack" -o "$BATS_TEST_TMPDIR/other.hob" --quant q8_0
+    is_failure "found a pack"
+}
+
+@test "a damaged pack is refused where it is opened, and inspect finds damaged weights" {
+    need_shared
+    import "$stories/model-f32.gguf"
+    size=$(stat -c %s "$pack")
+    head -c $((size - 1)) "$pack" >"$BATS_TEST_TMPDIR/cut.hob"
+    for command in "complete -m" "embed -m" "tokenize -m" inspect; do
+        hob $command "$BATS_TEST_TMPDIR/cut.hob" text
+        [ "$command" = inspect ] && hob inspect "$BATS_TEST_TMPDIR/cut.hob"
+        is_failure "cut.hob: the pack is cut short: found $((size - 1)) bytes, expected $size"
+    done
+    cp "$pack" "$BATS_TEST_TMPDIR/newer.hob"
+    printf '\2' | dd of="$BATS_TEST_TMPDIR/newer.hob" bs=1 seek=8 conv=notrunc status=none
+    hob complete -m "$BATS_TEST_TMPDIR/newer.hob" text
+    is_failure "found a pack of version 2, expected version 1: make it anew with hob import"
+    cp "$pack" "$BATS_TEST_TMPDIR/flipped.hob"
+    printf 'XXXX' | dd of="$BATS_TEST_TMPDIR/flipped.hob" bs=1 seek=$((size - 100)) conv=notrunc status=none
+    hob inspect --json "$BATS_TEST_TMPDIR/flipped.hob"
+    [ "$status" -eq 0 ]
+    jq -e '.checksums.weights == "damaged" and (.problem | startswith("section weights is damaged"))' <<<"$output"
+}
+
 @test "wrong calls, and sources that are none" {
     hob import
     is_usage_error "SOURCE"
