@@ -41,6 +41,11 @@ HOB_API HOB_MUST_CHECK hob_status hob_session_run(hob_session *session, const ho
  * Fails: HOB_LIMIT when they do not fit the context (the message names both numbers), HOB_BAD_ARGUMENT on an id outside
  * the vocabulary. On failure the cache is as before. */
 HOB_API HOB_MUST_CHECK hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error);
+/* The same, with the logits of every appended position in ret_logits: room for n_ids * hob_model_get_info(model).n_vocab floats, what
+ * hob_session_logits would show after each id. For measuring a model (perplexity): a vocabulary's product for each position is dear.
+ * Fails as hob_session_append, ret_logits then undefined; HOB_UNSUPPORTED when the model does not state its vocabulary. */
+HOB_API HOB_MUST_CHECK hob_status hob_session_append_all(hob_session *session, const int32_t *ids, size_t n_ids, float *ret_logits,
+                                                         hob_error *error);
 /* [n_vocab] of the last appended position; valid until the next call on the session; NULL before any. */
 HOB_API const float *hob_session_logits(const hob_session *session);
 /* Positions in the cache. */

@@ -60,7 +60,7 @@ static struct tensor *carried_input(struct hob_session *session, uint32_t input)
     return NULL;
 }
 
-static hob_status make_input(struct hob_session *session, uint32_t i, struct arena *arena, int64_t n_past, int64_t n_new,
+static hob_status make_input(struct hob_session *session, uint32_t i, struct arena *arena, int64_t n_past, int64_t n_new, int64_t n_rows,
                              struct tensor *ret_tensor, hob_error *error)
 {
     switch (session->model->roles.inputs[i]) {
@@ -76,7 +76,7 @@ static hob_status make_input(struct hob_session *session, uint32_t i, struct are
     case INPUT_POSITIONS: return session_fill_input(session, i, arena, n_new, n_past, 1, ret_tensor, error);
     case INPUT_MASK: return session_fill_input(session, i, arena, n_past + n_new, 1, 0, ret_tensor, error);
     case INPUT_TOKEN_TYPES: return session_fill_input(session, i, arena, n_new, 0, 0, ret_tensor, error);
-    case INPUT_ROWS: return session_fill_input(session, i, arena, 1, n_new - 1, 0, ret_tensor, error);
+    case INPUT_ROWS: return session_fill_input(session, i, arena, n_rows, n_new - n_rows, 1, ret_tensor, error);
     case INPUT_USE_CACHE: return session_fill_input(session, i, arena, 1, n_past > 0, 0, ret_tensor, error);
     default: break;
     }
@@ -142,51 +142,65 @@ static hob_status keep_carried(struct hob_session *session, uint32_t index, hob_
     return HOB_OK;
 }
 
-/* Models in half precision give halves; samplers want f32. */
-static hob_status widen_logits(struct hob_session *session, enum dtype dtype, const uint16_t *halves, int64_t n, hob_error *error)
+/* Row `row` as f32: models in half precision give halves, samplers want f32. */
+static void copy_row(const struct hob_session *session, const struct tensor *logits, int64_t row, float *target)
 {
     const struct kernels *kernels = session->provider.kernels;
-    if (!session->wide_logits) session->wide_logits = ARENA_NEW(&session->arena, float, (size_t)n);
-    if (!session->wide_logits) FAIL(error, HOB_NO_MEMORY, "logits of %lld tokens: out of memory", (long long)n);
-    if (dtype == DTYPE_F16) kernels->f32_from_f16(n, halves, session->wide_logits);
-    else kernels->f32_from_bf16(n, halves, session->wide_logits);
+    int64_t n = session->n_vocab, at = row * logits->strides[logits->rank - 2];
+    if (logits->dtype == DTYPE_F16) kernels->f32_from_f16(n, (const uint16_t *)logits->data + at, target);
+    else if (logits->dtype == DTYPE_BF16) kernels->f32_from_bf16(n, (const uint16_t *)logits->data + at, target);
+    else memcpy(target, (const float *)logits->data + at, (size_t)n * sizeof *target);
+}
+
+static hob_status keep_last_logits(struct hob_session *session, const struct tensor *logits, hob_error *error)
+{
+    int64_t last = logits->dims[logits->rank - 2] - 1;
+    if (logits->dtype == DTYPE_F32) {
+        session->logits = (const float *)logits->data + last * logits->strides[logits->rank - 2];
+        return HOB_OK;
+    }
+    if (!session->wide_logits) session->wide_logits = ARENA_NEW(&session->arena, float, (size_t)session->n_vocab);
+    if (!session->wide_logits) FAIL(error, HOB_NO_MEMORY, "logits of %lld tokens: out of memory", (long long)session->n_vocab);
+    copy_row(session, logits, last, session->wide_logits);
     session->logits = session->wide_logits;
     return HOB_OK;
 }
 
-static hob_status find_logits(struct hob_session *session, hob_error *error)
+/* Of a row for each position, or for those that were asked for, the last n_rows count. */
+static hob_status find_logits(struct hob_session *session, int64_t n_rows, float *ret_all, hob_error *error)
 {
     const struct tensor *output = executor_output(session->executor, session->model->roles.logits);
     int last = output->rank - 1;
-    bool is_half = output->dtype == DTYPE_F16 || output->dtype == DTYPE_BF16;
-    if (output->dtype != DTYPE_F32 && !is_half)
+    if (output->dtype != DTYPE_F32 && output->dtype != DTYPE_F16 && output->dtype != DTYPE_BF16)
         FAIL(error, HOB_BAD_TYPE, "logits: found %s, expected float32, float16 or bfloat16", dtype_name(output->dtype));
     if (output->rank < 2 || !tensor_n_items(output) || output->strides[last] != 1)
         FAIL(error, HOB_BAD_SHAPE, "logits: found rank %d, expected positions by vocabulary", output->rank);
     if (session->n_vocab && output->dims[last] != session->n_vocab)
         FAIL(error, HOB_BAD_SHAPE, "logits: found %lld, expected the vocabulary's %lld", (long long)output->dims[last],
              (long long)session->n_vocab);
+    int64_t n_given = output->dims[last - 1];
+    if (ret_all && n_given < n_rows)
+        FAIL(error, HOB_BAD_SHAPE, "logits: found those of %lld positions, expected %lld", (long long)n_given, (long long)n_rows);
     session->n_vocab = output->dims[last];
-    int64_t row = (output->dims[last - 1] - 1) * output->strides[last - 1];
-    if (is_half) return widen_logits(session, output->dtype, (const uint16_t *)output->data + row, session->n_vocab, error);
-    session->logits = (const float *)output->data + row;
-    return HOB_OK;
+    for (int64_t row = 0; ret_all && row < n_rows; row++)
+        copy_row(session, output, n_given - n_rows + row, ret_all + row * session->n_vocab);
+    return keep_last_logits(session, output, error);
 }
 
-hob_status decoder_run(struct hob_session *session, int64_t n_new, hob_error *error)
+hob_status decoder_run(struct hob_session *session, int64_t n_new, float *ret_all, hob_error *error)
 {
     int64_t n_past = has_cache(session) ? session->n_ids : 0;
-    int64_t n_run = session->n_ids + n_new - n_past;
+    int64_t n_run = session->n_ids + n_new - n_past, n_rows = ret_all ? n_new : 1;
     arena_clear(&session->run_arena);
     session->logits = NULL;
     for (uint32_t i = 0; i < session->model->graph->n_inputs; i++) {
-        TRY(make_input(session, i, &session->run_arena, n_past, n_run, &session->inputs[i], error));
+        TRY(make_input(session, i, &session->run_arena, n_past, n_run, n_rows, &session->inputs[i], error));
         executor_bind(session->executor, i, &session->inputs[i]);
     }
     executor_set_n_used(session->executor, session->model->graph->n_states ? n_past : 0);
     struct executor_bounds bounds = make_bounds(session, n_past, n_run);
     TRY(executor_run(session->executor, &bounds, error));
-    TRY(find_logits(session, error));
+    TRY(find_logits(session, n_rows, ret_all, error));
     for (uint32_t i = 0; i < session->model->roles.n_carried; i++) TRY(keep_carried(session, i, error));
     session->n_ids += n_new;
     return HOB_OK;

@@ -59,7 +59,7 @@ hob_status roles_find(const struct graph *graph, struct arena *arena, struct gra
     for (uint32_t i = 0; i < graph->n_inputs; i++) {
         inputs[i] = input_role_find(&graph->values[graph->inputs[i]]);
         if (inputs[i] == INPUT_IDS) roles.ids = i;
-        if (inputs[i] == INPUT_ROWS || inputs[i] == INPUT_SEGMENTS) roles.is_packed = true;
+        if (inputs[i] == INPUT_SEGMENTS) roles.is_packed = true;
         roles.is_complete &= inputs[i] != INPUT_OTHER;
         n_past += inputs[i] == INPUT_PAST;
     }

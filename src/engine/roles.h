@@ -18,7 +18,7 @@ struct graph_roles {
     uint32_t logits, hidden, sentence;  /* indices of outputs; UINT32_MAX when there is none */
     const struct carried_pair *carried;
     uint32_t n_carried;
-    bool is_packed;                     /* hob's own inputs: no batch dimension, rows or segments */
+    bool is_packed;                     /* an encoder that takes texts end to end: hob's own, without a batch dimension, or with segments */
     bool is_complete;                   /* every input has a role: the engine can run the graph by itself */
 };
 

@@ -130,17 +130,19 @@ static hob_status check_ids(const hob_session *session, const int32_t *ids, size
     return HOB_OK;
 }
 
-enum { PREFILL_TOKENS = 512 };
+/* Logits of all positions take n_vocab numbers each: fewer at a time, so that the plan's memory stays small. */
+enum { PREFILL_TOKENS = 512, PREFILL_LOGITS = 64 };
 
-hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
+/* ret_logits NULL: the last position's are all that is wanted. */
+static hob_status append(hob_session *session, const int32_t *ids, size_t n_ids, float *ret_logits, hob_error *error)
 {
-    TRY(check_decoder(session, error));
-    TRY(check_ids(session, ids, n_ids, error));
+    size_t most = ret_logits ? PREFILL_LOGITS : PREFILL_TOKENS;
     int64_t n_before = session->n_ids;
     if (n_ids) memcpy(session->ids + n_before, ids, n_ids * sizeof *ids);
     for (size_t done = 0; done < n_ids;) {
-        size_t n_new = n_ids - done < PREFILL_TOKENS ? n_ids - done : PREFILL_TOKENS;
-        hob_status status = decoder_run(session, (int64_t)n_new, error);
+        size_t n_new = n_ids - done < most ? n_ids - done : most;
+        float *logits = ret_logits ? ret_logits + done * (size_t)session->n_vocab : NULL;
+        hob_status status = decoder_run(session, (int64_t)n_new, logits, error);
         if (status != HOB_OK) {
             hob_status ignored = decoder_rewind(session, n_before, NULL);
             (void)ignored; /* the first failure is the one to report */
@@ -149,6 +151,21 @@ hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n
         done += n_new;
     }
     return HOB_OK;
+}
+
+hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
+{
+    TRY(check_decoder(session, error));
+    TRY(check_ids(session, ids, n_ids, error));
+    return append(session, ids, n_ids, NULL, error);
+}
+
+hob_status hob_session_append_all(hob_session *session, const int32_t *ids, size_t n_ids, float *ret_logits, hob_error *error)
+{
+    TRY(check_decoder(session, error));
+    TRY(check_ids(session, ids, n_ids, error));
+    if (session->n_vocab <= 0) FAIL(error, HOB_UNSUPPORTED, "the model does not say how large its vocabulary is");
+    return append(session, ids, n_ids, ret_logits, error);
 }
 
 const float *hob_session_logits(const hob_session *session)

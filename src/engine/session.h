@@ -31,8 +31,9 @@ struct hob_session {
 };
 
 /* Runs a decoder on the session's ids [n_ids, n_ids + n_new), which the caller has put there, and on success counts them in.
- * Leaves the last position's logits. */
-HOB_MUST_CHECK hob_status decoder_run(struct hob_session *session, int64_t n_new, hob_error *error);
+ * Leaves the last position's logits. ret_all: room for the logits of each new position, [n_new, n_vocab]; NULL: not wanted, and not
+ * computed where the graph lets one choose. */
+HOB_MUST_CHECK hob_status decoder_run(struct hob_session *session, int64_t n_new, float *ret_all, hob_error *error);
 /* Forgets what caches hold beyond n_tokens. */
 HOB_MUST_CHECK hob_status decoder_rewind(struct hob_session *session, int64_t n_tokens, hob_error *error);
 HOB_MUST_CHECK hob_status decoder_set_up(struct hob_session *session, hob_error *error);

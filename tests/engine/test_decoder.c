@@ -268,6 +268,49 @@ static void test_chunks_do_not_matter_to_onnx(void **state)
     check_same_bytes(STORIES "model.onnx");
 }
 
+/* ---- logits of all positions, or of the last ---- */
+
+enum { N_ALL = 70, STORIES_VOCAB = 512 }; /* more than one run of them takes */
+
+static bool has_input(const hob_model *model, const char *name)
+{
+    for (size_t i = 0; i < hob_model_n_inputs(model); i++)
+        if (!strcmp(hob_model_input_name(model, i), name)) return true;
+    return false;
+}
+
+/* One run over all ids, one id a run, and a prefill that computes the last position's only. */
+static void check_all_logits(const char *path, const char *disabled_passes)
+{
+    static float all[N_ALL * STORIES_VOCAB];
+    int32_t ids[N_ALL];
+    hob_error error = {0};
+    struct use use = use_open(path, disabled_passes, 2);
+    assert_int_equal(hob_model_get_info(use.model).n_vocab, STORIES_VOCAB);
+    assert_int_equal(has_input(use.model, "rows"), !disabled_passes);
+    for (int32_t i = 0; i < N_ALL; i++) ids[i] = i ? (i * 37 + 5) % 500 : 1;
+    ASSERT_HOB(hob_session_append_all(use.session, ids, N_ALL, all, &error), error);
+    assert_memory_equal(hob_session_logits(use.session), all + (N_ALL - 1) * STORIES_VOCAB, STORIES_VOCAB * sizeof *all);
+    ASSERT_HOB(hob_session_rewind(use.session, 0, &error), error);
+    append(use.session, ids, N_ALL);
+    assert_memory_equal(hob_session_logits(use.session), all + (N_ALL - 1) * STORIES_VOCAB, STORIES_VOCAB * sizeof *all);
+    ASSERT_HOB(hob_session_rewind(use.session, 0, &error), error);
+    for (size_t i = 0; i < N_ALL; i++) {
+        append(use.session, &ids[i], 1);
+        assert_memory_equal(hob_session_logits(use.session), all + i * STORIES_VOCAB, STORIES_VOCAB * sizeof *all);
+    }
+    use_close(&use);
+}
+
+static void test_all_logits_are_each_positions(void **state)
+{
+    (void)state;
+    check_all_logits(STORIES "model-f32.gguf", NULL);
+    check_all_logits(STORIES "model-q8_0.gguf", NULL);
+    check_all_logits(STORIES "model.onnx", NULL);
+    check_all_logits(STORIES "model.onnx", "last_logits");
+}
+
 static void test_rewind_forgets(void **state)
 {
     (void)state;
@@ -408,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_stories_quantised),
         cmocka_unit_test(test_unknown_quant),
         cmocka_unit_test(test_gpt2),
+        cmocka_unit_test(test_all_logits_are_each_positions),
         cmocka_unit_test(test_each_pass_off),
         cmocka_unit_test(test_chunks_and_threads_do_not_matter),
         cmocka_unit_test(test_chunks_do_not_matter_to_onnx),
