@@ -16,6 +16,7 @@ const struct kernel_table_def kernel_table_arm_dotprod = {
     .kernels =
         {
             .name = "arm_dotprod",
+            .gemm_u8i8 = arm_dotprod_gemm_u8i8,
             .gemm_q4_0 = arm_dotprod_gemm_q4_0,
             .gemm_q4_1 = arm_dotprod_gemm_q4_1,
             .gemm_q5_0 = arm_dotprod_gemm_q5_0,

@@ -7,8 +7,8 @@
     void arm_neon_##name##_f32(int64_t n, const float *x, float *ret_y)                              \
     {                                                                                                \
         int64_t i = 0;                                                                               \
-        for (; i + LANES <= n; i += LANES) vst1q_f32(ret_y + i, name##4(vld1q_f32(x + i)));          \
-        if (i < n) store_first(ret_y + i, n - i, name##4(load_first(x + i, n - i)));                 \
+        for (; i + FOUR_LANES <= n; i += FOUR_LANES) vst1q_f32(ret_y + i, name##4(vld1q_f32(x + i)));          \
+        if (i < n) store_first4(ret_y + i, n - i, name##4(load_first4(x + i, n - i)));                 \
     }
 FUNCTION(exp)
 FUNCTION(log)
@@ -23,7 +23,7 @@ FUNCTION(reciprocal)
 
 void arm_neon_swiglu_f32(int64_t n, const float *gate, const float *up, float *ret_y)
 {
-    for (int64_t i = 0; i < n; i += LANES)
-        store_first(ret_y + i, n - i, vmulq_f32(silu4(load_first(gate + i, n - i)), load_first(up + i, n - i)));
+    for (int64_t i = 0; i < n; i += FOUR_LANES)
+        store_first4(ret_y + i, n - i, vmulq_f32(silu4(load_first4(gate + i, n - i)), load_first4(up + i, n - i)));
 }
 #endif

@@ -219,10 +219,10 @@ ALWAYS_INLINE void add_offset(enum offset offset, const struct block *block, flo
     if (offset == OFFSET_MIN) mins = load_unsigned(block->details + 16);
     for (int i = 0; i < REGISTERS; i++) {
         if (offset == OFFSET_M)
-            outputs->of[i] = vfmaq_f32(outputs->of[i], m.of[i], all(d_a * (float)sum));
+            outputs->of[i] = vfmaq_f32(outputs->of[i], m.of[i], all4(d_a * (float)sum));
         else
             outputs->of[i] = vfmaq_f32(outputs->of[i], vcvtq_f32_s32(vmulq_s32(mins.of[i], vdupq_n_s32(sum))),
-                                       vnegq_f32(vmulq_f32(m.of[i], all(d_a))));
+                                       vnegq_f32(vmulq_f32(m.of[i], all4(d_a))));
     }
 }
 
@@ -235,7 +235,7 @@ ALWAYS_INLINE void add_block(const struct format format, const struct block *blo
     for (int r = 0; r < n_rows; r++) {
         float d_a = x->scales[r * x->n_blocks + at];
         for (int i = 0; i < REGISTERS; i++)
-            outputs[r].of[i] = vfmaq_f32(outputs[r].of[i], vcvtq_f32_s32(sums[r].of[i]), vmulq_f32(d.of[i], all(d_a)));
+            outputs[r].of[i] = vfmaq_f32(outputs[r].of[i], vcvtq_f32_s32(sums[r].of[i]), vmulq_f32(d.of[i], all4(d_a)));
         add_offset(format.offset, block, d_a, x->sums[r * x->n_blocks + at], &outputs[r]);
     }
 }
@@ -246,11 +246,11 @@ ALWAYS_INLINE void store_row(const struct gemm_q8_args *args, int64_t row, int64
 {
     float *c = args->c + row * args->c_stride + column;
     for (int i = 0; i < REGISTERS; i++) {
-        int64_t at = i * LANES, n = args->n - column - at;
+        int64_t at = i * FOUR_LANES, n = args->n - column - at;
         if (n <= 0) return;
         float32x4_t y = outputs->of[i];
-        if (args->bias) y = vaddq_f32(y, load_first(args->bias + column + at, n));
-        store_first(c + at, n, y);
+        if (args->bias) y = vaddq_f32(y, load_first4(args->bias + column + at, n));
+        store_first4(c + at, n, y);
     }
 }
 
@@ -261,7 +261,7 @@ ALWAYS_INLINE void multiply_tile(const struct format format, const struct gemm_q
     const struct operand x = {args->a + row * args->k, args->a_scales + row * n_blocks, args->a_sums + row * n_blocks, args->k, n_blocks};
     struct floats16 outputs[TILE_ROWS];
     for (int r = 0; r < n_rows; r++)
-        for (int i = 0; i < REGISTERS; i++) outputs[r].of[i] = all(0.0f);
+        for (int i = 0; i < REGISTERS; i++) outputs[r].of[i] = all4(0.0f);
     for (int64_t at = 0; at < n_blocks; at++) {
         struct block block = {first->parameters + at / format.blocks_a_parameter * format.parameter_bytes,
                               first->details + at * format.detail_bytes, first->codes + at * format.code_bytes};

@@ -3,13 +3,13 @@
 #include "kernels/arm_neon/arm_neon.h"
 #include "kernels/arm_neon/vector.h"
 
-enum { STEPS = 32, REGISTERS = STEPS / LANES };
+enum { STEPS = 32, REGISTERS = STEPS / FOUR_LANES };
 
 /* NaN where an item is infinite or NaN: as integers, their magnitudes are the largest. */
 static float largest_magnitude(const float *x)
 {
     uint32x4_t largest = vdupq_n_u32(0);
-    for (int i = 0; i < REGISTERS; i++) largest = vmaxq_u32(largest, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i * LANES))));
+    for (int i = 0; i < REGISTERS; i++) largest = vmaxq_u32(largest, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i * FOUR_LANES))));
     uint32_t bits = vmaxvq_u32(largest);
     float magnitude;
     memcpy(&magnitude, &bits, sizeof magnitude);
@@ -19,8 +19,8 @@ static float largest_magnitude(const float *x)
 /* Eight codes; rounded to the nearest, ties to even. */
 ALWAYS_INLINE int8x8_t quantize_eight(const float *x, float inverse)
 {
-    int32x4_t low = vcvtnq_s32_f32(vmulq_f32(vld1q_f32(x), all(inverse)));
-    int32x4_t high = vcvtnq_s32_f32(vmulq_f32(vld1q_f32(x + LANES), all(inverse)));
+    int32x4_t low = vcvtnq_s32_f32(vmulq_f32(vld1q_f32(x), all4(inverse)));
+    int32x4_t high = vcvtnq_s32_f32(vmulq_f32(vld1q_f32(x + FOUR_LANES), all4(inverse)));
     return vmovn_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
 }
 

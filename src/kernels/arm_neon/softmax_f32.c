@@ -5,10 +5,10 @@
 
 void arm_neon_softmax_f32(int64_t n, const float *x, float *ret_y)
 {
-    float32x4_t largest = all(arm_neon_max_f32(n, x));
-    for (int64_t i = 0; i < n; i += LANES)
-        store_first(ret_y + i, n - i, exp4(vsubq_f32(load_first(x + i, n - i), largest)));
-    float32x4_t sum = all(arm_neon_sum_f32(n, ret_y));
-    for (int64_t i = 0; i < n; i += LANES) store_first(ret_y + i, n - i, vdivq_f32(load_first(ret_y + i, n - i), sum));
+    float32x4_t largest = all4(arm_neon_max_f32(n, x));
+    for (int64_t i = 0; i < n; i += FOUR_LANES)
+        store_first4(ret_y + i, n - i, exp4(vsubq_f32(load_first4(x + i, n - i), largest)));
+    float32x4_t sum = all4(arm_neon_sum_f32(n, ret_y));
+    for (int64_t i = 0; i < n; i += FOUR_LANES) store_first4(ret_y + i, n - i, vdivq_f32(load_first4(ret_y + i, n - i), sum));
 }
 #endif

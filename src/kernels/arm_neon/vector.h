@@ -12,26 +12,26 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 4 };
+enum { FOUR_LANES = 4 };
 
-ALWAYS_INLINE float32x4_t all(float value)
+ALWAYS_INLINE float32x4_t all4(float value)
 {
     return vdupq_n_f32(value);
 }
 
 /* n: 1 … 4. Memory of the lanes left out is not touched; they read as +0. */
-ALWAYS_INLINE float32x4_t load_first(const float *x, int64_t n)
+ALWAYS_INLINE float32x4_t load_first4(const float *x, int64_t n)
 {
-    float items[LANES] = {0};
-    if (n >= LANES) return vld1q_f32(x);
+    float items[FOUR_LANES] = {0};
+    if (n >= FOUR_LANES) return vld1q_f32(x);
     memcpy(items, x, (size_t)n * sizeof *x);
     return vld1q_f32(items);
 }
 
-ALWAYS_INLINE void store_first(float *y, int64_t n, float32x4_t value)
+ALWAYS_INLINE void store_first4(float *y, int64_t n, float32x4_t value)
 {
-    float items[LANES];
-    if (n >= LANES) {
+    float items[FOUR_LANES];
+    if (n >= FOUR_LANES) {
         vst1q_f32(y, value);
         return;
     }
@@ -40,12 +40,12 @@ ALWAYS_INLINE void store_first(float *y, int64_t n, float32x4_t value)
 }
 
 /* a > b ? a : b and a < b ? a : b: the first gives way when the second is a NaN. */
-ALWAYS_INLINE float32x4_t greater(float32x4_t a, float32x4_t b)
+ALWAYS_INLINE float32x4_t greater4(float32x4_t a, float32x4_t b)
 {
     return vbslq_f32(vcgtq_f32(a, b), a, b);
 }
 
-ALWAYS_INLINE float32x4_t lesser(float32x4_t a, float32x4_t b)
+ALWAYS_INLINE float32x4_t lesser4(float32x4_t a, float32x4_t b)
 {
     return vbslq_f32(vcltq_f32(a, b), a, b);
 }
@@ -70,17 +70,17 @@ ALWAYS_INLINE float32x4_t power_of_two(int32x4_t n)
 
 ALWAYS_INLINE float32x4_t exp4(float32x4_t x)
 {
-    x = lesser(all(EXP_GREATEST), greater(all(EXP_LEAST), x));
-    float32x4_t shifted = vfmaq_f32(all(EXP_ROUND), x, all(LOG2_E));
-    float32x4_t n = vsubq_f32(shifted, all(EXP_ROUND));
-    float32x4_t r = vfmaq_f32(x, n, all(-LN2_HIGH));
-    r = vfmaq_f32(r, n, all(-LN2_LOW));
-    float32x4_t p = all(EXP_P4);
-    p = vfmaq_f32(all(EXP_P3), p, r);
-    p = vfmaq_f32(all(EXP_P2), p, r);
-    p = vfmaq_f32(all(EXP_P1), p, r);
-    p = vfmaq_f32(all(EXP_P0), p, r);
-    float32x4_t y = vaddq_f32(vfmaq_f32(r, p, vmulq_f32(r, r)), all(1.0f));
+    x = lesser4(all4(EXP_GREATEST), greater4(all4(EXP_LEAST), x));
+    float32x4_t shifted = vfmaq_f32(all4(EXP_ROUND), x, all4(LOG2_E));
+    float32x4_t n = vsubq_f32(shifted, all4(EXP_ROUND));
+    float32x4_t r = vfmaq_f32(x, n, all4(-LN2_HIGH));
+    r = vfmaq_f32(r, n, all4(-LN2_LOW));
+    float32x4_t p = all4(EXP_P4);
+    p = vfmaq_f32(all4(EXP_P3), p, r);
+    p = vfmaq_f32(all4(EXP_P2), p, r);
+    p = vfmaq_f32(all4(EXP_P1), p, r);
+    p = vfmaq_f32(all4(EXP_P0), p, r);
+    float32x4_t y = vaddq_f32(vfmaq_f32(r, p, vmulq_f32(r, r)), all4(1.0f));
     int32x4_t power = vsubq_s32(vreinterpretq_s32_f32(shifted), vdupq_n_s32(EXP_ROUND_BITS));
     int32x4_t half = vshrq_n_s32(power, 1);
     y = vmulq_f32(y, power_of_two(half));
