@@ -30,8 +30,8 @@ typedef struct hob_model_options {
     const char *tokenizer_path; /* NULL: found in or beside the model */
     hob_model_kind default_kind; /* with path NULL: HOB_MODEL_ENCODER means the default embedder; else the language model */
     bool is_graph_only;         /* treat the file as a plain graph: no caches attached, no tokenizer sought */
-    /* What float weights become: "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "int8" (encoders). NULL: they stay as they are. Not for a pack,
-     * whose weights are laid out already. */
+    /* What float weights become: "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "f16", "bf16", "int8" (encoders). NULL: they stay as they
+     * are. Not for a pack, whose weights are laid out already. */
     const char *quant;
     size_t n_threads;           /* that read and pack weights; 0: as many as the process may run on */
     const char *disabled_passes; /* comma-separated names, "all", or NULL: for tests and for finding a fault */

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+enum { QUANT_NAMES_BYTES = 256 };
+
 static void release_tensor_file(void *file)
 {
     tensor_file_free(file);
@@ -99,22 +101,31 @@ static hob_status note_optional_outputs(struct hob_model *model, hob_error *erro
     return HOB_OK;
 }
 
+static bool can_quantise(const struct quant_def *quant)
+{
+    return quant->encode && panel_product_takes(quant->dtype);
+}
+
+/* "int8, f16, …": int8 is no block format, it has a scale a column. */
+static const char *quant_names(char text[QUANT_NAMES_BYTES])
+{
+    size_t n_bytes = (size_t)snprintf(text, QUANT_NAMES_BYTES, "%s", dtype_name(DTYPE_I8));
+    for (size_t i = 0; quant_at(i) && n_bytes < QUANT_NAMES_BYTES; i++)
+        if (can_quantise(quant_at(i)))
+            n_bytes += (size_t)snprintf(text + n_bytes, QUANT_NAMES_BYTES - n_bytes, ", %s", quant_at(i)->name);
+    return text;
+}
+
 /* A weight format that can be made and multiplied. */
 static hob_status find_quant(const char *name, enum dtype *ret_dtype, hob_error *error)
 {
-    *ret_dtype = DTYPE_NONE;
-    if (!name) return HOB_OK;
-    if (!strcmp(name, dtype_name(DTYPE_I8))) { /* no block format: a scale a column */
-        *ret_dtype = DTYPE_I8;
-        return HOB_OK;
-    }
-    for (size_t i = 0; quant_at(i); i++) {
-        const struct quant_def *quant = quant_at(i);
-        if (strcmp(quant->name, name) || !quant->encode || !panel_product_takes(quant->dtype)) continue;
-        *ret_dtype = quant->dtype;
-        return HOB_OK;
-    }
-    FAIL(error, HOB_BAD_ARGUMENT, "weights: found format %s, expected int8, q8_0, q5_1, q5_0, q4_1 or q4_0", name);
+    char names[QUANT_NAMES_BYTES];
+    *ret_dtype = name && !strcmp(name, dtype_name(DTYPE_I8)) ? DTYPE_I8 : DTYPE_NONE;
+    for (size_t i = 0; name && quant_at(i); i++)
+        if (!strcmp(quant_at(i)->name, name) && can_quantise(quant_at(i))) *ret_dtype = quant_at(i)->dtype;
+    if (name && *ret_dtype == DTYPE_NONE)
+        FAIL(error, HOB_BAD_ARGUMENT, "weights: found format %s, expected one of %s", name, quant_names(names));
+    return HOB_OK;
 }
 
 static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)

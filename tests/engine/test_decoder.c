@@ -175,6 +175,8 @@ static void test_stories_quantised(void **state)
     check_distance(STORIES "model-f16.gguf", "q8_0", 0.1, 1);
     check_distance(STORIES "model.onnx", "q8_0", 0.1, 1);
     check_distance(STORIES "model-f32.gguf", "int8", 0.2, 1);
+    check_distance(STORIES "model-f32.gguf", "f16", 0.01, 1);
+    check_distance(STORIES "model-f32.gguf", "bf16", 0.1, 1);
     check_distance(STORIES "model-f32.gguf", "q5_1", 0.4, 0.99);
     check_distance(STORIES "model-f32.gguf", "q5_0", 0.45, 0.99);
     check_distance(STORIES "model-f32.gguf", "q4_1", 0.9, 0.95);
@@ -188,7 +190,7 @@ static void test_unknown_quant(void **state)
     hob_model *model;
     if (access(STORIES "model-f32.gguf", R_OK) != 0) skip();
     assert_int_equal(hob_model_open(STORIES "model-f32.gguf", &(hob_model_options){.quant = "q7"}, &model, &error), HOB_BAD_ARGUMENT);
-    assert_string_equal(error.message, STORIES "model-f32.gguf: weights: found format q7, expected int8, q8_0, q5_1, q5_0, q4_1 or q4_0");
+    assert_string_equal(error.message, STORIES "model-f32.gguf: weights: found format q7, expected one of int8, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1");
 }
 
 static void test_gpt2(void **state)
