@@ -129,12 +129,19 @@ ALWAYS_INLINE __m256i widen(__m256i sums, const int16_t factor)
     return _mm256_madd_epi16(sums, _mm256_set1_epi16(factor));
 }
 
-/* gcc would gather all products first and add them as a tree, for which there are not enough registers. */
+/* An addition that gcc cannot move: it would gather all products and add them as a tree, and has not the registers for that. */
 ALWAYS_INLINE __m256i add_now(__m256i sums, __m256i products)
 {
-    sums = _mm256_add_epi16(sums, products);
-    __asm__("" : "+x"(sums));
+    __asm__("vpaddw %1, %0, %0" : "+x"(sums) : "x"(products));
     return sums;
+}
+
+/* The pair in registers until its last use, instead of a load for each. */
+ALWAYS_INLINE struct pair load_pair(const struct pair *pair)
+{
+    struct pair loaded = *pair;
+    __asm__("" : "+x"(loaded.codes[0]), "+x"(loaded.codes[1]));
+    return loaded;
 }
 
 /* Sums in 16 bits of some groups' products, for each row and each vector of the pairs. a: the first row's codes for those groups. */
@@ -142,16 +149,18 @@ ALWAYS_INLINE void add_groups(const int n_groups, const int n_rows, const struct
                               __m256i ret_sums[MOST_ROWS][2])
 {
 #pragma GCC unroll 8
-    for (int g = 0; g < n_groups; g++)
+    for (int g = 0; g < n_groups; g++) {
+        const struct pair pair = load_pair(&pairs[g]);
 #pragma GCC unroll 4
         for (int r = 0; r < n_rows; r++) {
             const __m256i four = spread_four(a + r * PANEL_STEPS + g * 4);
 #pragma GCC unroll 2
             for (int v = 0; v < 2; v++) {
-                __m256i products = _mm256_maddubs_epi16(pairs[g].codes[v], four);
+                __m256i products = _mm256_maddubs_epi16(pair.codes[v], four);
                 ret_sums[r][v] = g == 0 ? products : add_now(ret_sums[r][v], products);
             }
         }
+    }
 }
 
 /* Sums in 32 bits of groups [begin, begin + n_groups), n_together of which fit 16 bits. */
@@ -178,6 +187,7 @@ ALWAYS_INLINE void add_bytes(const int n_rows, const struct block *block, const 
 #pragma GCC unroll 2
     for (int half = 0; half < HALVES; half++) {
         __m256i sums[MOST_ROWS][2];
+        __asm__("" : "+r"(a)); /* the codes are spread anew: kept for the second half they would be in memory too, 32 bytes each */
         add_groups(BLOCK_GROUPS, n_rows, block->groups[half], a, sums);
 #pragma GCC unroll 4
         for (int r = 0; r < n_rows; r++)
@@ -237,15 +247,17 @@ ALWAYS_INLINE __m256 add_block(const enum block_kind kind, __m256 sum, const str
 ALWAYS_INLINE void multiply_rows(const enum block_kind kind, const int n_rows, struct front *front, int64_t panel,
                                  const struct block *block, int64_t at, int64_t row)
 {
+    const struct strip *strip = front->strip;
+    float *first_sums = front_sums(front, panel, row);
     __m256 products[MOST_ROWS][HALVES];
-    multiply_codes(kind, n_rows, front->strip, block, at + row, products);
+    multiply_codes(kind, n_rows, strip, block, at + row, products);
 #pragma GCC unroll 4
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
         for (int half = 0; half < HALVES; half++) {
-            float *sums = front_sums(front, panel, row + r) + half * HALF_COLUMNS;
+            float *sums = first_sums + r * PANEL_COLUMNS + half * HALF_COLUMNS;
             __m256 sum = _mm256_load_ps(sums);
-            _mm256_store_ps(sums, add_block(kind, sum, block, half, products[r][half], front->strip, at + row + r));
+            _mm256_store_ps(sums, add_block(kind, sum, block, half, products[r][half], strip, at + row + r));
         }
 }
 
