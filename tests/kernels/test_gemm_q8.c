@@ -346,7 +346,8 @@ static void test_products(void **state)
 {
     (void)state;
     static const int64_t shapes[][3] = {{1, 16, 256}, {1, 1, 256}, {2, 80, 256}, {3, 33, 768}, {4, 48, 512}, {5, 31, 256}, {7, 17, 256}, {8, 64, 512},
-                                        {13, 20, 256}, {29, 50, 256}, {64, 18, 256}, {1, 200, 1024}, {3, 16, 0}, {0, 16, 256}, {2, 0, 256}};
+                                        {13, 20, 256}, {29, 50, 256}, {64, 18, 256}, {1, 200, 1024}, {3, 16, 0}, {0, 16, 256}, {2, 0, 256},
+                                        {50, 33, 1280}, {98, 17, 2304}, {3, 20, 4864}, {11, 70, 512}};
     for (size_t f = 0; f < ARRAY_LENGTH(formats); f++) {
         for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) check_product(&formats[f], shapes[i][0], shapes[i][1], shapes[i][2], i % 2 == 0);
         if (dtype_block_items(formats[f].dtype) == 256) continue;
@@ -387,7 +388,7 @@ static void test_products_of_largest_codes(void **state)
     (void)state;
     enum { M = 5, N = 16, K = 256 };
     for (size_t f = 0; f < ARRAY_LENGTH(formats); f++)
-        for (int byte = 0; byte <= 0xff; byte += 0x7f) {
+        for (int byte = 0; byte <= 0xff; byte += 0x55) {
             struct product p = new_product(&formats[f], M, N, K);
             const struct panel_format *format = panel_format_find(p.format->dtype);
             struct panel_shape shape;
