@@ -23,6 +23,7 @@ struct draft {
     const struct model_source *source;
     struct model_info *info;
     int64_t n_layers, width, n_heads, n_kv_heads, head_width, ff_width, n_vocab, n_context;
+    enum dtype cache_dtype;                                    /* of keys and values */
     uint32_t ids, positions;                                   /* inputs */
     uint32_t query_shape, key_shape, merged_shape, first_axis; /* constants that every layer's views share */
 };

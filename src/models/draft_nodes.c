@@ -16,9 +16,19 @@ uint32_t draft_input(struct draft *d, const char *name, const char *dim_name)
     return builder_input(&d->builder, name, DTYPE_I64, 1, (const int64_t[]){DIM_UNKNOWN}, &dim_name);
 }
 
+/* A cache of halves is half as much to keep and to read; full floats would add nothing to what rounded weights gave. */
+static enum dtype find_cache_dtype(const struct draft *d)
+{
+    char name[SOURCE_NAME_BYTES];
+    const struct tensor *weight = model_source_tensor(d->source, TENSOR_ATTENTION_OUTPUT, PART_WEIGHT, 0, name);
+    bool is_full = !weight || weight->dtype == DTYPE_F32 || weight->dtype == DTYPE_F64;
+    return is_full ? DTYPE_F32 : DTYPE_F16;
+}
+
 void draft_begin(struct draft *d)
 {
     struct builder *b = &d->builder;
+    d->cache_dtype = find_cache_dtype(d);
     d->ids = draft_input(d, "ids", "T");
     d->positions = draft_input(d, "positions", "T");
     /* 0 keeps the number of positions. */
@@ -99,7 +109,7 @@ static uint32_t cache(struct draft *d, const char *what, int64_t layer, uint32_t
 {
     char name[SOURCE_NAME_BYTES];
     snprintf(name, sizeof name, "cache.%" PRId64 ".%s", layer, what);
-    return builder_cache(&d->builder, name, x, DTYPE_F32, 3,
+    return builder_cache(&d->builder, name, x, d->cache_dtype, 3,
                          (const int64_t[]){DIM_UNKNOWN, d->n_kv_heads, d->head_width}, 0);
 }
 

@@ -66,18 +66,30 @@ cleanup:
     return status;
 }
 
-static inline void model_run_open(struct model_run *run, const char *path, const char *disabled_passes)
+static inline void model_run_start(struct model_run *run, const char *path, const char *disabled_passes, bool has_full_caches)
 {
     *run = (struct model_run){0};
     const struct program *program;
     struct pass_options options = {.kernels = kernels_select(), .disabled = disabled_passes};
     ASSERT_OK(model_run_build(path, &run->graph, &run->info, &run->error), run->error);
+    for (uint32_t i = 0; has_full_caches && i < run->graph->n_states; i++) run->graph->states[i].dtype = DTYPE_F32;
     ASSERT_OK(passes_run(run->graph, &options, NULL, &run->error), run->error);
     ASSERT_OK(program_new(run->graph, &program, &run->error), run->error);
     const struct provider_def *cpu = provider_find("cpu");
     run->provider.def = cpu;
     ASSERT_OK(cpu->open(&(struct provider_options){.n_threads = 1}, &run->provider, &run->error), run->error);
     ASSERT_OK(executor_new(program, &run->provider, MODEL_RUN_CAPACITY, &run->executor, &run->error), run->error);
+}
+
+static inline void model_run_open(struct model_run *run, const char *path, const char *disabled_passes)
+{
+    model_run_start(run, path, disabled_passes, false);
+}
+
+/* With caches in f32, whatever the weights are: the model's own numbers. */
+static inline void model_run_open_exact(struct model_run *run, const char *path, const char *disabled_passes)
+{
+    model_run_start(run, path, disabled_passes, true);
 }
 
 static inline void model_run_close(struct model_run *run)

@@ -1,6 +1,9 @@
 /* hob.CacheAppend: writes the new positions of keys or values behind those of earlier steps and shows all of them, without
- * moving any. The session owns the buffer and counts the positions; this only writes at that count. */
+ * moving any. The session owns the buffer and counts the positions; this only writes at that count. A cache of halves takes floats:
+ * each is rounded for itself, so that it makes no difference how many positions come at a time. */
+#include "kernels/kernels.h"
 #include "ops/op.h"
+#include "quant/half.h"
 
 struct cache_params {
     int64_t axis;
@@ -19,7 +22,8 @@ static hob_status check_fit(struct op_context *ctx, int axis)
 {
     const struct tensor *x = ctx->inputs[0];
     const struct op_state *state = ctx->state;
-    TRY(op_check_dtype(ctx, 0, state->buffer.dtype));
+    bool is_rounded = x->dtype == DTYPE_F32 && state->buffer.dtype == DTYPE_F16;
+    if (!is_rounded) TRY(op_check_dtype(ctx, 0, state->buffer.dtype));
     bool fits = x->rank == state->buffer.rank && axis == state->axis;
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || x->dims[i] == state->buffer.dims[i];
     if (!fits)
@@ -46,10 +50,35 @@ static hob_status infer(struct op_context *ctx)
     return HOB_OK;
 }
 
-/* Copies x into target: the same dims, other strides. The last axis in one piece where both have it so. */
-static void copy_strided(const struct tensor *x, const struct tensor *target)
+/* The last axis of x, whose items may lie apart. */
+static void copy_row(const struct tensor *x, const char *source, const struct tensor *target, char *destination)
 {
     size_t item_bytes = dtype_block_bytes(x->dtype);
+    int last = x->rank - 1;
+    if (x->strides[last] == 1 && target->strides[last] == 1) {
+        memcpy(destination, source, (size_t)x->dims[last] * item_bytes);
+        return;
+    }
+    for (int64_t i = 0; i < x->dims[last]; i++)
+        memcpy(destination + i * target->strides[last] * (int64_t)item_bytes,
+               source + i * x->strides[last] * (int64_t)item_bytes, item_bytes);
+}
+
+static void round_row(const struct kernels *kernels, const struct tensor *x, const float *source,
+                      const struct tensor *target, uint16_t *destination)
+{
+    int last = x->rank - 1;
+    if (x->strides[last] == 1 && target->strides[last] == 1) {
+        kernels->f16_from_f32(x->dims[last], source, destination);
+        return;
+    }
+    for (int64_t i = 0; i < x->dims[last]; i++)
+        destination[i * target->strides[last]] = f16_bits_from_f32(source[i * x->strides[last]]);
+}
+
+/* Copies x into target: the same dims, other strides. The last axis in one piece where both have it so. */
+static void copy_strided(const struct kernels *kernels, const struct tensor *x, const struct tensor *target)
+{
     int last = x->rank - 1;
     int64_t width = x->dims[last], n_rows = width ? tensor_n_items(x) / width : 0;
     for (int64_t row = 0; row < n_rows; row++) {
@@ -59,15 +88,11 @@ static void copy_strided(const struct tensor *x, const struct tensor *target)
             to += left % x->dims[axis] * target->strides[axis];
             left /= x->dims[axis];
         }
-        const char *source = (const char *)x->data + from * (int64_t)item_bytes;
-        char *destination = (char *)target->data + to * (int64_t)item_bytes;
-        if (x->strides[last] == 1 && target->strides[last] == 1) {
-            memcpy(destination, source, (size_t)width * item_bytes);
-            continue;
-        }
-        for (int64_t i = 0; i < width; i++)
-            memcpy(destination + i * target->strides[last] * (int64_t)item_bytes,
-                   source + i * x->strides[last] * (int64_t)item_bytes, item_bytes);
+        if (x->dtype != target->dtype)
+            round_row(kernels, x, (const float *)x->data + from, target, (uint16_t *)target->data + to);
+        else
+            copy_row(x, (const char *)x->data + from * (int64_t)dtype_block_bytes(x->dtype), target,
+                     (char *)target->data + to * (int64_t)dtype_block_bytes(x->dtype));
     }
 }
 
@@ -80,7 +105,7 @@ static hob_status run(struct op_context *ctx)
     }
     int axis = ctx->state->axis;
     struct tensor target = tensor_slice(&ctx->state->buffer, axis, ctx->state->n_used, x->dims[axis], 1);
-    copy_strided(x, &target);
+    copy_strided(ctx->kernels, x, &target);
     return HOB_OK;
 }
 

@@ -1,4 +1,5 @@
-/* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences.
+/* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences; k and v may be halves, as
+ * a cache of them is.
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention). */
 #include "ops/as_f32.h"
 #include "ops/attention/attention.h"
@@ -24,7 +25,10 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
 static hob_status check_qkv(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *v = ctx->inputs[INPUT_V];
-    for (int i = INPUT_Q; i <= INPUT_MASK; i++) TRY(op_check_dtype(ctx, i, DTYPE_F32));
+    TRY(op_check_dtype(ctx, INPUT_Q, DTYPE_F32));
+    TRY(op_check_dtype(ctx, INPUT_MASK, DTYPE_F32));
+    if (k->dtype != DTYPE_F16) TRY(op_check_dtype(ctx, INPUT_K, DTYPE_F32));
+    TRY(op_check_dtype(ctx, INPUT_V, k->dtype));
     if (q->rank != 4 || k->rank != 4 || v->rank != 4)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected rank 4", OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
     bool fits = q->dims[0] == k->dims[0] && q->dims[3] == k->dims[3] && k->dims[0] == v->dims[0] &&
