@@ -14,29 +14,29 @@ static const struct {
     const char *domain, *op;
     flow_rule *rule;
 } rules[] = {
-    {"", "Abs", rule_elementwise},        {"", "Add", rule_elementwise},
-    {"", "And", rule_elementwise},        {"", "Cast", rule_elementwise},
+    {"", "Abs", rule_elementwise},        {"", "Add", rule_add},
+    {"", "And", rule_add},                {"", "Cast", rule_elementwise},
     {"", "Ceil", rule_elementwise},       {"", "Clip", rule_elementwise},
     {"", "Cos", rule_elementwise},        {"", "Div", rule_elementwise},
     {"", "Elu", rule_elementwise},        {"", "Equal", rule_elementwise},
     {"", "Erf", rule_elementwise},        {"", "Exp", rule_elementwise},
     {"", "Floor", rule_elementwise},      {"", "Gelu", rule_elementwise},
-    {"", "Greater", rule_elementwise},    {"", "GreaterOrEqual", rule_elementwise},
+    {"", "Greater", rule_compare},    {"", "GreaterOrEqual", rule_compare},
     {"", "HardSigmoid", rule_elementwise}, {"", "HardSwish", rule_elementwise},
     {"", "Identity", rule_elementwise},   {"", "IsNaN", rule_elementwise},
-    {"", "LeakyRelu", rule_elementwise},  {"", "Less", rule_elementwise},
-    {"", "LessOrEqual", rule_elementwise}, {"", "Log", rule_elementwise},
+    {"", "LeakyRelu", rule_elementwise},  {"", "Less", rule_compare},
+    {"", "LessOrEqual", rule_compare}, {"", "Log", rule_elementwise},
     {"", "Max", rule_elementwise},        {"", "Min", rule_elementwise},
     {"", "Mish", rule_elementwise},       {"", "Mul", rule_elementwise},
-    {"", "Neg", rule_elementwise},        {"", "Not", rule_elementwise},
+    {"", "Neg", rule_elementwise},        {"", "Not", rule_not},
     {"", "Or", rule_elementwise},         {"", "Pow", rule_elementwise},
     {"", "Reciprocal", rule_elementwise}, {"", "Relu", rule_elementwise},
     {"", "Selu", rule_elementwise},       {"", "Sigmoid", rule_elementwise},
     {"", "Sign", rule_elementwise},       {"", "Sin", rule_elementwise},
     {"", "Softplus", rule_elementwise},   {"", "Softsign", rule_elementwise},
-    {"", "Sqrt", rule_elementwise},       {"", "Sub", rule_elementwise},
+    {"", "Sqrt", rule_elementwise},       {"", "Sub", rule_add},
     {"", "Swish", rule_elementwise},      {"", "Tanh", rule_elementwise},
-    {"", "Where", rule_elementwise},      {"", "Xor", rule_elementwise},
+    {"", "Where", rule_where},      {"", "Xor", rule_elementwise},
     {HOB, "Gelu", rule_elementwise},      {HOB, "SwiGLU", rule_elementwise},
     {MS, "Gelu", rule_elementwise},       {MS, "FastGelu", rule_elementwise},
     {MS, "BiasGelu", rule_elementwise},   {MS, "QuickGelu", rule_elementwise},
@@ -76,6 +76,8 @@ static const struct {
     {"", "Concat", rule_concat},
     {"", "Gather", rule_gather},
     {HOB, "Embedding", rule_embedding},
+    {HOB, "CacheAppend", rule_cache_append},
+    {HOB, "CachePast", rule_cache_past},
     {"", "QuantizeLinear", rule_quantize},
     {"", "DequantizeLinear", rule_quantize},
     {HOB, "DynamicQuantize", rule_dynamic_quantize},
@@ -92,18 +94,22 @@ static struct flow constant_flow(const struct tensor *constant)
     return flow;
 }
 
-/* [B,S] ids and the like; the mask is ones. */
-static struct flow input_flow(const struct value *input)
+/* [B,S] ids and the like; the mask, for the cached positions too, is ones. */
+static struct flow input_flow(const struct value *input, bool has_past)
 {
     struct flow flow = {.kind = FLOW_TOKENS, .dtype = input->dtype, .rank = 2, .axis = 1, .dims = {size_of(1), {.tokens = 1}}};
     float one = 1;
     int64_t integer = 1; /* narrower ones begin with its bytes: all machines hob runs on are little-endian */
     switch (input_role_find(input)) {
     case INPUT_IDS:
-    case INPUT_POSITIONS:
     case INPUT_TOKEN_TYPES: break;
+    case INPUT_POSITIONS:
+        flow.is_count = has_past; /* texts of a batch begin anew */
+        flow.first.past = 1;
+        break;
     case INPUT_MASK:
         flow.kind = FLOW_UNIFORM;
+        flow.dims[1].past = has_past;
         if (input->dtype == DTYPE_F32) memcpy(flow.number, &one, sizeof one);
         else if (dtype_is_integer(input->dtype) || input->dtype == DTYPE_BOOL) memcpy(flow.number, &integer, sizeof integer);
         else flow.kind = FLOW_UNKNOWN;
@@ -120,7 +126,7 @@ static void start(struct flows *flows)
     const struct graph *graph = flows->graph;
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].constant) flows->values[i] = constant_flow(graph->values[i].constant);
-    for (uint32_t i = 0; i < graph->n_inputs; i++) flows->values[graph->inputs[i]] = input_flow(&graph->values[graph->inputs[i]]);
+    for (uint32_t i = 0; i < graph->n_inputs; i++) flows->values[graph->inputs[i]] = input_flow(&graph->values[graph->inputs[i]], flows->has_past);
 }
 
 /* Rules may count on the inputs that the operator must have. */
@@ -129,6 +135,16 @@ static bool is_whole(const struct node *node)
     for (uint32_t i = 0; i < node->n_inputs && (int)i < node->op->min_inputs; i++)
         if (node->inputs[i] == VALUE_NONE) return false;
     return true;
+}
+
+/* What is counted stays so only where it is moved; rules that copy what they know of an input need not mind. */
+static void forget_counts(struct flows *flows, const struct node *node)
+{
+    static const char *const movers[] = {"Unsqueeze", "Squeeze", "Reshape", "Identity", "Range", "Add", "Sub", "Cast"};
+    for (size_t i = 0; i < ARRAY_LENGTH(movers); i++)
+        if (!*node->domain && !strcmp(node->op_type, movers[i])) return;
+    for (uint32_t i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] != VALUE_NONE) flows->values[node->outputs[i]].is_count = false;
 }
 
 static flow_rule *find_rule(const struct node *node)
@@ -142,7 +158,8 @@ static flow_rule *find_rule(const struct node *node)
 hob_status flows_find(struct graph *graph, const struct kernels *kernels, struct arena *arena, struct flows *ret_flows, hob_error *error)
 {
     uint32_t *order;
-    struct flows flows = {.graph = graph, .kernels = kernels, .arena = arena, .n_values = graph->n_values, .n_nodes = graph->n_nodes};
+    struct flows flows = {.graph = graph, .kernels = kernels, .arena = arena, .n_values = graph->n_values, .n_nodes = graph->n_nodes,
+                          .has_past = graph->n_states > 0};
     TRY(graph_resolve_ops(graph, error));
     TRY(graph_sort(graph, arena, &order, &flows.n_order, error));
     flows.order = order;
@@ -152,7 +169,9 @@ hob_status flows_find(struct graph *graph, const struct kernels *kernels, struct
     start(&flows);
     for (uint32_t i = 0; i < flows.n_order; i++) {
         flow_rule *rule = find_rule(&graph->nodes[order[i]]);
-        if (rule) rule(&flows, order[i]);
+        if (!rule) continue;
+        rule(&flows, order[i]);
+        forget_counts(&flows, &graph->nodes[order[i]]);
     }
     *ret_flows = flows;
     return HOB_OK;

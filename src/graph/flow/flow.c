@@ -52,7 +52,7 @@ struct flow_size size_of(int64_t number)
 
 bool size_is_fixed(struct flow_size size)
 {
-    return !size.tokens && !size.texts;
+    return !size.tokens && !size.texts && !size.past;
 }
 
 bool size_is(struct flow_size size, int64_t number)
@@ -62,45 +62,46 @@ bool size_is(struct flow_size size, int64_t number)
 
 bool size_is_same(struct flow_size a, struct flow_size b)
 {
-    return a.tokens == b.tokens && a.texts == b.texts && a.fixed == b.fixed;
+    return a.tokens == b.tokens && a.texts == b.texts && a.past == b.past && a.fixed == b.fixed;
 }
 
-static bool size_add(struct flow_size a, struct flow_size b, struct flow_size *ret_sum)
+bool sum_sizes(struct flow_size a, struct flow_size b, struct flow_size *ret_sum)
 {
     return !__builtin_add_overflow(a.tokens, b.tokens, &ret_sum->tokens) && !__builtin_add_overflow(a.texts, b.texts, &ret_sum->texts) &&
-           !__builtin_add_overflow(a.fixed, b.fixed, &ret_sum->fixed);
+           !__builtin_add_overflow(a.past, b.past, &ret_sum->past) && !__builtin_add_overflow(a.fixed, b.fixed, &ret_sum->fixed);
 }
 
-static bool size_scale(struct flow_size a, int64_t by, struct flow_size *ret_product)
+bool scale_size(struct flow_size a, int64_t by, struct flow_size *ret_product)
 {
     return !__builtin_mul_overflow(a.tokens, by, &ret_product->tokens) && !__builtin_mul_overflow(a.texts, by, &ret_product->texts) &&
-           !__builtin_mul_overflow(a.fixed, by, &ret_product->fixed);
+           !__builtin_mul_overflow(a.past, by, &ret_product->past) && !__builtin_mul_overflow(a.fixed, by, &ret_product->fixed);
 }
 
 static bool size_multiply(struct flow_size a, struct flow_size b, struct flow_size *ret_product)
 {
-    if (size_is_fixed(b)) return size_scale(a, b.fixed, ret_product);
-    return size_is_fixed(a) && size_scale(b, a.fixed, ret_product);
+    if (size_is_fixed(b)) return scale_size(a, b.fixed, ret_product);
+    return size_is_fixed(a) && scale_size(b, a.fixed, ret_product);
 }
 
 /* Only where nothing is rounded, whatever the sizes. */
 static bool size_divide(struct flow_size a, struct flow_size b, struct flow_size *ret_quotient)
 {
     int64_t by = b.fixed;
-    if (!size_is_fixed(b) || by <= 0 || a.tokens % by || a.texts % by || a.fixed % by) return false;
-    *ret_quotient = (struct flow_size){a.tokens / by, a.texts / by, a.fixed / by};
+    if (!size_is_fixed(b) || by <= 0 || a.tokens % by || a.texts % by || a.past % by || a.fixed % by) return false;
+    *ret_quotient = (struct flow_size){a.tokens / by, a.texts / by, a.past / by, a.fixed / by};
     return true;
 }
 
-/* Runs have at least one token and one text: what grows with them and is not below 0 is no negative number. */
+/* Runs have at least one token and one text, but perhaps nothing cached: only a difference that grows with the former is one for sure. */
 static bool size_equal(struct flow_size a, struct flow_size b, struct flow_size *ret_is_equal)
 {
     struct flow_size minus, difference;
-    if (!size_scale(b, -1, &minus) || !size_add(a, minus, &difference)) return false;
-    bool is_above = difference.tokens >= 0 && difference.texts >= 0 && difference.fixed >= 0;
-    bool is_below = difference.tokens <= 0 && difference.texts <= 0 && difference.fixed <= 0;
-    *ret_is_equal = size_of(size_is(difference, 0));
-    return is_above || is_below;
+    if (!scale_size(b, -1, &minus) || !sum_sizes(a, minus, &difference)) return false;
+    bool is_above = difference.tokens >= 0 && difference.texts >= 0 && difference.past >= 0 && difference.fixed >= 0;
+    bool is_below = difference.tokens <= 0 && difference.texts <= 0 && difference.past <= 0 && difference.fixed <= 0;
+    bool is_same = size_is(difference, 0), is_sure = difference.tokens || difference.texts || difference.fixed || is_same;
+    *ret_is_equal = size_of(is_same);
+    return is_sure && (is_above || is_below);
 }
 
 /* ---- numbers ---- */
@@ -175,7 +176,8 @@ bool flow_as_sizes(const struct flows *flows, uint32_t value, struct flow *ret_s
     if (value == VALUE_NONE) return false;
     const struct flow *flow = &flows->values[value];
     struct flow sizes = *flow;
-    if (flow->kind == FLOW_UNKNOWN || flow_is_rows(flow) || !is_list(flow)) return false;
+    bool is_known = flow->kind == FLOW_SIZES || flow->kind == FLOW_CONSTANT || flow->kind == FLOW_UNIFORM;
+    if (!is_known || !is_list(flow)) return false;
     if (flow->kind != FLOW_SIZES) {
         struct tensor number = number_tensor(flow);
         const struct tensor *from = flow->kind == FLOW_CONSTANT ? flows->graph->values[value].constant : &number;
@@ -239,8 +241,8 @@ static bool compute_size(const char *op, const struct flow_size *operands, struc
 {
     struct flow_size negated;
     if (!strcmp(op, "Cast")) *ret_size = operands[0];
-    else if (!strcmp(op, "Add")) return size_add(operands[0], operands[1], ret_size);
-    else if (!strcmp(op, "Sub")) return size_scale(operands[1], -1, &negated) && size_add(operands[0], negated, ret_size);
+    else if (!strcmp(op, "Add")) return sum_sizes(operands[0], operands[1], ret_size);
+    else if (!strcmp(op, "Sub")) return scale_size(operands[1], -1, &negated) && sum_sizes(operands[0], negated, ret_size);
     else if (!strcmp(op, "Mul")) return size_multiply(operands[0], operands[1], ret_size);
     else if (!strcmp(op, "Div")) return size_divide(operands[0], operands[1], ret_size);
     else if (!strcmp(op, "Equal")) return size_equal(operands[0], operands[1], ret_size);

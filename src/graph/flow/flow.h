@@ -10,7 +10,10 @@
  *     tokens     along one axis, row t hangs on token t and its place in its text only
  *     texts      the same for whole texts, behind pooling
  *
- * or nothing that is known. What is said of a value holds in both kinds of run, with row t the same bytes, once the nodes with a
+ * or nothing that is known. A decoder with its caches in a session is looked at the same way, as it runs on S tokens behind P: there
+ * the shapes are what counts, and masks that only say that nobody sees what comes later; its rows hang on earlier ones.
+ *
+ * What is said of a value holds in both kinds of run, with row t the same bytes, once the nodes with a
  * `change` have been exchanged for ones that are told where texts begin. Operators without a rule make what nobody knows, and so
  * does anything that mixes rows: no rule guesses.
  *
@@ -26,11 +29,23 @@
 
 struct kernels;
 
-enum flow_kind { FLOW_UNKNOWN, FLOW_CONSTANT, FLOW_UNIFORM, FLOW_SIZES, FLOW_TOKENS, FLOW_TEXTS };
+enum flow_kind {
+    FLOW_UNKNOWN,
+    FLOW_CONSTANT,
+    FLOW_UNIFORM,
+    FLOW_SIZES,
+    FLOW_TOKENS,
+    FLOW_TEXTS,
+    FLOW_SHAPED,   /* only its dims are known: what a cache shows */
+    FLOW_COUNT,    /* along `axis`, item i is first + i: the positions of all keys */
+    FLOW_TRIANGLE, /* the rows of S queries of a constant triangle, as wide as that is */
+    FLOW_CAUSAL,   /* bool [..,S,P+S]: whether a query sees a key (is_seen), or does not, by their positions */
+    FLOW_MASK      /* f32 [..,S,P+S]: 0 where a query sees a key by their positions, so low that it vanishes where it does not */
+};
 
-/* tokens * S + texts * n + fixed, n the number of texts. */
+/* tokens * S + texts * n + past * P + fixed, n the number of texts, P that of the positions in a cache. */
 struct flow_size {
-    int64_t tokens, texts, fixed;
+    int64_t tokens, texts, past, fixed;
 };
 
 enum { FLOW_MAX_ITEMS = 8, FLOW_NUMBER_BYTES = 16 };
@@ -40,6 +55,9 @@ struct flow {
     enum dtype dtype;                              /* of uniform and sizes */
     int rank;                                      /* -1: not known, of a uniform one */
     int axis;                                      /* of tokens and texts: the one of rows */
+    bool is_count;                                 /* of tokens: row t is first + t */
+    bool is_seen;                                  /* of causal */
+    struct flow_size first;
     struct flow_size dims[TENSOR_MAX_RANK];
     struct flow_size items[FLOW_MAX_ITEMS];        /* of sizes, which have rank 0 or 1 */
     _Alignas(16) unsigned char number[FLOW_NUMBER_BYTES]; /* of uniform: one element of dtype */
@@ -50,6 +68,7 @@ enum flow_change {
     CHANGE_NONE,
     CHANGE_SHAPE,      /* Reshape: the shape, now that it is known but for the rows */
     CHANGE_NUMBERS,    /* uniform operands: the numbers that they are */
+    CHANGE_CAUSAL,     /* hob.Attention: is_causal instead of a mask that says so */
     CHANGE_ATTENTION,  /* hob.Attention: segments instead of the mask */
     CHANGE_RANGES,     /* hob.DynamicQuantize: a range of numbers for each text */
     CHANGE_ROW_RANGES, /* the same behind pooling: for each row */
@@ -72,6 +91,7 @@ struct flows {
     struct flow *values;       /* one a value */
     enum flow_change *changes; /* one a node */
     uint32_t n_values, n_nodes;
+    bool has_past;             /* a decoder's */
     const uint32_t *order;     /* nodes, each behind its producers */
     uint32_t n_order;
 };

@@ -9,6 +9,11 @@ typedef void flow_rule(struct flows *flows, uint32_t node);
 /* rule_maths.c: operators that keep rows, products, reductions, attention. */
 flow_rule rule_elementwise, rule_rotate, rule_per_row, rule_skip_norm, rule_linear, rule_matmul, rule_gemm, rule_reduce, rule_attention,
     rule_embed_norm, rule_cum_sum;
+/* rule_masks.c: caches, positions that are compared, and masks made of them. */
+flow_rule rule_cache_append, rule_cache_past, rule_compare, rule_not, rule_where, rule_add;
+/* false: the constant is no square triangle of what queries see, or the part of it is not what they see. */
+bool flow_slice_triangle(struct flows *flows, uint32_t node, int axis, struct flow_size start, struct flow_size end);
+
 /* rule_bytes.c: numbers as bytes, and products of bytes. */
 flow_rule rule_quantize, rule_dynamic_quantize, rule_linear_int8, rule_matmul_nbits;
 /* rule_moves.c: operators that move items, and shape arithmetic. */
@@ -30,6 +35,8 @@ bool size_is(struct flow_size size, int64_t number);
 bool size_is_fixed(struct flow_size size);
 bool size_is_same(struct flow_size a, struct flow_size b);
 struct flow_size size_of(int64_t number);
+bool sum_sizes(struct flow_size a, struct flow_size b, struct flow_size *ret_sum); /* false: too large */
+bool scale_size(struct flow_size a, int64_t by, struct flow_size *ret_product);
 
 /* Broadcasts dims as NumPy does; for rows of `flow`, its axis follows. false: they do not fit, or it cannot be told. */
 bool flow_broadcast(struct flow *flow, const struct flow *other);

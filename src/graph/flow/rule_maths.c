@@ -265,13 +265,27 @@ static bool is_zero(const struct flow *uniform)
     return uniform->kind == FLOW_UNIFORM && uniform->dtype == DTYPE_F32 && number == 0.0f;
 }
 
+/* Keys of a cache, and a mask that says what being causal says: of one batch row and for all heads. */
+static void attend_past(struct flows *flows, uint32_t node)
+{
+    const struct flow *q = flow_input(flows, node, 0), *v = flow_input(flows, node, 2), *mask = flow_input(flows, node, 3);
+    if (!is_heads(q) || v->kind != FLOW_SHAPED || v->rank != 4 || !size_is_fixed(v->dims[3])) return;
+    bool is_causal = mask && mask->kind == FLOW_MASK;
+    for (int d = 0; is_causal && d < mask->rank - 2; d++) is_causal = size_is(mask->dims[d], 1);
+    if (is_causal) set_change(flows, node, CHANGE_CAUSAL);
+    struct flow y = *q;
+    y.dims[3] = v->dims[3];
+    flow_set(flows, node, 0, &y);
+}
+
 /* A mask of nothing but zeros hides no key of a text that runs alone. */
 void rule_attention(struct flows *flows, uint32_t node)
 {
     const struct node *n = &flows->graph->nodes[node];
     const struct flow *q = flow_input(flows, node, 0), *k = flow_input(flows, node, 1), *v = flow_input(flows, node, 2);
     const struct flow *mask = flow_input(flows, node, 3);
-    if (!is_heads(q) || !is_heads(k) || !is_heads(v) || flow_input(flows, node, 4)) return;
+    if (flows->has_past) attend_past(flows, node);
+    if (flows->has_past || !is_heads(q) || !is_heads(k) || !is_heads(v) || flow_input(flows, node, 4)) return;
     if ((mask && !is_zero(mask)) || attributes_int(&n->attributes, "is_causal", 0)) return;
     struct flow y = *q;
     y.dims[3] = v->dims[3];

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-static const struct flow_size all_tokens = {.tokens = 1}, all_texts = {.texts = 1};
+static const struct flow_size all_tokens = {.tokens = 1}, all_texts = {.texts = 1}, all_keys = {.tokens = 1, .past = 1};
 
 static bool is_movable(const struct flow *flow)
 {
-    return flow_is_rows(flow) || (flow && flow->kind == FLOW_UNIFORM);
+    return flow && (flow_is_rows(flow) || flow->kind == FLOW_UNIFORM || flow->kind == FLOW_COUNT || flow->kind == FLOW_SHAPED);
 }
 
 /* ---- shapes ---- */
@@ -63,13 +63,19 @@ void rule_constant_of_shape(struct flows *flows, uint32_t node)
     flow_set(flows, node, 0, &flow);
 }
 
-/* Range(0, S, 1). */
+/* Range(first, first + n, 1), n the tokens or all keys. */
 void rule_range(struct flows *flows, uint32_t node)
 {
     struct flow start, limit, step;
-    if (!flow_as_sizes(flows, flow_value(flows, node, 0), &start) || !flow_as_sizes(flows, flow_value(flows, node, 1), &limit) || !flow_as_sizes(flows, flow_value(flows, node, 2), &step)) return;
-    if (!size_is(start.items[0], 0) || !size_is_same(limit.items[0], all_tokens) || !size_is(step.items[0], 1)) return;
-    struct flow count = {.kind = FLOW_TOKENS, .dtype = limit.dtype, .rank = 1, .dims = {all_tokens}};
+    struct flow_size minus, n;
+    if (!flow_as_sizes(flows, flow_value(flows, node, 0), &start) || !flow_as_sizes(flows, flow_value(flows, node, 1), &limit) ||
+        !flow_as_sizes(flows, flow_value(flows, node, 2), &step) || !size_is(step.items[0], 1))
+        return;
+    if (!scale_size(start.items[0], -1, &minus) || !sum_sizes(limit.items[0], minus, &n)) return;
+    bool is_tokens = size_is_same(n, all_tokens), is_counted = size_is(start.items[0], 0) || flows->has_past;
+    if (!is_counted || (!is_tokens && !size_is_same(n, all_keys))) return;
+    struct flow count = {.kind = is_tokens ? FLOW_TOKENS : FLOW_COUNT, .dtype = limit.dtype, .rank = 1, .dims = {n}, .is_count = is_tokens,
+                         .first = start.items[0]};
     flows->changes[node] = CHANGE_COUNT;
     flow_set(flows, node, 0, &count);
 }
@@ -103,12 +109,14 @@ void rule_unsqueeze(struct flows *flows, uint32_t node)
     bool is_new[TENSOR_MAX_RANK], fits = true;
     if (!flow_axes(flows, node, 1, "axes", axes, &n_axes)) return;
     if (x->kind == FLOW_SIZES && x->rank == 0 && n_axes == 1) set_list_rank(flows, node, x, 1);
-    if (!is_movable(x)) return;
+    bool is_mask = x->kind == FLOW_CAUSAL || x->kind == FLOW_MASK;
+    if (!is_movable(x) && !is_mask) return;
     struct flow y = *x;
     if (x->rank >= 0) {
         if (x->rank + n_axes > TENSOR_MAX_RANK) return;
         y.rank = x->rank + n_axes;
         mark_axes(axes, n_axes, y.rank, is_new, &fits);
+        if (is_mask && (is_new[y.rank - 1] || is_new[y.rank - 2])) return; /* the last two stay queries and keys */
         for (int d = 0, from = 0; fits && d < y.rank; d++) {
             if (!is_new[d] && from == x->rank) return;
             if (!is_new[d] && from == x->axis) y.axis = d;
@@ -207,11 +215,12 @@ void rule_reshape(struct flows *flows, uint32_t node)
     const struct flow *x = flow_input(flows, node, 0);
     struct flow target = {.kind = FLOW_UNKNOWN}, y = *x;
     struct flow_size dims[FLOW_MAX_ITEMS];
-    int rest;
+    int rest = -1;
     if (x->kind == FLOW_SIZES && x->rank == 0) set_list_rank(flows, node, x, 1);
     if (!is_movable(x)) return;
     bool is_told = flow_input(flows, node, 1) && dims_from(flows, flow_value(flows, node, 1), &target) && x->rank >= 0 &&
                    resolve_target(x, &target, attributes_int(&n->attributes, "allowzero", 0) != 0, dims, &rest);
+    if (x->kind == FLOW_SHAPED || x->kind == FLOW_COUNT) return;
     if (flow_is_rows(x)) {
         if (!is_told || !reshape_rows(x, dims, target.rank, rest, &y)) return;
         if (flow_input(flows, node, 1)->kind != FLOW_CONSTANT) flows->changes[node] = CHANGE_SHAPE;
@@ -229,7 +238,7 @@ void rule_expand(struct flows *flows, uint32_t node)
     struct flow target = {.kind = FLOW_UNKNOWN}, y = *x;
     if (!is_movable(x)) return;
     bool fits = dims_from(flows, flow_value(flows, node, 1), &target) && flow_broadcast(&y, &target);
-    if (!fits && flow_is_rows(x)) return;
+    if (!fits && x->kind != FLOW_UNIFORM) return;
     if (!fits) y.rank = -1;
     flow_set(flows, node, 0, &y);
 }
@@ -336,9 +345,10 @@ void rule_slice(struct flows *flows, uint32_t node)
     }
     if (x->kind == FLOW_UNKNOWN || x->rank < 1 || !read_cut(flows, node, x->rank, &cut) || cut.step != 1) return;
     if (x->kind == FLOW_SIZES) slice_sizes(flows, node, x, &cut);
+    else if (flow_slice_triangle(flows, node, cut.axis, cut.start, cut.end)) return;
     else if (x->kind == FLOW_CONSTANT) slice_table(flows, node, x, &cut);
     else if (flow_is_rows(x) && cut.axis == x->axis) slice_rows(flows, node, x, &cut);
-    else slice_other(flows, node, x, &cut);
+    else if (is_movable(x)) slice_other(flows, node, x, &cut);
 }
 
 void rule_split(struct flows *flows, uint32_t node)

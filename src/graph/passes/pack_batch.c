@@ -8,7 +8,7 @@
  * hidden states); others, such as BERT's pooler, go. */
 #include "base/error.h"
 #include "graph/builder.h"
-#include "graph/flow/flow.h"
+#include "graph/flow/exchange.h"
 #include "graph/io_role.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
@@ -160,25 +160,8 @@ static void become(struct packing *packing, uint32_t node, uint32_t made)
 /* The same operator on other inputs. */
 static void feed(struct packing *packing, uint32_t index, const uint32_t *inputs, uint32_t n_inputs)
 {
-    enum { NAME_BYTES = 128 };
-    struct node node = packing->graph->nodes[index];
-    char op_type[NAME_BYTES];
-    snprintf(op_type, sizeof op_type, "%s%s%s", node.domain, *node.domain ? "." : "", node.op_type);
-    graph_remove_node(packing->graph, index);
-    builder_op_into(&packing->builder, node.name, op_type, inputs, n_inputs, node.attributes.items, node.attributes.n_items, node.outputs,
-                    node.n_outputs);
-}
-
-/* What an export computes from the shapes of its inputs, at every layer anew. */
-static void take_shape(struct packing *packing, uint32_t index)
-{
-    const struct node *node = &packing->graph->nodes[index];
-    const struct flow *flow = &packing->flows.values[node->outputs[0]];
-    uint32_t inputs[2] = {node->inputs[0]};
-    int64_t dims[TENSOR_MAX_RANK];
-    for (int d = 0; d < flow->rank; d++) dims[d] = d == flow->axis ? -1 : flow->dims[d].fixed;
-    inputs[1] = builder_ints(&packing->builder, dims, (size_t)flow->rank);
-    feed(packing, index, inputs, 2);
+    struct attributes attributes = packing->graph->nodes[index].attributes;
+    exchange_inputs(&packing->builder, index, inputs, n_inputs, attributes.items, attributes.n_items);
 }
 
 static uint32_t number_of(struct packing *packing, const struct flow *uniform)
@@ -295,8 +278,9 @@ static void change(struct packing *packing, uint32_t index)
 {
     enum dtype dtype;
     switch (packing->flows.changes[index]) {
-    case CHANGE_NONE: break;
-    case CHANGE_SHAPE: take_shape(packing, index); break;
+    case CHANGE_NONE:
+    case CHANGE_CAUSAL: break; /* no encoder's */
+    case CHANGE_SHAPE: exchange_shape(&packing->builder, &packing->flows, index); break;
     case CHANGE_NUMBERS: take_numbers(packing, index); break;
     case CHANGE_ATTENTION: take_segments(packing, index); break;
     case CHANGE_RANGES: take_ranges(packing, index); break;
