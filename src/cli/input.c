@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 static const size_t cap_bytes = (size_t)1 << 30; /* of a text or a line; the tokenizers' own cap is lower */
@@ -43,6 +44,18 @@ hob_status input_text(const char *const *words, size_t n_words, struct buffer *t
     if (!input_is_stdin(words, n_words)) return join_words(words, n_words, text, error);
     for (bool is_at_end = false; !is_at_end;) TRY(read_more(STDIN_FILENO, "standard input", text, &is_at_end, error));
     return HOB_OK;
+}
+
+hob_status input_file(const char *path, struct buffer *text, hob_error *error)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) FAIL(error, errno == ENOENT ? HOB_NOT_FOUND : HOB_IO, "%s: %s", path, strerror(errno));
+    hob_status status = HOB_OK;
+    for (bool is_at_end = false; !is_at_end && status == HOB_OK;)
+        status = read_more(fd, is_stdin ? "standard input" : path, text, &is_at_end, error);
+    if (!is_stdin) close(fd);
+    return status;
 }
 
 static char *find_line_end(const struct line_reader *reader)

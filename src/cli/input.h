@@ -18,6 +18,8 @@
 
 /* The words joined by spaces, or all of standard input when the only word is "-". */
 HOB_MUST_CHECK hob_status input_text(const char *const *words, size_t n_words, struct buffer *text, hob_error *error);
+/* All of a file, or of standard input where path is "-". Fails: HOB_NOT_FOUND, HOB_IO, HOB_LIMIT, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status input_file(const char *path, struct buffer *text, hob_error *error);
 bool input_is_stdin(const char *const *words, size_t n_words);
 
 struct line_reader {

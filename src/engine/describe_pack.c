@@ -114,7 +114,8 @@ static void describe_report(const struct pack *pack, json_t *root)
     size_t n_bytes;
     const char *text = pack_bytes(pack, PACK_REPORT, &n_bytes);
     json_t *report = n_bytes ? json_loadb(text, n_bytes, 0, NULL) : NULL;
-    if (report) json_object_set_new(root, "report", report);
+    json_object_update(root, report);
+    json_decref(report);
 }
 
 void describe_pack(const struct pack *pack, const struct graph *graph, json_t *root)

@@ -52,7 +52,7 @@ static void render_shape(struct buffer *text, const json_t *shape)
     buffer_append_byte(text, ']');
 }
 
-/* {"name", "type", "shape", "bytes"?} on a line. */
+/* {"name", "type", "shape", "relative_error"?} on a line. */
 static void render_row(struct buffer *text, json_t *row)
 {
     const char *name = json_string_value(json_object_get(row, "name"));
@@ -65,6 +65,8 @@ static void render_row(struct buffer *text, json_t *row)
     const json_t *shape = json_object_get(row, "shape");
     if (shape) render_shape(text, shape);
     else buffer_append_string(text, "of any shape"); /* [] would say a scalar */
+    const json_t *relative = json_object_get(row, "relative_error");
+    if (relative) buffer_printf(text, "  off by %.2g %%", 100 * json_real_value(relative));
     buffer_append_byte(text, '\n');
 }
 

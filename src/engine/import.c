@@ -2,6 +2,7 @@
 #include "hob/import.h"
 #include "base/error.h"
 #include "engine/pack_model.h"
+#include "engine/quality_report.h"
 #include "engine/source_digest.h"
 
 #include <sys/stat.h>
@@ -29,7 +30,27 @@ static void release_content(struct pack_content *content)
     for (int id = 0; id < PACK_N_SECTIONS; id++) buffer_release(&content->sections[id]);
 }
 
-static hob_status write_model(const struct hob_model *model, const char *source, const hob_import_options *options, const char *path,
+/* Sections are what the report goes to. */
+static hob_status add_report(struct hob_model *model, const char *source, const hob_import_options *options, struct buffer *section,
+                             hob_error *error)
+{
+    struct quality quality;
+    struct quality_options how = {.text = options->text, .n_text_bytes = options->n_text_bytes, .max_items = options->n_text_items,
+                                  .n_threads = options->model.n_threads, .progress = options->model.progress,
+                                  .progress_context = options->model.progress_context};
+    if (!options->is_reported) return HOB_OK;
+    if (!options->text) return quality_report_write(model->weight_errors, NULL, section, error);
+    hob_model_options plain = options->model;
+    hob_model *original;
+    plain.quant = NULL;
+    TRY(hob_model_open(source, &plain, &original, error));
+    hob_status status = quality_measure(original, model, &how, &quality, error);
+    hob_model_free(original);
+    if (status != HOB_OK) return status;
+    return quality_report_write(model->weight_errors, &quality, section, error);
+}
+
+static hob_status write_model(struct hob_model *model, const char *source, const hob_import_options *options, const char *path,
                               hob_error *error)
 {
     struct pack_weights weights;
@@ -40,6 +61,7 @@ static hob_status write_model(const struct hob_model *model, const char *source,
     content.weights = &weights;
     TRY_CLEANUP(source_digest(source, content.source_sha256, &origin.n_bytes, error));
     TRY_CLEANUP(pack_model_write(model, &origin, &content, error));
+    TRY_CLEANUP(add_report(model, source, options, &content.sections[PACK_REPORT], error));
     status = pack_graph_write(model->graph, &weights, &content.sections[PACK_GRAPH], error);
     if (status != HOB_OK) {
         error_prefix(error, status, "%s", source);
@@ -56,11 +78,13 @@ hob_status hob_import(const char *source, const hob_import_options *options, con
 {
     const hob_import_options defaults = {0};
     if (!options) options = &defaults;
-    struct hob_model *model;
+    struct weight_errors errors = {0};
+    struct hob_model *model = NULL;
     TRY(check_paths(source, path, error));
     TRY(check_source(source, error));
-    TRY(hob_model_open(source, &options->model, &model, error));
-    hob_status status = write_model(model, source, options, path, error);
+    hob_status status = model_open_weighing(source, &options->model, options->is_reported ? &errors : NULL, &model, error);
+    if (status == HOB_OK) status = write_model(model, source, options, path, error);
     hob_model_free(model);
+    weight_errors_release(&errors);
     return status;
 }

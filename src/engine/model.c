@@ -2,6 +2,7 @@
 #include "engine/model.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "base/thread_pool.h"
 #include "engine/chat_template.h"
 #include "engine/neighbours.h"
@@ -132,7 +133,7 @@ static hob_status compile(struct hob_model *model, const hob_model_options *opti
 {
     struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
                                   .is_for_generation = !options->is_graph_only, .progress = options->progress,
-                                  .progress_context = options->progress_context};
+                                  .progress_context = options->progress_context, .weight_errors = model->weight_errors};
     TRY(find_quant(options->quant, &passes.quant, error));
     TRY(thread_pool_new(options->n_threads, &passes.pool, error));
     hob_status status = passes_run(model->graph, &passes, model->passes, error);
@@ -196,7 +197,8 @@ static hob_status set_up(struct hob_model *model, const char *path, struct forma
     return HOB_OK;
 }
 
-static hob_status open_path(const char *path, const hob_model_options *options, hob_model **ret_model, hob_error *error)
+static hob_status open_path(const char *path, const hob_model_options *options, struct weight_errors *errors, hob_model **ret_model,
+                            hob_error *error)
 {
     hob_status status = HOB_OK;
     struct format_content content = {0};
@@ -206,6 +208,7 @@ static hob_status open_path(const char *path, const hob_model_options *options, 
     model = memory_new(1, sizeof *model);
     if (!model) FAIL_CLEANUP(error, HOB_NO_MEMORY, "%s: out of memory", path);
     atomic_init(&model->n_refs, 1);
+    model->weight_errors = errors;
     model->bos_id = -1;
     status = set_up(model, path, &content, options, error);
     if (status != HOB_OK) {
@@ -221,16 +224,22 @@ cleanup:
     return status;
 }
 
+hob_status model_open_weighing(const char *path, const hob_model_options *options, struct weight_errors *errors, hob_model **ret_model,
+                               hob_error *error)
+{
+    return open_path(path, options, errors, ret_model, error);
+}
+
 hob_status hob_model_open(const char *path, const hob_model_options *options, hob_model **ret_model, hob_error *error)
 {
     hob_model_options defaults = {0};
-    if (path) return open_path(path, options ? options : &defaults, ret_model, error);
+    if (path) return open_path(path, options ? options : &defaults, NULL, ret_model, error);
     hob_model_kind kind = options ? options->default_kind : HOB_MODEL_DECODER;
     char *default_path = hob_model_default_path(kind);
     if (!default_path)
         FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set %s or use -m MODEL",
              kind == HOB_MODEL_ENCODER ? "HOB_EMBED_MODEL" : "HOB_MODEL");
-    hob_status status = open_path(default_path, options ? options : &defaults, ret_model, error);
+    hob_status status = open_path(default_path, options ? options : &defaults, NULL, ret_model, error);
     memory_free(default_path);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "graph/pass.h"
 #include "graph/program.h"
+#include "graph/weight_errors.h"
 #include "hob/model.h"
 #include "models/model.h"
 
@@ -26,10 +27,15 @@ struct hob_model {
     char *owned_template;       /* where it was read from a file beside the model */
     const struct pack *pack;    /* what a pack is mapped as; NULL for other formats. The graph owns it */
     struct pass_report passes[PASS_MAX];
+    struct weight_errors *weight_errors; /* where opening notes them; NULL: nobody asks */
     int64_t bos_id;             /* of the configuration; -1 when it does not say */
     int64_t eos_ids[MODEL_MAX_EOS_IDS];
     size_t n_eos_ids;
 };
+
+/* hob_model_open of a path that also notes what quantising did to each weight; errors is the caller's, zeroed. */
+HOB_MUST_CHECK hob_status model_open_weighing(const char *path, const hob_model_options *options, struct weight_errors *errors,
+                                              hob_model **ret_model, hob_error *error);
 
 /* Place of the input of that name in graph->inputs. Fails: HOB_NOT_FOUND. */
 HOB_MUST_CHECK hob_status model_find_input(const struct hob_model *model, const char *name, uint32_t *ret_index, hob_error *error);

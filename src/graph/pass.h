@@ -11,6 +11,7 @@
 
 struct kernels;
 struct thread_pool;
+struct weight_errors;
 
 struct pass_options {
     const struct kernels *kernels;
@@ -18,6 +19,7 @@ struct pass_options {
     bool is_for_generation;    /* past/present pairs become session state */
     enum dtype quant;          /* what packing makes of float weights; DTYPE_NONE: they keep their type */
     struct thread_pool *pool;  /* for packing weights; NULL: the caller alone */
+    struct weight_errors *weight_errors; /* NULL: nobody asks what quantising costs */
     /* Called between passes and inside slow ones; fraction 0..1. May be NULL. */
     void (*progress)(void *context, const char *what, double fraction);
     void *progress_context;

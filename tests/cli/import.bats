@@ -202,3 +202,22 @@ PYTHON
     is_failure "No space left on device"
     [ -z "$left" ]
 }
+
+@test "a report of what quantising cost stays in the pack" {
+    need_shared
+    printf 'Once upon a time there was a cat.\nIt was very small.\n' >"$BATS_TEST_TMPDIR/text"
+    hob import "$stories" -o "$pack" --quant q4_0 --report --text "$BATS_TEST_TMPDIR/text" --text-items 20
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    hob inspect --json "$pack"
+    jq -e '.quality | .tokens > 5 and .perplexity > 1 and .kl_divergence > 0 and .top1_agreement <= 1' <<<"$output"
+    jq -e '.weight_errors | length > 20 and all(.relative_error > 0 and .name != "")' <<<"$output"
+    hob inspect "$pack"
+    [[ "$output" == *"kl_divergence"* && "$output" == *"off by"* ]]
+    hob import "$stories" -o "$pack" --quant q8_0 --report --json
+    jq -e '.quality == null and (.weight_errors | length > 20)' <<<"$output"
+    hob import "$stories" -o "$pack" --text "$BATS_TEST_TMPDIR/text"
+    is_usage_error "--report"
+    hob import "$stories" -o "$pack" --report --text "$BATS_TEST_TMPDIR/none"
+    is_failure "none: No such file"
+}

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "graph/fusion.h"
 #include "graph/packing.h"
+#include "graph/weight_errors.h"
 
 #include <string.h>
 
@@ -93,7 +94,10 @@ static hob_status pack_group(const struct fusion *fusion, const struct group *gr
         bool is_mergeable = can_merge(graph, &graph->nodes[group->nodes[i]], &source, &has_bias) &&
                             panel_bytes(group->dtype, source.n, source.k, &n_bytes);
         HOB_ASSERT(is_mergeable);
-        packing_fill(fusion->context->options, &source, group->dtype, (char *)panels.data + begin);
+        char *own = (char *)panels.data + begin;
+        packing_fill(fusion->context->options, &source, group->dtype, own);
+        TRY(weight_errors_add(fusion->context->options->weight_errors, graph->values[graph->nodes[group->nodes[i]].inputs[1]].name, &source,
+                              group->dtype, own, NULL, fusion->context->error));
         begin += n_bytes;
     }
     return graph_add_constant(graph, "", &panels, ret_weight, fusion->context->error);

@@ -5,6 +5,7 @@
 #include "graph/packing.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
+#include "graph/weight_errors.h"
 #include "ops/matrix/panel_product.h"
 
 #include <string.h>
@@ -36,15 +37,17 @@ static void find_heads(struct packing *packing)
     }
 }
 
-static hob_status pack(struct packing *packing, uint32_t value, const struct panel_source *source, uint32_t *ret_packed)
+/* name: for messages and errors; what merging made has none of its own. */
+static hob_status pack(struct packing *packing, const char *name, uint32_t value, const struct panel_source *source, uint32_t *ret_packed)
 {
     const struct pass_options *options = packing->context->options;
     hob_error *error = packing->context->error;
     enum dtype dtype = packing_type(options, source, packing->is_head[value]);
     struct tensor panels;
     hob_status status = packing_new(packing->graph, dtype, source->n, source->k, &panels, error);
-    if (status != HOB_OK) return error_prefix(error, status, "%s", packing->graph->values[value].name);
+    if (status != HOB_OK) return error_prefix(error, status, "%s", name);
     packing_fill(options, source, dtype, panels.data);
+    TRY(weight_errors_add(options->weight_errors, name, source, dtype, panels.data, NULL, error));
     return graph_add_constant(packing->graph, "", &panels, ret_packed, error);
 }
 
@@ -58,7 +61,8 @@ static hob_status pack_node(struct packing *packing, uint32_t index)
     if (packing->packed[value] == VALUE_NONE) {
         /* A table of its own is read a row at a time where it lies, unless it is to become smaller. */
         if (is_table && packing_type(packing->context->options, &source, true) == panel_product_type(&source)) return HOB_OK;
-        TRY(pack(packing, value, &source, &packing->packed[value]));
+        const char *name = packing->graph->values[value].name;
+        TRY(pack(packing, *name ? name : node->name, value, &source, &packing->packed[value]));
     }
     uint32_t *inputs = (uint32_t *)(uintptr_t)node->inputs; /* the graph's own arena memory */
     inputs[is_table ? 0 : 1] = packing->packed[value];

@@ -10,6 +10,7 @@
 #include "graph/packing.h"
 #include "graph/pass.h"
 #include "graph/pattern.h"
+#include "graph/weight_errors.h"
 
 #include <string.h>
 
@@ -123,6 +124,8 @@ static hob_status encode_weights(struct quantising *quantising, const struct gro
         struct encoding job = {source, (char *)panels.data + n_bytes, (float *)scales.data + column};
         thread_pool_run(context->options->pool, (size_t)panel_count(source->n),
                         (size_t)(1 + WORTHWHILE_ITEMS / (source->k + 1) / PANEL_COLUMNS), encode_panels, &job);
+        const char *name = graph->values[graph->nodes[group->nodes[i]].inputs[1]].name;
+        TRY(weight_errors_add(context->options->weight_errors, name, source, DTYPE_I8, job.panels, job.scales, context->error));
         column += source->n;
     }
     TRY(graph_add_constant(graph, "", &panels, ret_weight, context->error));
