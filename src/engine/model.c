@@ -107,10 +107,10 @@ static bool can_quantise(const struct quant_def *quant)
     return quant->encode && panel_product_takes(quant->dtype);
 }
 
-/* "int8, f16, …": int8 is no block format, it has a scale a column. */
+/* "f32, int8, f16, …": int8 is no block format, it has a scale a column. */
 static const char *quant_names(char text[QUANT_NAMES_BYTES])
 {
-    size_t n_bytes = (size_t)snprintf(text, QUANT_NAMES_BYTES, "%s", dtype_name(DTYPE_I8));
+    size_t n_bytes = (size_t)snprintf(text, QUANT_NAMES_BYTES, "f32, int8");
     for (size_t i = 0; quant_at(i) && n_bytes < QUANT_NAMES_BYTES; i++)
         if (can_quantise(quant_at(i)))
             n_bytes += (size_t)snprintf(text + n_bytes, QUANT_NAMES_BYTES - n_bytes, ", %s", quant_at(i)->name);
@@ -121,7 +121,7 @@ static const char *quant_names(char text[QUANT_NAMES_BYTES])
 static hob_status find_quant(const char *name, enum dtype *ret_dtype, hob_error *error)
 {
     char names[QUANT_NAMES_BYTES];
-    *ret_dtype = name && !strcmp(name, dtype_name(DTYPE_I8)) ? DTYPE_I8 : DTYPE_NONE;
+    *ret_dtype = !name ? DTYPE_NONE : !strcmp(name, "int8") ? DTYPE_I8 : !strcmp(name, "f32") ? DTYPE_F32 : DTYPE_NONE;
     for (size_t i = 0; name && quant_at(i); i++)
         if (!strcmp(quant_at(i)->name, name) && can_quantise(quant_at(i))) *ret_dtype = quant_at(i)->dtype;
     if (name && *ret_dtype == DTYPE_NONE)

@@ -190,7 +190,7 @@ static void test_unknown_quant(void **state)
     hob_model *model;
     if (access(STORIES "model-f32.gguf", R_OK) != 0) skip();
     assert_int_equal(hob_model_open(STORIES "model-f32.gguf", &(hob_model_options){.quant = "q7"}, &model, &error), HOB_BAD_ARGUMENT);
-    assert_string_equal(error.message, STORIES "model-f32.gguf: weights: found format q7, expected one of int8, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1");
+    assert_string_equal(error.message, STORIES "model-f32.gguf: weights: found format q7, expected one of f32, int8, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1");
 }
 
 static void test_gpt2(void **state)
