@@ -100,40 +100,63 @@ ALWAYS_INLINE __m512i spread_four(const int8_t *a)
     return _mm512_set1_epi32(four);
 }
 
+/* Some rows of a strip at one block, and where their sums are: no address is computed twice. */
+struct tile {
+    const int8_t *codes;
+    const float *scales, *totals;
+    const int32_t *starts[2];
+    float *sums[PAIR];
+};
+
+ALWAYS_INLINE struct tile tile_at(struct front *front, int64_t panel, const int n_panels, int64_t at)
+{
+    const struct strip *strip = front->strip;
+    return (struct tile){.codes = strip->codes + at * PANEL_STEPS,
+                         .scales = strip->scales + at,
+                         .totals = strip->totals + at,
+                         .starts = {strip->starts[0] + at, strip->starts[1] + at},
+                         .sums = {front_sums(front, panel, 0), front_sums(front, panel + n_panels - 1, 0)}};
+}
+
+ALWAYS_INLINE void tile_skip(struct tile *tile, int64_t n_rows)
+{
+    tile->codes += n_rows * PANEL_STEPS;
+    tile->scales += n_rows, tile->totals += n_rows;
+    tile->starts[0] += n_rows, tile->starts[1] += n_rows;
+    tile->sums[0] += n_rows * PANEL_COLUMNS, tile->sums[1] += n_rows * PANEL_COLUMNS;
+}
+
 /* The chain's step for one block: s[1] is the second half's sum where they are apart. */
 ALWAYS_INLINE __m512 add_block(const enum block_kind kind, __m512 sum, const struct block *block, const __m512i *s,
-                               const struct strip *strip, int64_t at)
+                               const struct tile *tile, const int row)
 {
-    const __m512 d_a = all(strip->scales[at]);
+    const __m512 d_a = all(tile->scales[row]);
     __m512 product = _mm512_cvtepi32_ps(s[0]);
     /* All of these are integers below 2^24: exact in floats. */
     if (block_is_deep(kind)) product = _mm512_mul_ps(product, block->scales[0]);
     if (kind == BLOCK_Q6_K) product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[1]), block->scales[1], product);
     sum = _mm512_fmadd_ps(product, _mm512_mul_ps(block->d, d_a), sum);
-    if (block_has_m(kind)) sum = _mm512_fmadd_ps(block->m, all(strip->totals[at]), sum);
+    if (block_has_m(kind)) sum = _mm512_fmadd_ps(block->m, all(tile->totals[row]), sum);
     if (kind == BLOCK_Q4_K) {
-        __m512 minima = _mm512_mul_ps(block->scales[1], all(strip->totals[at]));
+        __m512 minima = _mm512_mul_ps(block->scales[1], all(tile->totals[row]));
         sum = _mm512_fnmadd_ps(minima, _mm512_mul_ps(block->m, d_a), sum);
     }
     return sum;
 }
 
-/* A block of n_panels panels against n_rows rows of the strip; both are constants at every call. */
-ALWAYS_INLINE void multiply_rows(const enum block_kind kind, const int n_panels, const int n_rows, struct front *front,
-                                 int64_t panel, const struct block *blocks, int64_t at, int64_t row)
+/* Integer sums of n_panels blocks against n_rows rows, of both halves where they are apart; the numbers are constants at every call. */
+ALWAYS_INLINE void multiply_codes(const enum block_kind kind, const int n_panels, const int n_rows, const struct block *blocks,
+                                  const struct tile *tile, __m512i ret_sums[MOST_ROWS][PAIR][2])
 {
     const int n_halves = kind == BLOCK_Q6_K ? 2 : 1, n_groups = BLOCK_GROUPS / n_halves;
-    const struct strip *strip = front->strip;
-    const int8_t *a = strip->codes + (at + row) * PANEL_STEPS;
-    __m512i s[MOST_ROWS][PAIR][2];
 #pragma GCC unroll 6
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
         for (int h = 0; h < n_halves; h++) {
             __m512i start = _mm512_setzero_si512();
-            if (block_zero_point(kind)) start = _mm512_set1_epi32(strip->starts[h][at + row + r]);
+            if (block_zero_point(kind)) start = _mm512_set1_epi32(tile->starts[h][r]);
 #pragma GCC unroll 2
-            for (int p = 0; p < n_panels; p++) s[r][p][h] = start;
+            for (int p = 0; p < n_panels; p++) ret_sums[r][p][h] = start;
         }
 #pragma GCC unroll 8
     for (int g = 0; g < n_groups; g++)
@@ -142,40 +165,82 @@ ALWAYS_INLINE void multiply_rows(const enum block_kind kind, const int n_panels,
 #pragma GCC unroll 6
             for (int r = 0; r < n_rows; r++) {
                 const int group = h * n_groups + g;
-                __m512i four = spread_four(a + r * PANEL_STEPS + group * 4);
+                __m512i four = spread_four(tile->codes + r * PANEL_STEPS + group * 4);
 #pragma GCC unroll 2
                 for (int p = 0; p < n_panels; p++)
-                    s[r][p][h] = _mm512_dpbusd_epi32(s[r][p][h], blocks[p].codes[group], four);
+                    ret_sums[r][p][h] = _mm512_dpbusd_epi32(ret_sums[r][p][h], blocks[p].codes[group], four);
             }
+}
+
+ALWAYS_INLINE void multiply_rows(const enum block_kind kind, const int n_panels, const int n_rows, const struct block *blocks,
+                                 struct tile *tile)
+{
+    __m512i s[MOST_ROWS][PAIR][2];
+    multiply_codes(kind, n_panels, n_rows, blocks, tile, s);
 #pragma GCC unroll 6
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
         for (int p = 0; p < n_panels; p++) {
-            float *sums = front_sums(front, panel + p, row + r);
-            _mm512_store_ps(sums, add_block(kind, _mm512_load_ps(sums), &blocks[p], s[r][p], strip, at + row + r));
+            float *sums = tile->sums[p] + r * PANEL_COLUMNS;
+            _mm512_store_ps(sums, add_block(kind, _mm512_load_ps(sums), &blocks[p], s[r][p], tile, r));
         }
+    tile_skip(tile, n_rows);
 }
 
-ALWAYS_INLINE void multiply_block(const enum block_kind kind, const int n_panels, struct front *front, int64_t panel, int64_t at)
+ALWAYS_INLINE void multiply_block(const enum block_kind kind, const int n_panels, struct front *front, int64_t at)
 {
     const int most_rows = kind == BLOCK_Q6_K ? MOST_ROWS / 2 : MOST_ROWS;
-    const int64_t n_rows = front->strip->n_rows;
+    struct tile tile = tile_at(front, 0, n_panels, at);
     struct block blocks[PAIR];
-    load_block(kind, &front->walks[panel], &blocks[0]);
-    if (n_panels == PAIR) load_block(kind, &front->walks[panel + 1], &blocks[1]);
-    int64_t row = 0;
-    for (; row + most_rows <= n_rows; row += most_rows) multiply_rows(kind, n_panels, most_rows, front, panel, blocks, at, row);
-    for (; row + 2 <= n_rows; row += 2) multiply_rows(kind, n_panels, 2, front, panel, blocks, at, row);
-    for (; row < n_rows; row++) multiply_rows(kind, n_panels, 1, front, panel, blocks, at, row);
+    load_block(kind, &front->walks[0], &blocks[0]);
+    if (n_panels == PAIR) load_block(kind, &front->walks[1], &blocks[1]);
+    int64_t n_left = front->strip->n_rows;
+    for (; n_left >= most_rows; n_left -= most_rows) multiply_rows(kind, n_panels, most_rows, blocks, &tile);
+    for (; n_left >= 2; n_left -= 2) multiply_rows(kind, n_panels, 2, blocks, &tile);
+    for (; n_left > 0; n_left--) multiply_rows(kind, n_panels, 1, blocks, &tile);
+}
+
+/* One panel after the other, as they lie in memory, with the sums in registers; n_rows is a constant at every call. */
+ALWAYS_INLINE void stream_panel(const enum block_kind kind, const int n_rows, struct front *front, int64_t panel)
+{
+    const int64_t n_blocks = front->strip->n_blocks;
+    struct block_walk walk = front->walks[panel];
+    struct tile tile = tile_at(front, panel, 1, 0);
+    float *first_sums = tile.sums[0];
+    __m512 sums[FEW_ROWS];
+#pragma GCC unroll 4
+    for (int r = 0; r < n_rows; r++) sums[r] = _mm512_load_ps(first_sums + r * PANEL_COLUMNS);
+    for (int64_t i = 0; i < n_blocks; i++) {
+        struct block block;
+        __m512i s[MOST_ROWS][PAIR][2];
+        load_block(kind, &walk, &block);
+        multiply_codes(kind, 1, n_rows, &block, &tile, s);
+#pragma GCC unroll 4
+        for (int r = 0; r < n_rows; r++) sums[r] = add_block(kind, sums[r], &block, s[r][0], &tile, r);
+        tile_skip(&tile, n_rows);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < n_rows; r++) _mm512_store_ps(first_sums + r * PANEL_COLUMNS, sums[r]);
+}
+
+ALWAYS_INLINE void stream_front(const enum block_kind kind, const int n_rows, struct front *front)
+{
+    for (int64_t panel = 0; panel < front->n_panels; panel++) stream_panel(kind, n_rows, front, panel);
 }
 
 ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *front)
 {
+    switch (front->strip->n_rows) {
+    case 1: stream_front(kind, 1, front); return;
+    case 2: stream_front(kind, 2, front); return;
+    case 3: stream_front(kind, 3, front); return;
+    case FEW_ROWS: stream_front(kind, FEW_ROWS, front); return;
+    default: break;
+    }
     for (int64_t block = 0; block < front->strip->n_blocks; block++) {
-        int64_t panel = 0, at = strip_at(front->strip, block, 0);
         front_prefetch_c(front, block);
-        for (; panel + PAIR <= front->n_panels; panel += PAIR) multiply_block(kind, PAIR, front, panel, at);
-        if (panel < front->n_panels) multiply_block(kind, 1, front, panel, at);
+        if (front->n_panels == PAIR) multiply_block(kind, PAIR, front, strip_at(front->strip, block, 0));
+        else multiply_block(kind, 1, front, strip_at(front->strip, block, 0));
     }
 }
 
