@@ -152,7 +152,7 @@ static void pool_mean(const float *rows, int64_t row_stride, int64_t n_rows, int
     for (int64_t i = 0; i < width; i++) {
         double sum = 0.0;
         for (int64_t row = 0; row < n_rows; row++) sum += (double)rows[row * row_stride + i];
-        vector[i] = n_rows ? (float)(sum / (double)n_rows) : 0.0f;
+        vector[i] = (float)(sum / (double)n_rows);
     }
 }
 
@@ -165,32 +165,42 @@ static void normalize(float *vector, int64_t width)
     for (int64_t i = 0; i < width; i++) vector[i] = (float)((double)vector[i] / length);
 }
 
-/* rows: the hidden states of one text. A text without tokens gives zeros. */
+/* rows: the hidden states of one text, n_rows >= 1. */
 static void pool(const struct embedding *embedding, const float *rows, int64_t row_stride, int64_t n_rows, float *vector)
 {
     int64_t width = embedding->width;
     const float *row = embedding->pooling == HOB_POOLING_LAST ? rows + (n_rows - 1) * row_stride : rows;
-    if (embedding->pooling == HOB_POOLING_MEAN || !n_rows) pool_mean(rows, row_stride, n_rows, width, vector);
+    if (embedding->pooling == HOB_POOLING_MEAN) pool_mean(rows, row_stride, n_rows, width, vector);
     else memcpy(vector, row, (size_t)width * sizeof *vector);
     if (embedding->is_normalized) normalize(vector, width);
 }
 
-/* hidden is [tokens, D] or [1, tokens, D]; a ready sentence vector is [1, D]. */
+/* A row for each token, or for each text. */
+static hob_status check_output(const struct tensor *output, int64_t n_rows, int64_t width, hob_error *error)
+{
+    int last = output->rank - 1;
+    bool fits = output->dtype == DTYPE_F32 && last >= 1 && output->dims[last - 1] == n_rows && output->dims[last] == width;
+    for (int d = 0; fits && d < last - 1; d++) fits = output->dims[d] == 1;
+    if (fits && output->strides[last] == 1) return HOB_OK;
+    char text[TENSOR_SHAPE_TEXT_BYTES];
+    FAIL(error, HOB_BAD_SHAPE, "hidden states: found %s %s, expected float32 [%lld,%lld]", dtype_name(output->dtype),
+         tensor_shape_text(output->rank, output->dims, text), (long long)n_rows, (long long)width);
+}
+
+/* hidden is [tokens, D] or [1, tokens, D]; ready sentence vectors are [n, D]. A text without tokens gives zeros, as it does alone,
+ * whatever the model made of none. */
 static hob_status pool_output(const struct embedding *embedding, const struct token_lists *lists, size_t first, size_t last,
-                              hob_error *error)
+                              int64_t n_tokens, hob_error *error)
 {
     const struct graph_roles *roles = &embedding->session->model->roles;
     bool is_ready = roles->sentence != ROLE_NONE;
     const struct tensor *output = executor_output(embedding->session->executor, is_ready ? roles->sentence : roles->hidden);
-    int last_axis = output->rank - 1;
-    if (output->dtype != DTYPE_F32 || output->rank < 2 || output->dims[last_axis] != embedding->width || output->strides[last_axis] != 1)
-        FAIL(error, HOB_BAD_SHAPE, "hidden states: found %s of width %lld, expected float32 of width %lld", dtype_name(output->dtype),
-             output->rank ? (long long)output->dims[last_axis] : 0, (long long)embedding->width);
-    int64_t row_stride = output->strides[last_axis - 1];
+    TRY(check_output(output, is_ready ? (int64_t)(last - first) : n_tokens, embedding->width, error));
+    int64_t row_stride = output->strides[output->rank - 2];
     const float *rows = output->data;
     for (size_t text = first; text < last; text++) {
-        int64_t n_rows = is_ready ? 1 : (int64_t)lists->n_ids[text];
-        pool(embedding, rows, row_stride, n_rows, embedding->vectors + (int64_t)text * embedding->width);
+        int64_t n_ids = (int64_t)lists->n_ids[text], n_rows = is_ready ? 1 : n_ids;
+        if (n_ids) pool(embedding, rows, row_stride, n_rows, embedding->vectors + (int64_t)text * embedding->width);
         rows += n_rows * row_stride;
     }
     return HOB_OK;
@@ -209,7 +219,7 @@ static hob_status embed_range(const struct embedding *embedding, const struct to
     }
     TRY(bind_inputs(embedding->session, lists, first, last, n_tokens, error));
     TRY(executor_run(embedding->session->executor, NULL, error));
-    return pool_output(embedding, lists, first, last, error);
+    return pool_output(embedding, lists, first, last, n_tokens, error);
 }
 
 static hob_status embed_all(const struct embedding *embedding, const struct token_lists *lists, hob_error *error)

@@ -251,6 +251,46 @@ static void test_ids_that_the_model_lacks(void **state)
     use_close(&use);
 }
 
+/* ---- what whole models do not show: tools/make_encoder_models.py ---- */
+
+#define ENCODERS "tests/data/encoders/"
+
+/* A text without tokens gives zeros alone, and so among others, although the model adds something to what it pooled. */
+static void test_text_without_tokens(void **state)
+{
+    (void)state;
+    enum { N_TEXTS = 4, SMALL = 4 };
+    static const int32_t some[] = {1, 2, 5};
+    const int32_t *const ids[N_TEXTS] = {some, some, some, some};
+    const size_t n_ids[N_TEXTS] = {0, 3, 0, 1};
+    const float zeros[SMALL] = {0};
+    float together[N_TEXTS][SMALL], alone[SMALL];
+    hob_error error = {0};
+    struct use use = use_open(ENCODERS "mean_and_bias.onnx", NULL, 1);
+    assert_true(use.model->roles.is_packed);
+    ASSERT_HOB(hob_embed_ids(use.session, ids, n_ids, N_TEXTS, NULL, together[0], &error), error);
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        ASSERT_HOB(hob_embed_ids(use.session, &ids[i], &n_ids[i], 1, NULL, alone, &error), error);
+        assert_memory_equal(together[i], alone, sizeof alone);
+        if (!n_ids[i]) assert_memory_equal(alone, zeros, sizeof zeros);
+    }
+    use_close(&use);
+}
+
+/* Which token a row belongs to is not known then, and there are fewer rows than would be read. */
+static void test_rows_that_are_not_the_tokens(void **state)
+{
+    (void)state;
+    static const int32_t some[] = {1, 2, 5};
+    const int32_t *const ids = some;
+    const size_t n_ids = 3;
+    float vector[4];
+    hob_error error = {0};
+    struct use use = use_open(ENCODERS "first_left_out.onnx", NULL, 1);
+    assert_refused(hob_embed_ids(use.session, &ids, &n_ids, 1, NULL, vector, &error), &error, HOB_BAD_SHAPE, "found float32 [1,2,4], expected float32 [3,4]");
+    use_close(&use);
+}
+
 /* ---- model2vec ---- */
 
 static void test_model2vec_reference(void **state)
@@ -470,6 +510,8 @@ int main(void)
         cmocka_unit_test(test_large_batch),
         cmocka_unit_test(test_ids_give_the_texts_vectors),
         cmocka_unit_test(test_ids_that_the_model_lacks),
+        cmocka_unit_test(test_text_without_tokens),
+        cmocka_unit_test(test_rows_that_are_not_the_tokens),
         cmocka_unit_test(test_model2vec_reference),
         cmocka_unit_test(test_poolings),
         cmocka_unit_test(test_empty_text),

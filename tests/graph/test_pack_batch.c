@@ -410,6 +410,17 @@ static void build_max_sentence(struct builder *b)
     builder_output(b, "sentence_embedding", OP2("Squeeze", most, INTS(1)));
 }
 
+/* The mask, one of more operands than most operators have. */
+static void build_largest_of_many(struct builder *b)
+{
+    enum { N_OPERANDS = 12 };
+    struct bert made = bert(b);
+    uint32_t operands[N_OPERANDS] = {cast(b, unsqueeze(b, made.mask, 2), DTYPE_F32)};
+    for (uint32_t i = 1; i < N_OPERANDS; i++) operands[i] = i % 2 ? made.hidden : OP1("Neg", made.hidden);
+    uint32_t largest = builder_op(b, "Max", operands, N_OPERANDS, NULL, 0);
+    builder_output(b, "sentence_embedding", reduce(b, "ReduceMean", largest, 1, 0));
+}
+
 static void build_first_sentence(struct builder *b)
 {
     builder_output(b, "sentence_embedding", normalize(b, on_axis(b, "Gather", bert(b).hidden, scalar(b, 0), 1)));
@@ -427,6 +438,7 @@ static void test_sentences(void **state)
     check(build_mean_sentence);
     check(build_plain_mean);
     check(build_max_sentence);
+    check(build_largest_of_many);
     check(build_first_sentence);
     check(build_last_sentence);
 }
@@ -533,6 +545,29 @@ static void build_mixed_reshape(struct builder *b)
     builder_output(b, "last_hidden_state", builder_op(b, "Transpose", &flat, 1, &perm, 1));
 }
 
+/* x [1,S,..], as often as there are tokens, on a new axis. */
+static uint32_t repeat(struct builder *b, uint32_t x, uint32_t ids, int64_t axis, int64_t width)
+{
+    uint32_t n = unsqueeze(b, size(b, ids, 1), 0), parts[] = {INTS(1), n, n, INTS(width)};
+    return OP2("Expand", unsqueeze(b, x, axis), concat(b, parts, 4));
+}
+
+/* Copies of rows, as many as there are tokens: what adds them up counts the whole batch. */
+static void build_summed_copies(struct builder *b)
+{
+    struct bert made = bert(b);
+    builder_output(b, "last_hidden_state", reduce(b, "ReduceSum", repeat(b, made.hidden, made.ids, 1, WIDTH), 1, 0));
+}
+
+static void build_shared_among_copies(struct builder *b)
+{
+    struct bert made = bert(b);
+    struct attribute axis = attribute_int("axis", 2);
+    uint32_t copies = repeat(b, made.hidden, made.ids, 2, WIDTH);
+    uint32_t shares = builder_op(b, "Softmax", &copies, 1, &axis, 1); /* over axes behind the rows' */
+    builder_output(b, "last_hidden_state", reduce(b, "ReduceMax", shares, 2, 0));
+}
+
 /* Every query sees the keys before it only. */
 static void build_causal(struct builder *b)
 {
@@ -569,6 +604,8 @@ static void test_left_alone(void **state)
     check_left_alone(build_softmax_over_tokens);
     check_left_alone(build_shifted);
     check_left_alone(build_mixed_reshape);
+    check_left_alone(build_summed_copies);
+    check_left_alone(build_shared_among_copies);
     check_left_alone(build_causal);
     check_left_alone(build_fixed_positions);
     check_left_alone(build_biased);

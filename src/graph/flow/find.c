@@ -147,6 +147,21 @@ static void forget_counts(struct flows *flows, const struct node *node)
         if (node->outputs[i] != VALUE_NONE) flows->values[node->outputs[i]].is_count = false;
 }
 
+/* A row as long as there are tokens or texts would be longer among others than alone. */
+static void forget_growing_rows(struct flows *flows, uint32_t index)
+{
+    const struct node *node = &flows->graph->nodes[index];
+    for (uint32_t i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i] == VALUE_NONE) continue;
+        struct flow *flow = &flows->values[node->outputs[i]];
+        bool is_whole = true;
+        for (int d = 0; d < flow->rank; d++) is_whole &= d == flow->axis || size_is_fixed(flow->dims[d]);
+        if (is_whole || !flow_is_rows(flow)) continue;
+        flow->kind = FLOW_UNKNOWN;
+        flows->changes[index] = CHANGE_NONE;
+    }
+}
+
 static flow_rule *find_rule(const struct node *node)
 {
     if (node->op->flags & OP_LEGACY || !is_whole(node)) return NULL;
@@ -172,6 +187,7 @@ hob_status flows_find(struct graph *graph, const struct kernels *kernels, struct
         if (!rule) continue;
         rule(&flows, order[i]);
         forget_counts(&flows, &graph->nodes[order[i]]);
+        forget_growing_rows(&flows, order[i]);
     }
     *ret_flows = flows;
     return HOB_OK;

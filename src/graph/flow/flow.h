@@ -7,7 +7,7 @@
  *     constant   the same in every run
  *     uniform    all items are one known number, whatever the shape: what comes of the mask
  *     sizes      a short list of whole numbers made of S alone: shape arithmetic
- *     tokens     along one axis, row t hangs on token t and its place in its text only
+ *     tokens     along one axis, row t hangs on token t and its place in its text only; all other dims are fixed
  *     texts      the same for whole texts, behind pooling
  *
  * or nothing that is known. A decoder with its caches in a session is looked at the same way, as it runs on S tokens behind P: there

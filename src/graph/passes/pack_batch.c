@@ -178,16 +178,17 @@ static uint32_t number_of(struct packing *packing, const struct flow *uniform)
 
 static void take_numbers(struct packing *packing, uint32_t index)
 {
-    enum { MAX_INPUTS = 8 };
-    const struct node *node = &packing->graph->nodes[index];
-    uint32_t inputs[MAX_INPUTS], n_inputs = node->n_inputs;
-    for (uint32_t i = 0; i < n_inputs; i++) {
-        inputs[i] = node->inputs[i];
-        if (inputs[i] == VALUE_NONE || packing->flows.values[inputs[i]].kind != FLOW_UNIFORM) continue;
-        inputs[i] = number_of(packing, &packing->flows.values[inputs[i]]);
-        node = &packing->graph->nodes[index];
+    const struct node node = packing->graph->nodes[index];
+    uint32_t *inputs = ARENA_NEW(packing->flows.arena, uint32_t, node.n_inputs);
+    if (!inputs) {
+        builder_fail(&packing->builder, HOB_NO_MEMORY, "packing batches: out of memory");
+        return;
     }
-    feed(packing, index, inputs, n_inputs);
+    for (uint32_t i = 0; i < node.n_inputs; i++) {
+        bool is_number = node.inputs[i] != VALUE_NONE && packing->flows.values[node.inputs[i]].kind == FLOW_UNIFORM;
+        inputs[i] = is_number ? number_of(packing, &packing->flows.values[node.inputs[i]]) : node.inputs[i];
+    }
+    feed(packing, index, inputs, node.n_inputs);
 }
 
 static void take_segments(struct packing *packing, uint32_t index)
