@@ -291,6 +291,26 @@ static void test_rows_that_are_not_the_tokens(void **state)
     use_close(&use);
 }
 
+/* The first of two is the one, packed or not. */
+static void test_first_hidden_states_are_taken(void **state)
+{
+    (void)state;
+    static const float expected[] = {1, 2, 3, -3}; /* the table's second row */
+    static const int32_t some[] = {1};
+    const int32_t *const ids = some;
+    const size_t n_ids = 1;
+    const hob_embed_options raw = {.is_raw = true};
+    const char *const disabled[] = {NULL, "pack_batch"};
+    float vector[4];
+    hob_error error = {0};
+    for (int i = 0; i < 2; i++) {
+        struct use use = use_open(ENCODERS "two_hidden.onnx", disabled[i], 1);
+        ASSERT_HOB(hob_embed_ids(use.session, &ids, &n_ids, 1, &raw, vector, &error), error);
+        for (int d = 0; d < 4; d++) assert_true(vector[d] == expected[d]);
+        use_close(&use);
+    }
+}
+
 /* ---- model2vec ---- */
 
 static void test_model2vec_reference(void **state)
@@ -512,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_ids_that_the_model_lacks),
         cmocka_unit_test(test_text_without_tokens),
         cmocka_unit_test(test_rows_that_are_not_the_tokens),
+        cmocka_unit_test(test_first_hidden_states_are_taken),
         cmocka_unit_test(test_model2vec_reference),
         cmocka_unit_test(test_poolings),
         cmocka_unit_test(test_empty_text),
