@@ -9,6 +9,7 @@
  *     add, subtract, multiply_by, multiply_add(a, b, c)    the last a * b + c in one rounding
  *     larger(a, b)                                 b where a is a NaN
  *     exponential, largest_lane
+ *     TOGETHER, exponentials(x)                    of TOGETHER vectors, in place, of numbers that are not above 0
  *     keep_between(x, begin, end)                  -inf in the lanes outside
  *     finite_base(x)                               0 where x is -inf
  *     lane_sums, shrink_sums(sums, factor), add_weights(lane_sums, weights), store_sums, total_of(sums)    eight partial sums
@@ -249,19 +250,33 @@ static void find_shrink(struct block *block)
     }
 }
 
-/* Scores to weights, and their sums. */
+/* Scores of n vectors to weights, and their sums; n is a constant wherever this is inlined. */
+ALWAYS_INLINE lane_sums weigh(float *weights, vector most, lane_sums sums, const int n)
+{
+    vector x[TOGETHER];
+#pragma GCC unroll 4
+    for (int v = 0; v < n; v++) x[v] = subtract(load(weights + v * LANES), most);
+    if (n == TOGETHER) exponentials(x);
+    else x[0] = exponential(x[0]);
+#pragma GCC unroll 4
+    for (int v = 0; v < n; v++) {
+        store(weights + v * LANES, x[v]);
+        sums = add_weights(sums, x[v]);
+    }
+    return sums;
+}
+
 static void weigh_keys(const struct block *block)
 {
+    const int64_t n_keys = block->n_keys;
     for (int64_t i = 0; i < block->n_rows; i++) {
         float *weights = block->tile->weights + i * ATTENTION_KEY_TILE;
         float *sums = block->tile->sums + (block->row + i) * ATTENTION_LANES;
         vector most = all(block->most[i]);
         lane_sums lanes = shrink_sums(sums, block->shrink[i]);
-        for (int64_t j = 0; j < block->n_keys; j += LANES) {
-            vector weight = exponential(subtract(load(weights + j), most));
-            store(weights + j, weight);
-            lanes = add_weights(lanes, weight);
-        }
+        int64_t j = 0;
+        for (; j + TOGETHER * LANES <= n_keys; j += TOGETHER * LANES) lanes = weigh(weights + j, most, lanes, TOGETHER);
+        for (; j < n_keys; j += LANES) lanes = weigh(weights + j, most, lanes, 1);
         store_sums(sums, lanes);
     }
 }

@@ -56,6 +56,12 @@ ALWAYS_INLINE vector exponential(vector x)
     return (vector){exp4(x.low), exp4(x.high)};
 }
 
+enum { TOGETHER = 1 };
+ALWAYS_INLINE void exponentials(vector *x)
+{
+    *x = exponential(*x);
+}
+
 ALWAYS_INLINE float largest_lane(vector x)
 {
     return vmaxnmvq_f32(vmaxnmq_f32(x.low, x.high));

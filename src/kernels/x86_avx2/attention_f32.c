@@ -49,6 +49,12 @@ ALWAYS_INLINE vector exponential(vector x)
     return exp8(x);
 }
 
+enum { TOGETHER = 1 };
+ALWAYS_INLINE void exponentials(vector *x)
+{
+    *x = exponential(*x);
+}
+
 ALWAYS_INLINE vector keep_between(vector x, int64_t begin, int64_t end)
 {
     __m256i outside = _mm256_or_si256(_mm256_xor_si256(first_lanes(end), _mm256_set1_epi32(-1)), first_lanes(begin));

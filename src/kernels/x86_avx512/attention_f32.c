@@ -1,7 +1,7 @@
 /* Attention on sixteen lanes: twelve rows by two panels of products are in registers, or three by four. */
 #if defined(__x86_64__)
 #include "kernels/x86_avx2/x86_avx2.h"
-#include "kernels/x86_avx512/vector.h"
+#include "kernels/x86_avx512/functions_f32.h"
 #include "kernels/x86_avx512/x86_avx512.h"
 
 typedef __m512 vector;
@@ -61,6 +61,12 @@ ALWAYS_INLINE vector larger(vector a, vector b)
 ALWAYS_INLINE vector exponential(vector x)
 {
     return exp16(x);
+}
+
+enum { TOGETHER = FEW };
+ALWAYS_INLINE void exponentials(vector *x)
+{
+    exp_few(x);
 }
 
 ALWAYS_INLINE float largest_lane(vector x)

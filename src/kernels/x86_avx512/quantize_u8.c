@@ -20,37 +20,68 @@ void x86_avx512_range_f32(int64_t n, const float *x, float *ret_least, float *re
 }
 
 struct coding {
-    __m512 scale, reciprocal, least, most;
+    __m512 scale, reciprocal, most;
     __m512i zero;
     bool is_divided;
 };
 
-ALWAYS_INLINE __m512 within(__m512 x, const struct coding *coding)
+/* Vectors that are looked at together: a quotient near the middle of two whole numbers is rare. */
+enum { TOGETHER = 4 };
+
+/* The second operand of min stays when it is a NaN, of which, as of all that is too small, the whole number is the least there
+ * is: packing raises it to 0. */
+ALWAYS_INLINE __m512i round_to_code(__m512 quotient, const struct coding *coding)
 {
-    return _mm512_min_ps(_mm512_max_ps(x, coding->least), coding->most);
+    return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(coding->most, quotient)), coding->zero);
 }
 
-ALWAYS_INLINE __m128i encode(__m512 x, const struct coding *coding)
+/* n is a constant wherever this is inlined. */
+ALWAYS_INLINE void encode(const __m512 *x, const int n, const struct coding *coding, __m512i *ret_codes)
 {
-    __m512 quotient = within(_mm512_mul_ps(x, coding->reciprocal), coding);
-    __m512 whole = _mm512_roundscale_ps(quotient, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 distance = _mm512_abs_ps(_mm512_sub_ps(quotient, whole));
-    if (coding->is_divided || _mm512_cmp_ps_mask(distance, all(SURE_DISTANCE), _CMP_GT_OQ))
-        whole = within(_mm512_div_ps(x, coding->scale), coding);
-    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(whole), coding->zero));
+    __mmask16 is_unsure = coding->is_divided ? 0xffff : 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < n; v++) {
+        __m512 quotient = _mm512_mul_ps(x[v], coding->reciprocal);
+        __m512 whole = _mm512_roundscale_ps(quotient, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        __m512 distance = _mm512_abs_ps(_mm512_sub_ps(quotient, whole));
+        is_unsure |= _mm512_cmp_ps_mask(distance, all(SURE_DISTANCE), _CMP_GT_OQ);
+        ret_codes[v] = round_to_code(quotient, coding);
+    }
+    if (!is_unsure) return;
+    for (int v = 0; v < n; v++) ret_codes[v] = round_to_code(_mm512_div_ps(x[v], coding->scale), coding);
+}
+
+/* Packing goes by quarters of a register. */
+ALWAYS_INLINE __m512i pack_bytes(const __m512i *codes)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i words = _mm512_packs_epi32(codes[0], codes[1]), others = _mm512_packs_epi32(codes[2], codes[3]);
+    return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, others));
 }
 
 void x86_avx512_quantize_u8(int64_t n, float scale, int32_t zero, const float *x, uint8_t *ret_codes)
 {
     const struct coding coding = {.scale = all(scale),
                                   .reciprocal = all(1 / scale),
-                                  .least = all((float)-zero),
                                   .most = all((float)(255 - zero)),
                                   .zero = _mm512_set1_epi32(zero),
                                   .is_divided = !(scale > 0x1p-100f && scale < 0x1p100f)};
-    for (int64_t i = 0; i < n; i += LANES) {
+    int64_t i = 0;
+    for (; i + TOGETHER * LANES <= n; i += TOGETHER * LANES) {
+        __m512 items[TOGETHER];
+        __m512i codes[TOGETHER];
+#pragma GCC unroll 4
+        for (int v = 0; v < TOGETHER; v++) items[v] = _mm512_loadu_ps(x + i + v * LANES);
+        encode(items, TOGETHER, &coding, codes);
+        _mm512_storeu_si512(ret_codes + i, pack_bytes(codes));
+    }
+    for (; i < n; i += LANES) {
         __mmask16 lanes = first_lanes(n - i);
-        _mm_mask_storeu_epi8(ret_codes + i, lanes, encode(_mm512_maskz_loadu_ps(lanes, x + i), &coding));
+        __m512 items = _mm512_maskz_loadu_ps(lanes, x + i);
+        __m512i codes;
+        encode(&items, 1, &coding, &codes);
+        codes = _mm512_max_epi32(codes, _mm512_setzero_si512());
+        _mm_mask_storeu_epi8(ret_codes + i, lanes, _mm512_cvtepi32_epi8(codes));
     }
 }
 #endif

@@ -13,6 +13,8 @@ struct tile {
     const struct gemm_u8i8_args *args;
     const unsigned char *panel; /* the first of the tile's */
     int64_t panel_bytes, n_groups, row, column;
+    const unsigned char *next; /* bytes to be asked for */
+    int64_t next_step;         /* so many of them with each group: tiles share the work */
 };
 
 ALWAYS_INLINE __m512i load_group(const uint8_t *a)
@@ -27,6 +29,21 @@ ALWAYS_INLINE __m512i add_products(__m512i sum, __m512i a, __m512i w)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(w));
     return sum;
+}
+
+/* The number, of which gcc forgets how it came about: it would compute it anew wherever it is used. */
+ALWAYS_INLINE int64_t keep(int64_t x)
+{
+    __asm__("" : "+r"(x));
+    return x;
+}
+
+/* A zero that gcc takes for a number of its own: it would copy one that sums share. */
+ALWAYS_INLINE __m512i own_zero(void)
+{
+    __m512i zero = _mm512_setzero_si512();
+    __asm__("" : "+v"(zero));
+    return zero;
 }
 
 /* What a column contributes to the end of its sums. */
@@ -64,6 +81,35 @@ ALWAYS_INLINE void store(const struct tile *tile, const struct columns *columns,
     _mm512_mask_storeu_ps(args->c + at, columns->lanes, number);
 }
 
+/* Where a tile is: pointers to the next group of its rows, a QUAD of them each, and of its panels. */
+struct walk {
+    const uint8_t *a[TILE_ROWS / QUAD];
+    int64_t a_stride, three_strides, panel_bytes;
+    const unsigned char *codes;
+};
+
+/* The products of the group that lies `ahead` groups ahead. */
+ALWAYS_INLINE void add_group(const struct walk *walk, const int ahead, __m512i (*sums)[2], const int n_rows, const int n_panels)
+{
+    __m512i weights[2];
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++)
+        weights[p] = _mm512_load_si512(walk->codes + p * walk->panel_bytes + ahead * PANEL_ALIGNMENT);
+#pragma GCC unroll 12
+    for (int r = 0; r < n_rows; r++) {
+        int64_t offset = r % QUAD == 3 ? walk->three_strides : r % QUAD * walk->a_stride;
+        __m512i group = load_group(walk->a[r / QUAD] + offset + ahead * GROUP);
+#pragma GCC unroll 2
+        for (int p = 0; p < n_panels; p++) sums[r][p] = add_products(sums[r][p], group, weights[p]);
+    }
+}
+
+ALWAYS_INLINE void advance(struct walk *walk, int64_t n_groups)
+{
+    for (int q = 0; q < TILE_ROWS / QUAD; q++) walk->a[q] += n_groups * GROUP;
+    walk->codes += n_groups * PANEL_ALIGNMENT;
+}
+
 /* n_rows and n_panels are constants wherever this is inlined. */
 ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int n_panels)
 {
@@ -71,26 +117,24 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
-        for (int p = 0; p < n_panels; p++) sums[r][p] = _mm512_setzero_si512();
-    const int64_t a_stride = tile->args->a_stride, panel_bytes = tile->panel_bytes;
-    const uint8_t *a[TILE_ROWS / QUAD];
-    for (int q = 0; q < TILE_ROWS / QUAD; q++) a[q] = tile->args->a + (tile->row + q * QUAD) * a_stride;
-    const unsigned char *codes = tile->panel + PANEL_ALIGNMENT;
-    for (int64_t g = 0; g < tile->n_groups; g++) {
-        __m512i weights[2];
-#pragma GCC unroll 2
-        for (int p = 0; p < n_panels; p++) {
-            weights[p] = _mm512_load_si512(codes + p * panel_bytes);
-            _mm_prefetch((const char *)codes + p * panel_bytes + PREFETCHED_BYTES, _MM_HINT_T0);
-        }
-#pragma GCC unroll 12
-        for (int r = 0; r < n_rows; r++) {
-            __m512i group = load_group(a[r / QUAD] + r % QUAD * a_stride + g * GROUP);
-#pragma GCC unroll 2
-            for (int p = 0; p < n_panels; p++) sums[r][p] = add_products(sums[r][p], group, weights[p]);
-        }
-        codes += PANEL_ALIGNMENT;
+        for (int p = 0; p < n_panels; p++) sums[r][p] = own_zero();
+    const int64_t a_stride = tile->args->a_stride, next_step = 2 * tile->next_step;
+    struct walk walk = {.a_stride = a_stride,
+                        .three_strides = keep(3 * a_stride),
+                        .panel_bytes = tile->panel_bytes,
+                        .codes = tile->panel + PANEL_ALIGNMENT};
+    for (int q = 0; q < TILE_ROWS / QUAD; q++) walk.a[q] = tile->args->a + (tile->row + q * QUAD) * a_stride;
+    const unsigned char *next = tile->next;
+    int64_t g = tile->n_groups;
+    for (; g >= 2; g -= 2) {
+        _mm_prefetch((const char *)next, _MM_HINT_T0);
+        _mm_prefetch((const char *)next + PANEL_ALIGNMENT, _MM_HINT_T0);
+        next += next_step;
+        add_group(&walk, 0, sums, n_rows, n_panels);
+        add_group(&walk, 1, sums, n_rows, n_panels);
+        advance(&walk, 2);
     }
+    if (g) add_group(&walk, 0, sums, n_rows, n_panels);
 #pragma GCC unroll 2
     for (int p = 0; p < n_panels; p++) {
         struct columns columns = load_columns(tile, p);
@@ -131,14 +175,19 @@ ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
 void x86_avx512_vnni_gemm_u8i8(const struct gemm_u8i8_args *args)
 {
     struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP};
+    int64_t n_tiles = (args->m + TILE_ROWS - 1) / TILE_ROWS;
     tile.panel_bytes = (1 + tile.n_groups) * PANEL_ALIGNMENT;
     for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2) {
         int64_t n_panels = args->panel_end - panel < 2 ? 1 : 2, n_rows;
+        bool has_next = panel + 4 <= args->panel_end;
         tile.panel = (const unsigned char *)args->panels + panel * tile.panel_bytes;
         tile.column = panel * PANEL_COLUMNS;
+        tile.next = tile.panel + (has_next ? 2 * tile.panel_bytes : 0);
+        tile.next_step = has_next ? 2 * PANEL_ALIGNMENT / n_tiles : 0;
         for (tile.row = 0; tile.row < args->m; tile.row += n_rows) {
             n_rows = tile_rows(args->m - tile.row);
             shapes[n_panels - 1][n_rows - 1](&tile);
+            tile.next += tile.next_step * tile.n_groups;
         }
     }
 }
