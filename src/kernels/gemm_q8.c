@@ -11,18 +11,24 @@ static int64_t at_most(int64_t n, int64_t limit)
     return n < limit ? n : limit;
 }
 
-/* One row of one block; `from` is its place in args, `to` in the strip. */
-static void load_place(struct strip *strip, enum block_kind kind, const struct gemm_q8_args *args, int64_t from, int64_t to)
+/* What the zero points take away, and the totals: sums of codes, as they are and times d_a. */
+static void load_sums_of_row(struct strip *strip, enum block_kind kind, const struct gemm_q8_args *args, int64_t from, int64_t to)
 {
-    int32_t zero_point = block_zero_point(kind), sum = args->a_sums[from];
-    memcpy(strip->codes + to * PANEL_STEPS, args->a + from * PANEL_STEPS, PANEL_STEPS);
-    strip->scales[to] = args->a_scales[from];
-    strip->totals[to] = block_has_m(kind) ? args->a_scales[from] * (float)sum : (float)sum;
-    if (kind != BLOCK_Q6_K) {
-        strip->starts[0][to] = -zero_point * sum;
-        return;
+    const int32_t zero_point = block_zero_point(kind), *sums = args->a_sums + from;
+    const bool has_m = block_has_m(kind);
+    for (int64_t b = 0; b < strip->n_blocks; b++, to += strip->n_rows) {
+        strip->scales[to] = args->a_scales[from + b];
+        strip->totals[to] = has_m ? args->a_scales[from + b] * (float)sums[b] : (float)sums[b];
+        strip->starts[0][to] = -zero_point * sums[b];
+        if (kind != BLOCK_Q6_K) continue;
+        for (int half = 0; half < 2; half++) strip->starts[half][to] = -zero_point * args->a_half_sums[2 * (from + b) + half];
     }
-    for (int half = 0; half < 2; half++) strip->starts[half][to] = -zero_point * args->a_half_sums[2 * from + half];
+}
+
+static void load_codes_of_row(struct strip *strip, const int8_t *from, int64_t to)
+{
+    int8_t *codes = strip->codes + to * PANEL_STEPS;
+    for (int64_t b = 0; b < strip->n_blocks; b++, codes += strip->n_rows * PANEL_STEPS) memcpy(codes, from + b * PANEL_STEPS, PANEL_STEPS);
 }
 
 static void load_strip(struct strip *strip, enum block_kind kind, const struct gemm_q8_args *args, int64_t row, int64_t block)
@@ -32,9 +38,12 @@ static void load_strip(struct strip *strip, enum block_kind kind, const struct g
     strip->n_rows = at_most(args->m - row, STRIP_ROWS);
     strip->first_block = block;
     strip->n_blocks = at_most(n_blocks - block, STRIP_PLACES / strip->n_rows / BLOCKS_OF_256 * BLOCKS_OF_256);
-    for (int64_t r = 0; r < strip->n_rows; r++)
-        for (int64_t b = 0; b < strip->n_blocks; b++)
-            load_place(strip, kind, args, (row + r) * n_blocks + block + b, strip_at(strip, b, r));
+    strip->rows_a_block = strip->n_blocks > 0 ? (strip->n_rows + strip->n_blocks - 1) / strip->n_blocks : 0;
+    for (int64_t r = 0; r < strip->n_rows; r++) {
+        int64_t from = (row + r) * n_blocks + block, to = strip_at(strip, 0, r);
+        load_codes_of_row(strip, args->a + from * PANEL_STEPS, to);
+        load_sums_of_row(strip, kind, args, from, to);
+    }
 }
 
 static float *row_of_c(const struct front *front, int64_t panel, int64_t row)
@@ -59,10 +68,25 @@ static void load_sums(struct front *front)
 
 static void add_bias(struct front *front, int64_t panel)
 {
-    float bias[PANEL_COLUMNS] = {0};
+    float bias[PANEL_COLUMNS] = {0}, *sums = front_sums(front, panel, 0);
     memcpy(bias, front->args->bias + (front->panel + panel) * PANEL_COLUMNS, row_bytes(front, panel));
-    for (int64_t row = 0; row < front->strip->n_rows; row++)
-        for (int j = 0; j < PANEL_COLUMNS; j++) front_sums(front, panel, row)[j] += bias[j];
+    const int64_t n_rows = front->strip->n_rows;
+    for (int64_t row = 0; row < n_rows; row++, sums += PANEL_COLUMNS)
+        for (int j = 0; j < PANEL_COLUMNS; j++) sums[j] += bias[j];
+}
+
+static void store_panel(struct front *front, int64_t panel)
+{
+    const float *sums = front_sums(front, panel, 0);
+    float *c = row_of_c(front, panel, 0);
+    const int64_t n_rows = front->strip->n_rows, c_stride = front->args->c_stride;
+    const size_t n_bytes = row_bytes(front, panel), whole = PANEL_COLUMNS * sizeof *c;
+    for (int64_t row = 0; row < n_rows; row++, c += c_stride, sums += PANEL_COLUMNS) {
+        if (n_bytes == whole)
+            memcpy(c, sums, whole); /* a constant: no call */
+        else
+            memcpy(c, sums, n_bytes);
+    }
 }
 
 static void store_sums(struct front *front)
@@ -70,14 +94,8 @@ static void store_sums(struct front *front)
     const struct strip *strip = front->strip;
     bool is_last = (strip->first_block + strip->n_blocks) * PANEL_STEPS == front->args->k;
     for (int64_t p = 0; p < front->n_panels; p++) {
-        size_t n_bytes = row_bytes(front, p);
         if (is_last && front->args->bias) add_bias(front, p);
-        for (int64_t row = 0; row < strip->n_rows; row++) {
-            if (n_bytes == PANEL_COLUMNS * sizeof(float))
-                memcpy(row_of_c(front, p, row), front_sums(front, p, row), PANEL_COLUMNS * sizeof(float));
-            else
-                memcpy(row_of_c(front, p, row), front_sums(front, p, row), n_bytes);
-        }
+        store_panel(front, p);
     }
 }
 

@@ -106,6 +106,7 @@ enum { STRIP_ROWS = 48, STRIP_PLACES = STRIP_ROWS * 32 };
 struct strip {
     int64_t first_row, n_rows;
     int64_t first_block, n_blocks; /* of K; blocks of 256 are not cut */
+    int64_t rows_a_block;          /* so many to look at with each block reach all */
     /* At strip_at(block, row): */
     _Alignas(64) int8_t codes[STRIP_PLACES * PANEL_STEPS];
     float scales[STRIP_PLACES];      /* d_a */
@@ -140,8 +141,9 @@ static inline float *front_sums(struct front *front, int64_t panel, int64_t row)
 static inline void front_prefetch_c(const struct front *front, int64_t block)
 {
     const struct strip *strip = front->strip;
-    const int64_t end = (block + 1) * strip->n_rows / strip->n_blocks;
-    for (int64_t row = block * strip->n_rows / strip->n_blocks; row < end; row++) {
+    int64_t row = block * strip->rows_a_block, end = row + strip->rows_a_block;
+    if (end > strip->n_rows) end = strip->n_rows;
+    for (; row < end; row++) {
         const float *c = front->args->c + (strip->first_row + row) * front->args->c_stride + front->panel * PANEL_COLUMNS;
         for (int64_t p = 0; p < front->n_panels; p++) __builtin_prefetch(c + p * PANEL_COLUMNS);
     }
