@@ -152,7 +152,7 @@ static inline void front_prefetch_c(const struct front *front, int64_t block)
 /* Asks for the weights of a block some blocks ahead, behind the end of the panel too: the next one begins there. */
 static inline void block_walk_prefetch(const enum block_kind kind, const struct block_walk *walk)
 {
-    enum { AHEAD = 2048 };
+    enum { AHEAD = 4096 };
     for (int i = 0; i < block_code_bytes(kind); i += LINE_BYTES) __builtin_prefetch(walk->codes + AHEAD + i);
 }
 
