@@ -151,6 +151,18 @@ static hob_status find_pack_tokenizer(struct hob_model *model, hob_error *error)
     return HOB_OK;
 }
 
+/* What a source's graph can be told for, a pack only claims. */
+static hob_status check_kind(const struct hob_model *model, hob_error *error)
+{
+    const struct graph_roles *roles = &model->roles;
+    bool is_able = model->info.kind == HOB_MODEL_GRAPH ||
+                   (roles->is_complete && (model->info.kind == HOB_MODEL_DECODER ? roles->logits != ROLE_NONE
+                                                                                 : roles->sentence != ROLE_NONE || roles->hidden != ROLE_NONE));
+    if (is_able) return HOB_OK;
+    FAIL(error, HOB_BAD_FILE, "section model: found %s, expected what its graph's inputs and outputs can be",
+         model->info.kind == HOB_MODEL_DECODER ? "a language model" : "an encoder");
+}
+
 /* A pack's graph went through the passes when it was made. */
 static hob_status set_up_pack(struct hob_model *model, struct format_content *content, const hob_model_options *options, hob_error *error)
 {
@@ -162,6 +174,7 @@ static hob_status set_up_pack(struct hob_model *model, struct format_content *co
     TRY(pack_model_read(model->pack, model, error));
     TRY(program_new(model->graph, &model->program, error));
     TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));
+    TRY(check_kind(model, error));
     if (options->is_graph_only) return HOB_OK;
     if (!options->tokenizer_path) return find_pack_tokenizer(model, error);
     find_tokenizer(model, options->tokenizer_path, options);

@@ -56,7 +56,7 @@ static hob_status copy_strings(struct arena *arena, struct tensor *copy, hob_err
 /* Strings and members point into the source's memory: what they point to comes along. */
 static hob_status copy_deep(struct arena *arena, const struct tensor *source, struct tensor *ret_copy, hob_error *error)
 {
-    if (source->layout != LAYOUT_STRIDED) FAIL(error, HOB_BAD_TYPE, "packed weights cannot be handed out");
+    if (source->layout != LAYOUT_STRIDED || dtype_block_items(source->dtype) > 1) FAIL(error, HOB_BAD_TYPE, "packed weights cannot be handed out");
     struct tensor copy = *source;
     size_t n_bytes = tensor_n_bytes(source);
     copy.is_view = false;

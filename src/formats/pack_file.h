@@ -23,8 +23,7 @@
  * order of panels: a pack is read by the version that wrote it, and made anew from its source otherwise. */
 enum { PACK_VERSION = 1 };
 
-enum { PACK_NAME_BYTES = 16, PACK_HEADER_BYTES = 64, PACK_ENTRY_BYTES = 64, PACK_ALIGNMENT = 64, PACK_WEIGHTS_ALIGNMENT = 4096,
-       PACK_MAX_SECTIONS = 64 };
+enum { PACK_NAME_BYTES = 16, PACK_HEADER_BYTES = 64, PACK_ENTRY_BYTES = 64, PACK_ALIGNMENT = 64, PACK_WEIGHTS_ALIGNMENT = 4096 };
 
 /* In this order in the file; all of them are always there, perhaps empty. */
 enum pack_section_id {

@@ -67,8 +67,10 @@ static hob_status read_state(struct graph_reader *reader)
     state.rank = record_u8(record);
     state.axis = record_u8(record);
     uint32_t ignored;
-    bool is_plain = dtype_is_known((int)state.dtype) && state.dtype != DTYPE_STRING && state.dtype != DTYPE_SEQUENCE;
-    if (!is_plain || state.rank > TENSOR_MAX_RANK || state.axis >= state.rank) return damaged(reader, "state");
+    bool is_plain = dtype_is_known((int)state.dtype) && state.dtype != DTYPE_STRING && state.dtype != DTYPE_SEQUENCE &&
+                    dtype_block_items(state.dtype) == 1;
+    if (!is_plain || reader->graph->parent || /* only a session has caches, and it knows the whole graph alone */
+        state.rank > TENSOR_MAX_RANK || state.axis >= state.rank) return damaged(reader, "state");
     for (int d = 0; d < state.rank; d++) {
         state.dims[d] = record_i64(record);
         if (state.dims[d] < DIM_UNKNOWN) return damaged(reader, "state");
@@ -164,7 +166,10 @@ static hob_status read_tensors(struct graph_reader *reader, struct attribute *at
 {
     struct tensor *tensors = ARENA_NEW(&reader->graph->arena, struct tensor, attribute->n_items);
     if (!tensors) return no_memory(reader);
-    for (size_t i = 0; i < attribute->n_items; i++) TRY(pack_tensor_read(&reader->tensors, &tensors[i], reader->error));
+    for (size_t i = 0; i < attribute->n_items; i++) {
+        TRY(pack_tensor_read(&reader->tensors, &tensors[i], reader->error));
+        TRY(pack_check_plain(&tensors[i], reader->error));
+    }
     attribute->tensor = tensors;
     return HOB_OK;
 }

@@ -53,7 +53,8 @@ HOB_MUST_CHECK hob_status pack_graph_read(const struct pack *pack, struct graph 
 /* ---- for both ---- */
 /* Bytes of a weight in panels, rank 2 or one matrix behind the other. false: there are no such panels. */
 bool pack_panel_bytes(const struct tensor *weight, size_t *ret_n_bytes);
-/* First and last item, counted from data, that the strides reach. false: they overflow. Not for empty tensors. */
+/* First and last item, counted from data, that the strides reach. false: they, or the number of items between them, overflow. Not for
+ * empty tensors. */
 bool pack_find_extent(const struct tensor *tensor, int64_t *ret_first, int64_t *ret_last);
 
 #endif

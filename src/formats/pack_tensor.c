@@ -25,6 +25,7 @@ bool pack_find_extent(const struct tensor *tensor, int64_t *ret_first, int64_t *
         if (!int64_mul(tensor->dims[i] - 1, tensor->strides[i], &span)) return false;
         if (__builtin_add_overflow(span < 0 ? first : last, span, span < 0 ? &first : &last)) return false;
     }
+    if (__builtin_sub_overflow(last, first, &span) || span == INT64_MAX || first == INT64_MIN) return false;
     *ret_first = first;
     *ret_last = last;
     return true;
@@ -183,9 +184,10 @@ static hob_status read_strides(struct record_reader *reader, struct tensor *tens
     int64_t first = 0, last = -1, n_items = tensor_n_items(tensor);
     for (int i = 0; i < tensor->rank; i++) tensor->strides[i] = record_i64(reader);
     *ret_origin = record_i64(reader);
-    if (dtype_block_items(tensor->dtype) > 1 || (n_items && !pack_find_extent(tensor, &first, &last)) || *ret_origin != -first ||
-        last - first >= (n_items ? n_items : 1))
+    bool has_extent = dtype_block_items(tensor->dtype) == 1 && (!n_items || pack_find_extent(tensor, &first, &last));
+    if (!has_extent || *ret_origin != -first || last - first >= (n_items ? n_items : 1))
         FAIL(error, HOB_BAD_FILE, "found strides that reach beyond the tensor");
+    if (!n_items) tensor_set_contiguous(tensor); /* of no items: any strides would do, but not in sums */
     *ret_n_bytes = (size_t)(last - first + 1) * dtype_block_bytes(tensor->dtype);
     return HOB_OK;
 }
@@ -228,15 +230,29 @@ static hob_status read_strings(const struct pack_tensor_source *source, struct t
     return HOB_OK;
 }
 
+hob_status pack_check_plain(const struct tensor *tensor, hob_error *error)
+{
+    if (tensor->layout != LAYOUT_STRIDED || dtype_block_items(tensor->dtype) > 1)
+        FAIL(error, HOB_BAD_FILE, "found a packed weight of %s, expected plain items", dtype_name(tensor->dtype));
+    return HOB_OK;
+}
+
 static hob_status read_tensor(const struct pack_tensor_source *source, int depth, struct tensor *ret_tensor, hob_error *error);
 
 static hob_status read_elements(const struct pack_tensor_source *source, int depth, struct tensor *sequence, hob_error *error)
 {
+    enum { LEAST_BYTES = 4 };
+    size_t n_left = (size_t)(source->reader->end - source->reader->at);
     if (sequence->rank != 1 || sequence->dims[0] > MAX_ELEMENTS || depth == MAX_ELEMENT_DEPTH || record_u8(source->reader) != PACK_ELEMENTS)
         FAIL(error, HOB_BAD_FILE, "found a sequence that is none");
+    if ((size_t)sequence->dims[0] > n_left / LEAST_BYTES)
+        FAIL(error, HOB_BAD_FILE, "found %zu bytes, expected a sequence of %lld", n_left, (long long)sequence->dims[0]);
     struct tensor *elements = ARENA_NEW(source->arena, struct tensor, (size_t)sequence->dims[0]);
     if (!elements) return no_memory(error);
-    for (int64_t i = 0; i < sequence->dims[0]; i++) TRY(read_tensor(source, depth + 1, &elements[i], error));
+    for (int64_t i = 0; i < sequence->dims[0]; i++) {
+        TRY(read_tensor(source, depth + 1, &elements[i], error));
+        TRY(pack_check_plain(&elements[i], error));
+    }
     sequence->data = elements;
     return HOB_OK;
 }

@@ -15,5 +15,7 @@ struct pack_tensor_source {
     struct arena *arena;
 };
 HOB_MUST_CHECK hob_status pack_tensor_read(const struct pack_tensor_source *source, struct tensor *ret_tensor, hob_error *error);
+/* Of elements of sequences and of attributes, which no operator takes for weights. Fails: HOB_BAD_FILE. */
+HOB_MUST_CHECK hob_status pack_check_plain(const struct tensor *tensor, hob_error *error);
 
 #endif

@@ -48,7 +48,7 @@ const struct op_def *op_find_any_opset(const char *domain, const char *name)
 bool op_types_have(uint64_t types, enum dtype dtype)
 {
     if (dtype == DTYPE_SEQUENCE) return types & TYPE_SEQUENCE;
-    return (unsigned)dtype > 63 || types >> dtype & 1;
+    return (unsigned)dtype < 63 && types >> dtype & 1;
 }
 
 static hob_status check_not_empty(struct op_context *ctx)
@@ -56,6 +56,18 @@ static hob_status check_not_empty(struct op_context *ctx)
     for (int i = 0; i < ctx->n_inputs; i++)
         if (ctx->inputs[i] && ctx->inputs[i]->dtype == DTYPE_NONE)
             OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found an empty optional, expected a value", i);
+    return HOB_OK;
+}
+
+/* Weights in panels or blocks are no rows of items to whoever does not know them. A pack may hold them anywhere. */
+static hob_status check_not_packed(struct op_context *ctx)
+{
+    for (int i = 0; i < ctx->n_inputs; i++) {
+        const struct tensor *input = ctx->inputs[i];
+        if (input && (input->layout != LAYOUT_STRIDED || dtype_block_items(input->dtype) > 1))
+            OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found a packed weight of %s %s, expected plain items", i, dtype_name(input->dtype),
+                    OP_SHAPE(input));
+    }
     return HOB_OK;
 }
 
@@ -79,6 +91,7 @@ hob_status op_infer(struct op_context *ctx)
 {
     const struct op_def *op = ctx->op;
     if (!(op->flags & OP_EMPTY_OPTIONALS)) TRY(check_not_empty(ctx));
+    if (!(op->flags & OP_PACKED_INPUTS)) TRY(check_not_packed(ctx));
     const struct tensor *input = op->types ? op_input(ctx, op->typed_input) : NULL;
     if (input && !op_types_have(op->types, input->dtype)) {
         char text[TYPES_TEXT_BYTES];

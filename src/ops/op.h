@@ -14,7 +14,7 @@
  * op_unknown, and run calls op_allocate_output.
  *
  * Inputs arrive contiguous unless the op has flag OP_STRIDED_INPUTS; then any strides (0 and negative too) must work.
- * Inputs with LAYOUT_PANELS or block dtypes only reach ops with flag OP_PACKED_INPUTS.
+ * Inputs with LAYOUT_PANELS or block dtypes only reach ops with flag OP_PACKED_INPUTS: op_infer refuses them elsewhere.
  *
  * prepare, infer and run hold no state of their own and are thread-safe for different contexts. run may use ctx->pool for
  * loops over outputs; the bytes of a result never depend on the number of threads.
@@ -136,9 +136,9 @@ const struct op_def *op_find_any_opset(const char *domain, const char *name);
 size_t op_count(void);
 const struct op_def *op_at(size_t index);
 
-/* Whether a set of types has this one. Block formats pass: they are another flag's business. */
+/* Whether a set of types has this one. Block formats are in none. */
 bool op_types_have(uint64_t types, enum dtype dtype);
-/* What everyone calls for op->infer: refuses types that the row does not list first. */
+/* What everyone calls for op->infer: first refuses types that the row does not list, and packed weights where they do not belong. */
 HOB_MUST_CHECK hob_status op_infer(struct op_context *ctx);
 
 /* ---- for infer and run ---- */

@@ -9,6 +9,7 @@ enum { MAX_ADDED_TOKENS = 1 << 20, MAX_ADDED_BYTES = 1024 };
 
 hob_status added_tokens_add(struct added_tokens *added, struct added_token token, hob_error *error)
 {
+    if (!unicode_is_valid(token.text, token.n_bytes)) return HOB_OK; /* a match would leave half a character behind */
     if (token.n_bytes == 0) return HOB_OK;
     if (token.n_bytes > MAX_ADDED_BYTES || added->n_tokens == MAX_ADDED_TOKENS)
         FAIL(error, HOB_LIMIT, "added token %d: found %zu bytes, at most %d are taken", token.id, token.n_bytes,
@@ -57,16 +58,16 @@ static const struct added_token *find_longest(const struct added_tokens *added, 
 
 static bool touches_word(const char *text, size_t begin, size_t end, size_t n_bytes)
 {
-    size_t ignored;
-    if (begin > 0 && unicode_is_word(unicode_decode(text + unicode_last(text, begin), &ignored))) return true;
-    return end < n_bytes && unicode_is_word(unicode_decode(text + end, &ignored));
+    size_t ignored, last = begin ? unicode_last(text, begin) : 0;
+    if (begin > 0 && unicode_is_word(unicode_next(text + last, begin - last, &ignored))) return true;
+    return end < n_bytes && unicode_is_word(unicode_next(text + end, n_bytes - end, &ignored));
 }
 
 static size_t strip_left(const char *text, size_t least, size_t begin)
 {
     while (begin > least) {
         size_t last = unicode_last(text, begin), ignored;
-        if (!unicode_is_whitespace(unicode_decode(text + last, &ignored))) break;
+        if (!unicode_is_whitespace(unicode_next(text + last, begin - last, &ignored))) break;
         begin = last;
     }
     return begin < least ? least : begin;
@@ -74,8 +75,8 @@ static size_t strip_left(const char *text, size_t least, size_t begin)
 
 static size_t strip_right(const char *text, size_t end, size_t n_bytes)
 {
-    for (size_t n; end < n_bytes && unicode_char_bytes(text + end, n_bytes - end); end += n)
-        if (!unicode_is_whitespace(unicode_decode(text + end, &n))) break;
+    for (size_t n; end < n_bytes; end += n)
+        if (!unicode_is_whitespace(unicode_next(text + end, n_bytes - end, &n))) break;
     return end;
 }
 
@@ -139,6 +140,24 @@ static struct added_token read_token(struct record_reader *reader, size_t n_ids)
     return token;
 }
 
+/* The token whose spelling leads to the same node; NULL: none does. */
+static const struct added_token *look_up(const struct added_tokens *added, const struct added_token *token)
+{
+    uint32_t node = TRIE_ROOT;
+    for (size_t i = 0; i < token->n_bytes; i++)
+        if (!trie_step(&added->trie, &node, token->text[i])) return NULL;
+    return added->trie.values[node] < 0 ? NULL : &added->tokens[added->trie.values[node]];
+}
+
+/* Every match is as long as the token that it stands for: each node with a value is the end of that token's own spelling. */
+static bool is_sound(const struct added_tokens *added)
+{
+    size_t n_ends = 0, n_found = 0;
+    for (size_t i = 0; i < added->trie.n_nodes; i++) n_ends += added->trie.values[i] >= 0;
+    for (size_t i = 0; i < added->n_tokens; i++) n_found += look_up(added, &added->tokens[i]) == &added->tokens[i];
+    return n_ends == n_found;
+}
+
 hob_status added_tokens_read(struct added_tokens *added, struct record_reader *reader, size_t n_ids, hob_error *error)
 {
     uint32_t n_tokens = record_count(reader, LEAST_RECORD_BYTES);
@@ -147,6 +166,8 @@ hob_status added_tokens_read(struct added_tokens *added, struct record_reader *r
         if (reader->is_bad) return HOB_OK;
         TRY(added_tokens_add(added, token, error));
     }
-    if (n_tokens) trie_read(&added->trie, reader, n_tokens);
+    if (!n_tokens) return HOB_OK;
+    trie_read(&added->trie, reader, n_tokens);
+    if (added->n_tokens != n_tokens || (!reader->is_bad && !is_sound(added))) record_fail(reader);
     return HOB_OK;
 }

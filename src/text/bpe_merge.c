@@ -211,7 +211,7 @@ static hob_status copy_sorted(const struct merge_table *table, struct merge_tabl
     qsort(merges, n_merges, sizeof *merges, compare_merges);
     hob_status status = merge_table_init(copy, n_merges, error);
     copy->seed = RECORD_SEED;
-    for (size_t i = 0; i < n_merges && status == HOB_OK; i++)
+    for (size_t i = 0; status == HOB_OK && i < n_merges; i++)
         merge_table_put(copy, merge_left(&merges[i]), merge_right(&merges[i]), merges[i].rank, merges[i].id);
     memory_free(merges);
     return status;
@@ -220,13 +220,18 @@ static hob_status copy_sorted(const struct merge_table *table, struct merge_tabl
 hob_status merge_table_write(const struct merge_table *table, struct buffer *bytes, hob_error *error)
 {
     struct merge_table copy = {0};
-    TRY(copy_sorted(table, &copy, error));
+    hob_status status = HOB_OK;
+    TRY_CLEANUP(copy_sorted(table, &copy, error));
+    size_t n_probes = count_probes(&copy);
+    if (n_probes > MOST_RECORD_PROBES)
+        FAIL_CLEANUP(error, HOB_LIMIT, "merges: found pairs of which %zu collide, expected at most %d", n_probes, MOST_RECORD_PROBES);
     record_put_u64(bytes, copy.n_merges);
     record_put_u64(bytes, copy.seed);
-    record_put_u64(bytes, count_probes(&copy));
+    record_put_u64(bytes, n_probes);
     record_put_array(bytes, copy.slots, copy.n_slots, sizeof *copy.slots);
+cleanup:
     merge_table_release(&copy);
-    return HOB_OK;
+    return status;
 }
 
 void merge_table_read(struct merge_table *table, struct record_reader *reader)

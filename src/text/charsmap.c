@@ -2,6 +2,7 @@
  * set and its value in the rest (darts-clone, as SentencePiece writes it). */
 #include "text/charsmap.h"
 #include "base/error.h"
+#include "text/unicode.h"
 
 #include <string.h>
 
@@ -25,6 +26,8 @@ hob_status charsmap_init(struct charsmap *charsmap, const void *bytes, size_t n_
     };
     if (charsmap->n_replacement_bytes == 0 || charsmap->replacements[charsmap->n_replacement_bytes - 1] != '\0')
         FAIL(error, HOB_BAD_FILE, "precompiled charsmap: the replacements do not end in a NUL");
+    if (!unicode_is_valid(charsmap->replacements, charsmap->n_replacement_bytes))
+        FAIL(error, HOB_BAD_FILE, "precompiled charsmap: found replacements that are no UTF-8");
     return HOB_OK;
 }
 
@@ -36,6 +39,11 @@ static uint32_t unit_at(const struct charsmap *charsmap, size_t at)
 static size_t offset_of(uint32_t unit)
 {
     return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6);
+}
+
+static bool is_inside_char(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
 const char *charsmap_find(const struct charsmap *charsmap, const char *text, size_t n_bytes, bool is_longest,
@@ -52,7 +60,7 @@ const char *charsmap_find(const struct charsmap *charsmap, const char *text, siz
         node ^= offset_of(unit);
         if (!(unit & 1u << 8)) continue;
         size_t value = unit_at(charsmap, node) & ~(1u << 31);
-        if (value >= charsmap->n_replacement_bytes) break;
+        if (value >= charsmap->n_replacement_bytes || is_inside_char(charsmap->replacements[value])) break;
         found = charsmap->replacements + value;
         *ret_n_bytes = i + 1;
         if (!is_longest) break;

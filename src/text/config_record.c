@@ -71,7 +71,7 @@ static void read_text(const struct config_field *field, char *config, struct rec
     size_t n_bytes;
     const char *text = record_text(reader, &n_bytes);
     if (!text && !field->is_optional) record_fail(reader);
-    if (text && !field->size_offset && strlen(text) != n_bytes) record_fail(reader);
+    if (text && ((!field->size_offset && strlen(text) != n_bytes) || !unicode_is_valid(text, n_bytes))) record_fail(reader);
     memcpy(config + field->offset, &text, sizeof text);
     if (field->size_offset) memcpy(config + field->size_offset, &n_bytes, sizeof n_bytes);
 }

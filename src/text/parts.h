@@ -101,8 +101,8 @@ struct stage_state {
     bool is_inside;  /* a token is under way */
 };
 
-/* A stage takes tokens, each in one or several parts of whole characters (raw bytes only into utf8 and byte_level), and
- * hands tokens on in the same way. finish: no more will come. */
+/* A stage takes tokens, each in one or several parts of whole characters (raw bytes only into utf8 and byte_level, but a pack
+ * may claim otherwise: no stage trusts it), and hands tokens on in the same way. finish: no more will come. */
 struct stage_def {
     const char *names[2];
     size_t config_bytes;

@@ -172,6 +172,13 @@ static hob_status read_ids(struct tokenizer *tokenizer, struct record_reader *re
     return HOB_OK;
 }
 
+/* Broken text is for a model of bytes or for a normalizer that repairs it: the rest trusts it to be UTF-8. */
+static bool may_keep_broken(const struct tokenizer *tokenizer)
+{
+    return tokenizer->def == &tokenizer_sentencepiece_bpe ? !tokenizer->normalizers.n_parts && !tokenizer->pretokenizers.n_parts
+                                                          : tokenizer->normalizers.n_parts && tokenizer->normalizers.parts[0].def == &normalizer_sentencepiece;
+}
+
 static hob_status read_all(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
 {
     read_head(tokenizer, reader);
@@ -183,6 +190,7 @@ static hob_status read_all(struct tokenizer *tokenizer, struct record_reader *re
     TRY(read_parts(tokenizer, PRETOKENIZERS, &tokenizer->pretokenizers, reader, error));
     TRY(read_parts(tokenizer, STAGES, &tokenizer->stages, reader, error));
     if (!reader->is_bad && tokenizer->def->read) TRY(tokenizer->def->read(tokenizer, reader, error));
+    if (tokenizer->keeps_broken && !may_keep_broken(tokenizer)) record_fail(reader);
     if (!record_is_read(reader)) FAIL(error, HOB_BAD_FILE, "the record is damaged at byte %zu", (size_t)(reader->at - reader->start));
     return HOB_OK;
 }

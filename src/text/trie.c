@@ -115,12 +115,12 @@ void trie_write(const struct trie *trie, struct buffer *bytes)
     record_put_array(bytes, trie->values, trie->n_nodes, sizeof *trie->values);
 }
 
-/* Whatever the nodes say, a step stays inside the arrays. */
+/* Whatever the nodes say, a step stays inside the arrays, and goes down: each node has one way to it. */
 static bool is_sound(const struct trie *trie, size_t n_values)
 {
     bool is_sound = trie->first_child[trie->n_nodes] <= trie->n_nodes;
     for (size_t i = 0; i < trie->n_nodes; i++) {
-        is_sound &= trie->first_child[i] <= trie->first_child[i + 1];
+        is_sound &= trie->first_child[i] > i && trie->first_child[i] <= trie->first_child[i + 1];
         is_sound &= trie->values[i] >= -1 && trie->values[i] < (int64_t)n_values;
     }
     return is_sound;

@@ -53,6 +53,12 @@ size_t unicode_char_bytes(const char *text, size_t n_bytes)
     return fitting == needed ? needed : 0;
 }
 
+uint32_t unicode_next(const char *text, size_t n_bytes, size_t *ret_n_bytes)
+{
+    if (unicode_char_bytes(text, n_bytes)) return unicode_decode(text, ret_n_bytes);
+    return *ret_n_bytes = 1, UNICODE_REPLACEMENT;
+}
+
 size_t unicode_broken_bytes(const char *text, size_t n_bytes, bool *ret_is_cut_short)
 {
     size_t needed, fitting = fitting_bytes(text, n_bytes, &needed);

@@ -28,6 +28,8 @@ enum unicode_broken {
 
 /* The character at text, which holds a whole one. */
 uint32_t unicode_decode(const char *text, size_t *ret_n_bytes);
+/* Of any bytes, at least one: the valid character at text, or U+FFFD for a byte that begins none. */
+uint32_t unicode_next(const char *text, size_t n_bytes, size_t *ret_n_bytes);
 /* Of any bytes: the length of the valid character at text, or 0. */
 size_t unicode_char_bytes(const char *text, size_t n_bytes);
 /* Of any bytes: how many leading bytes, at least 1, are one broken sequence by WHATWG's rule; is_cut_short tells that more

@@ -76,6 +76,9 @@ HOB_MUST_CHECK hob_status vocabulary_put(struct vocabulary *vocabulary, int64_t 
 HOB_MUST_CHECK hob_status vocabulary_write(const struct vocabulary *vocabulary, struct buffer *bytes, hob_error *error);
 void vocabulary_read(struct vocabulary *vocabulary, struct record_reader *reader);
 
+/* n_ids ids of the vocabulary, or HOB_NO_TOKEN, as record_put_array wrote them; anything else is a failure of the reader. */
+void vocabulary_read_ids(const struct vocabulary *vocabulary, struct record_reader *reader, size_t n_ids, int32_t *ret_ids);
+
 /* The spelling of an id below n_tokens; NULL for a hole. */
 static inline const char *vocabulary_text(const struct vocabulary *vocabulary, size_t id, size_t *ret_n_bytes)
 {

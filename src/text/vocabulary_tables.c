@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A table in which spellings collide more than this was made to. */
+/* A table in which spellings collide more than this was made to: neither written nor read. */
 enum { RECORD_SEED = 0x5EED, MOST_PROBES = 4096 };
 
 /* ---- reading ---- */
@@ -68,6 +68,19 @@ void vocabulary_read(struct vocabulary *vocabulary, struct record_reader *reader
     }
     *vocabulary = (struct vocabulary){
         .types = (unsigned char *)(uintptr_t)types, .n_tokens = n_types, .is_mapped = true, .tables = tables};
+}
+
+void vocabulary_read_ids(const struct vocabulary *vocabulary, struct record_reader *reader, size_t n_ids, int32_t *ret_ids)
+{
+    size_t n_found;
+    const void *ids = record_array(reader, sizeof *ret_ids, &n_found);
+    if (!ids || n_found != n_ids) {
+        record_fail(reader);
+        return;
+    }
+    memcpy(ret_ids, ids, n_ids * sizeof *ret_ids);
+    for (size_t i = 0; i < n_ids; i++)
+        if (ret_ids[i] < HOB_NO_TOKEN || ret_ids[i] >= (int64_t)vocabulary->n_tokens) record_fail(reader);
 }
 
 /* ---- writing ---- */
@@ -172,6 +185,8 @@ static hob_status write_tables(struct table_writer *writer, struct buffer *bytes
 {
     find_aliases(writer);
     fill_slots(writer);
+    if (writer->most_probes > MOST_PROBES)
+        FAIL(error, HOB_LIMIT, "vocabulary: found spellings of which %zu collide, expected at most %d", writer->most_probes, MOST_PROBES);
     record_put_array(bytes, writer->vocabulary->types, writer->vocabulary->n_tokens, 1);
     TRY(write_spellings(writer, bytes, error));
     int32_t *alias_ids = memory_new(writer->n_aliases, sizeof *alias_ids);

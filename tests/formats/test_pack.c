@@ -9,6 +9,8 @@
 #include "engine/pack_model.h"
 #include "engine/tokenizer_open.h"
 #include "hob/hob.h"
+#include "text/added_tokens.h"
+#include "text/bpe_merge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,6 +400,118 @@ static void test_a_graph_comes_back(void **state)
     graph_free(graph);
 }
 
+/* ---- graphs that nothing but a hostile file holds ---- */
+
+static void test_strides_that_overflow(void **state)
+{
+    (void)state;
+    struct tensor tensor;
+    int64_t first, last;
+    assert_int_equal(tensor_init(&tensor, DTYPE_U8, 2, (int64_t[]){2, 2}, NULL, NULL), HOB_OK);
+    static const int64_t strides[][2] = {{INT64_MAX, -INT64_MAX}, {INT64_MIN, 1}, {INT64_MAX, INT64_MAX}, {INT64_MAX, -1}, {INT64_MIN, 0}};
+    for (size_t i = 0; i < sizeof strides / sizeof *strides; i++) {
+        memcpy(tensor.strides, strides[i], sizeof strides[i]);
+        assert_false(pack_find_extent(&tensor, &first, &last));
+    }
+    memcpy(tensor.strides, (int64_t[]){-2, 1}, sizeof strides[0]);
+    assert_true(pack_find_extent(&tensor, &first, &last));
+    assert_int_equal(first, -2);
+    assert_int_equal(last, 1);
+}
+
+/* Writes the graph, reads it again and says how that ended. Takes the graph. */
+static hob_status reread(struct graph *graph, hob_error *error)
+{
+    struct graph *read = NULL;
+    struct pack_weights weights;
+    struct pack_content content = {.weights = &weights};
+    struct pack *pack = NULL;
+    pack_weights_init(&weights);
+    assert_int_equal(pack_graph_write(graph, &weights, &content.sections[PACK_GRAPH], error), HOB_OK);
+    assert_int_equal(pack_write(pack_path, &content, error), HOB_OK);
+    assert_int_equal(pack_open(pack_path, &pack, error), HOB_OK);
+    hob_status status = pack_graph_read(pack, &read, error);
+    graph_free(read);
+    pack_free(pack);
+    buffer_release(&content.sections[PACK_GRAPH]);
+    pack_weights_release(&weights);
+    graph_free(graph);
+    return status;
+}
+
+/* x -> Constant -> y, with this tensor for an attribute. */
+static struct graph *graph_with_attribute(const struct tensor *tensor)
+{
+    struct graph *graph;
+    uint32_t y;
+    struct attribute value = {.name = "value", .kind = ATTRIBUTE_TENSOR, .n_items = 1, .tensor = tensor};
+    struct node_spec spec = {.op_type = "Constant", .n_outputs = 1, .attributes = {.items = &value, .n_items = 1}, .state = STATE_NONE};
+    assert_int_equal(graph_new(NULL, &graph, NULL), HOB_OK);
+    assert_int_equal(graph_add_opset(graph, "", 17, NULL), HOB_OK);
+    assert_int_equal(graph_add_node(graph, &spec, &y, NULL), HOB_OK);
+    assert_int_equal(graph_add_output(graph, y, NULL), HOB_OK);
+    return graph;
+}
+
+static void test_packed_weights_are_constants_only(void **state)
+{
+    (void)state;
+    static uint8_t bytes[2048];
+    struct tensor element, sequence;
+    hob_error error = {0};
+    assert_int_equal(tensor_init(&element, DTYPE_F32, 2, (int64_t[]){2, 32}, bytes, NULL), HOB_OK);
+    assert_int_equal(tensor_init(&sequence, DTYPE_SEQUENCE, 1, (int64_t[]){1}, &element, NULL), HOB_OK);
+    assert_int_equal(reread(graph_with_attribute(&element), &error), HOB_OK);
+    assert_int_equal(reread(graph_with_attribute(&sequence), &error), HOB_OK);
+    element.layout = LAYOUT_PANELS;
+    assert_int_equal(reread(graph_with_attribute(&element), &error), HOB_BAD_FILE);
+    assert_non_null(strstr(error.message, "found a packed weight of float32"));
+    assert_int_equal(reread(graph_with_attribute(&sequence), &error), HOB_BAD_FILE);
+    assert_int_equal(tensor_init(&element, DTYPE_Q4_0, 2, (int64_t[]){2, 32}, bytes, NULL), HOB_OK);
+    assert_int_equal(reread(graph_with_attribute(&element), &error), HOB_BAD_FILE);
+    assert_int_equal(reread(graph_with_attribute(&sequence), &error), HOB_BAD_FILE);
+}
+
+/* Caches are the session's, which knows the whole graph only. */
+static void test_bodies_have_no_caches(void **state)
+{
+    (void)state;
+    struct graph *graph = make_graph();
+    const struct graph_state cache = {.name = "k", .dtype = DTYPE_F32, .rank = 1};
+    uint32_t number;
+    hob_error error = {0};
+    assert_int_equal(graph_add_state(graph->subgraphs[0], &cache, &number, NULL), HOB_OK);
+    assert_int_equal(reread(graph, &error), HOB_BAD_FILE);
+    assert_non_null(strstr(error.message, "state"));
+    graph = make_graph();
+    assert_int_equal(graph_add_state(graph, &cache, &number, NULL), HOB_OK);
+    assert_int_equal(reread(graph, &error), HOB_OK);
+}
+
+/* A pack that claims its graph to be what it is not, with good checksums. */
+static void test_a_model_is_what_its_graph_can_be(void **state)
+{
+    (void)state;
+    size_t n_bytes, n_section;
+    uint8_t *bytes = make_pack(&n_bytes);
+    struct pack *pack;
+    hob_model *model;
+    hob_error error = {0};
+    assert_int_equal(pack_parse(bytes, n_bytes, &pack, &error), HOB_OK);
+    uint8_t *record = bytes + ((const uint8_t *)pack_bytes(pack, PACK_MODEL, &n_section) - bytes), *kind = record + 4 + record[0] + 1;
+    pack_free(pack);
+    assert_int_equal(*kind, HOB_MODEL_DECODER);
+    *kind = HOB_MODEL_ENCODER;
+    resum_pack(bytes, n_bytes);
+    FILE *file = fopen(pack_path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n_bytes, file), n_bytes);
+    fclose(file);
+    assert_int_equal(hob_model_open(pack_path, NULL, &model, &error), HOB_BAD_FILE);
+    assert_non_null(strstr(error.message, "section model: found an encoder"));
+    memory_free(bytes);
+}
+
 /* ---- tokenizers ---- */
 
 static const char corpus[] = "Hello, w\xC3\xB6rld's don't  12 345\n\n\t\xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x98\x80<s>\xE2\x96\x81\xFF x </s> [MASK]"
@@ -525,6 +639,88 @@ static void test_every_part_comes_back(void **state)
     unlink(path);
 }
 
+/* A record of a small tokenizer, aligned as in a map. */
+static uint8_t *make_tokenizer_record(size_t *ret_n_bytes)
+{
+    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}}";
+    struct tokenizer *tokenizer;
+    struct buffer bytes = {0};
+    assert_int_equal(tokenizer_load_json(json, sizeof json - 1, "test", &tokenizer, NULL), HOB_OK);
+    assert_int_equal(tokenizer_write(tokenizer, &bytes, NULL), HOB_OK);
+    uint8_t *record = memory_aligned(bytes.n_bytes);
+    memcpy(record, bytes.bytes, bytes.n_bytes);
+    *ret_n_bytes = bytes.n_bytes;
+    buffer_release(&bytes);
+    tokenizer_free(tokenizer);
+    return record;
+}
+
+/* Byte-pair encoding of characters goes from character to character: broken text would never end. */
+static void test_broken_text_is_for_models_of_bytes(void **state)
+{
+    (void)state;
+    enum { KEEPS_BROKEN_AT = 4 + sizeof "bpe" + 1 };
+    size_t n_bytes;
+    uint8_t *record = make_tokenizer_record(&n_bytes);
+    struct tokenizer *tokenizer;
+    struct record_reader reader = record_reader_over(record, n_bytes);
+    assert_int_equal(tokenizer_read(&reader, &tokenizer, NULL), HOB_OK);
+    tokenizer_free(tokenizer);
+    assert_int_equal(record[KEEPS_BROKEN_AT], 0);
+    record[KEEPS_BROKEN_AT] = 1;
+    reader = record_reader_over(record, n_bytes);
+    assert_int_equal(tokenizer_read(&reader, &tokenizer, NULL), HOB_BAD_FILE);
+    memory_free(record);
+}
+
+/* Merges are not looked through when a record is read: a token that is none is found when it comes up. */
+static void test_merges_lead_to_tokens(void **state)
+{
+    (void)state;
+    size_t n_bytes, n_changed = 0;
+    uint8_t *record = make_tokenizer_record(&n_bytes);
+    struct tokenizer *tokenizer;
+    struct id_list ids = {0};
+    hob_error error = {0};
+    const struct merge merge = {.pair = 1, .rank = 0, .id = 2}, wrong = {.pair = 1, .rank = 0, .id = 3};
+    for (size_t at = 0; at + sizeof merge <= n_bytes; at += 8) {
+        if (memcmp(record + at, &merge, sizeof merge)) continue;
+        memcpy(record + at, &wrong, sizeof wrong);
+        n_changed++;
+    }
+    assert_int_equal(n_changed, 1);
+    struct record_reader reader = record_reader_over(record, n_bytes);
+    assert_int_equal(tokenizer_read(&reader, &tokenizer, NULL), HOB_OK);
+    assert_int_equal(tokenizer_encode(tokenizer, "ab", 2, 0, &ids, &error), HOB_BAD_FILE);
+    assert_string_equal(error.message, "merges: found token 3, expected 0 to 2");
+    id_list_release(&ids);
+    tokenizer_free(tokenizer);
+    memory_free(record);
+}
+
+/* An added token whose spelling is longer than its way through the trie would end behind the text. */
+static void test_added_tokens_end_where_they_match(void **state)
+{
+    (void)state;
+    for (int is_longer = 0; is_longer < 2; is_longer++) {
+        struct added_tokens added = {0}, read = {0};
+        struct buffer bytes = {0};
+        assert_int_equal(added_tokens_add(&added, (struct added_token){.text = "ab", .n_bytes = 2}, NULL), HOB_OK);
+        assert_int_equal(added_tokens_finish(&added, NULL), HOB_OK);
+        if (is_longer) added.tokens[0].text = "abcdefgh", added.tokens[0].n_bytes = 8;
+        added_tokens_write(&added, &bytes);
+        uint8_t *record = memory_aligned(bytes.n_bytes);
+        memcpy(record, bytes.bytes, bytes.n_bytes);
+        struct record_reader reader = record_reader_over(record, bytes.n_bytes);
+        assert_int_equal(added_tokens_read(&read, &reader, 1, NULL), HOB_OK);
+        assert_int_equal(record_is_read(&reader), !is_longer);
+        added_tokens_release(&read);
+        added_tokens_release(&added);
+        memory_free(record);
+        buffer_release(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +735,13 @@ int main(void)
         cmocka_unit_test(test_sections_lie_inside_the_file),
         cmocka_unit_test(test_nonsense_with_good_checksums),
         cmocka_unit_test(test_a_graph_comes_back),
+        cmocka_unit_test(test_strides_that_overflow),
+        cmocka_unit_test(test_packed_weights_are_constants_only),
+        cmocka_unit_test(test_bodies_have_no_caches),
+        cmocka_unit_test(test_a_model_is_what_its_graph_can_be),
+        cmocka_unit_test(test_broken_text_is_for_models_of_bytes),
+        cmocka_unit_test(test_merges_lead_to_tokens),
+        cmocka_unit_test(test_added_tokens_end_where_they_match),
         cmocka_unit_test(test_tokenizers_come_back),
         cmocka_unit_test(test_every_part_comes_back),
     };

@@ -376,6 +376,36 @@ static void test_linear_says_what_does_not_fit(void **state)
     assert_string_equal(bench->error.message, "test (Linear): found x [3,8] and w [5,7], expected [..,K] and [N,K]");
 }
 
+/* A pack may hold panels and blocks wherever it likes: what does not know them must not take them for rows of items. */
+static void test_packed_weights_are_for_products_only(void **state)
+{
+    struct op_bench *bench = *state;
+    static uint8_t codes_bytes[64];
+    static float numbers[64];
+    struct tensor x = random_f32(bench, 2, (int64_t[]){4, 32}, 3), weight = random_f32(bench, 2, (int64_t[]){4, 32}, 5), scale, y;
+    struct tensor blocks = random_blocks(bench, DTYPE_Q4_0, 4, 32, 7), panels = as_own_panels(bench, &blocks), codes, w = weight;
+    const char *const names[] = {"Relu", "Identity", "Shape", "Transpose", "Neg", "Cast"};
+    struct attribute to = int_attribute("to", DTYPE_F32);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        bool is_cast = !strcmp(names[i], "Cast");
+        assert_int_equal(try_op(bench, "", names[i], 14, &to, is_cast, (const struct tensor *[]){&blocks}, 1, &y, 1), HOB_BAD_TYPE);
+        assert_int_equal(try_op(bench, "", names[i], 14, &to, is_cast, (const struct tensor *[]){&panels}, 1, &y, 1), HOB_BAD_TYPE);
+    }
+    assert_string_equal(bench->error.message, "test (Cast): input 0: found a packed weight of q4_0 [4,32], expected plain items");
+    assert_int_equal(try_op(bench, "", "MatMul", 13, NULL, 0, (const struct tensor *[]){&x, &panels}, 2, &y, 1), HOB_BAD_TYPE);
+    assert_int_equal(tensor_init(&w, DTYPE_I8, 2, (int64_t[]){4, 32}, codes_bytes, NULL), HOB_OK);
+    w.layout = LAYOUT_PANELS;
+    assert_int_equal(tensor_init(&codes, DTYPE_Q4_0, 2, (int64_t[]){1, 32}, codes_bytes, NULL), HOB_OK);
+    assert_int_equal(tensor_init(&scale, DTYPE_F32, 0, NULL, numbers, NULL), HOB_OK);
+    assert_int_equal(try_op(bench, "hob", "LinearInt8", 1, NULL, 0, (const struct tensor *[]){&codes, &scale, &w, &scale}, 4, &y, 1),
+                     HOB_BAD_TYPE);
+    struct attribute type = int_attribute("output_datatype", DTYPE_Q4_0);
+    int64_t length = 32;
+    struct tensor size = ints_i64(bench, 1, &length);
+    size.rank = 0;
+    assert_int_not_equal(try_op(bench, "", "HannWindow", 17, &type, 1, (const struct tensor *[]){&size}, 1, &y, 1), HOB_OK);
+}
+
 /* ---- CacheAppend ---- */
 
 static void test_cache_shows_what_was_appended(void **state)
@@ -474,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_linear_of_small_weights),
         cmocka_unit_test(test_embedding_from_panels),
         cmocka_unit_test(test_linear_says_what_does_not_fit),
+        cmocka_unit_test(test_packed_weights_are_for_products_only),
         cmocka_unit_test(test_cache_shows_what_was_appended),
         cmocka_unit_test(test_cache_without_a_session_is_its_input),
         cmocka_unit_test(test_segments_are_reduced_by_themselves),

@@ -374,6 +374,9 @@ static void test_same_bytes(void **state)
                   r = random_f32(&one, 3, (int64_t[]){N, 4 * WIDE, WIDE}, 3), few = tensor_slice(&x, 1, 7, 1, 1), a[3], b[3];
     struct attribute both[] = {text_attribute("direction", "bidirectional")};
     struct tensor pw = packed(&one, &w), pr = packed(&one, &r);
+    struct tensor bytes = pw;
+    bytes.dtype = DTYPE_I8; /* a pack may claim so: far fewer bytes than those of panels of numbers */
+    assert_int_equal(try_op(&one, "", "LSTM", 14, both, 1, (const struct tensor *[]){&x, &bytes, &pr}, 3, a, 3), HOB_BAD_TYPE);
     run_op(&one, "", "LSTM", 14, both, 1, (const struct tensor *[]){&x, &w, &r}, 3, a, 3);
     run_op(&three, "", "LSTM", 14, both, 1, (const struct tensor *[]){&x, &pw, &pr}, 3, b, 3);
     for (int i = 0; i < 3; i++) assert_same_bytes(&one, &a[i], &b[i]);

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "text/charsmap.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -219,6 +220,46 @@ static void test_byte_fallback(void **state)
     check_decoded("{" LLAMA_DECODER "," BYTES_MODEL "}", (const int32_t[]){0, 1, 2, 6}, 4, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
+/* A byte's character in GPT-2's alphabet takes two bytes, so falling back makes two symbols of one byte. */
+static void test_byte_fallback_of_mapped_bytes(void **state)
+{
+    (void)state;
+    enum { N_SPACES = 400 };
+    char text[N_SPACES + 1];
+    struct id_list ids = {0};
+    struct tokenizer *tokenizer = load("{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0,\"<0xC4>\":1,\"<0xA0>\":2},\"merges\":[]},"
+                                       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}}");
+    memset(text, ' ', N_SPACES);
+    assert_int_equal(tokenizer_encode(tokenizer, text, N_SPACES, 0, &ids, NULL), HOB_OK);
+    assert_int_equal(ids.n_ids, 2 * N_SPACES);
+    for (size_t i = 0; i < ids.n_ids; i++) assert_int_equal(ids.ids[i], 1 + i % 2);
+    id_list_release(&ids);
+    tokenizer_free(tokenizer);
+}
+
+/* What a character map puts into the text is trusted to be UTF-8 from there on. */
+static void test_character_maps_are_utf8(void **state)
+{
+    (void)state;
+    static const unsigned char broken[] = {4, 0, 0, 0, 0, 0, 0, 0, 'a', 0, 0xC3, 0};
+    /* The root's children from unit 1 on; 'a' leads to 'a' ^ 1 … with a leaf whose value is byte 1 of the replacements: inside "\xC3\xA4". */
+    static unsigned char inside[4 + 4 * 128 + 3];
+    struct charsmap charsmap;
+    hob_error error;
+    size_t n;
+    assert_int_equal(charsmap_init(&charsmap, broken, sizeof broken, &error), HOB_BAD_FILE);
+    assert_non_null(strstr(error.message, "no UTF-8"));
+    const uint32_t n_trie_bytes = 4 * 128, leaf = 'a' | 1u << 8 | 1u << 10, value = 1u << 31 | 1;
+    memcpy(inside, &n_trie_bytes, 4);
+    memcpy(inside + 4 + 4 * 'a', &leaf, 4);
+    memcpy(inside + 4 + 4 * ('a' ^ 1), &value, 4);
+    memcpy(inside + 4 + n_trie_bytes, "\xC3\xA4", 3);
+    assert_int_equal(charsmap_init(&charsmap, inside, sizeof inside, &error), HOB_OK);
+    assert_null(charsmap_find(&charsmap, "a", 1, true, &n));
+    inside[4 + 4 * ('a' ^ 1)] = 0;
+    assert_string_equal(charsmap_find(&charsmap, "a", 1, true, &n), "\xC3\xA4");
+}
+
 static void test_decoders(void **state)
 {
     (void)state;
@@ -381,6 +422,8 @@ int main(void)
         cmocka_unit_test(test_longest_added_token_wins),
         cmocka_unit_test(test_templates),
         cmocka_unit_test(test_byte_fallback),
+        cmocka_unit_test(test_byte_fallback_of_mapped_bytes),
+        cmocka_unit_test(test_character_maps_are_utf8),
         cmocka_unit_test(test_decoders),
         cmocka_unit_test(test_unigram_takes_the_best_sum),
         cmocka_unit_test(test_metaspace),

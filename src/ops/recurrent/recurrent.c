@@ -108,8 +108,8 @@ static hob_status check_types(struct op_context *ctx)
     for (int i = RECURRENT_W; i < ctx->n_inputs; i++) {
         const struct tensor *input = ctx->inputs[i];
         if (!input || i == RECURRENT_LENGTHS) continue;
-        if (input->layout == LAYOUT_PANELS && dtype != DTYPE_F64) continue;
-        TRY(op_check_dtype(ctx, i, dtype));
+        bool is_packed = input->layout == LAYOUT_PANELS && i <= RECURRENT_R && dtype != DTYPE_F64;
+        TRY(op_check_dtype(ctx, i, is_packed ? DTYPE_F32 : dtype));
     }
     return op_check_dtype(ctx, RECURRENT_LENGTHS, DTYPE_I32);
 }

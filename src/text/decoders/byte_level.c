@@ -7,7 +7,7 @@
 static bool is_mapped(const char *text, size_t n_bytes)
 {
     for (size_t at = 0, n; at < n_bytes; at += n)
-        if (unicode_to_byte(unicode_decode(text + at, &n)) < 0) return false;
+        if (unicode_to_byte(unicode_next(text + at, n_bytes - at, &n)) < 0) return false;
     return true;
 }
 
@@ -18,7 +18,7 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     struct buffer *held = &detokenizer_state(detokenizer, stage)->held;
     if (is_mapped(text, n_bytes)) {
         for (size_t at = 0, n; at < n_bytes; at += n)
-            buffer_append_byte(held, (unsigned char)unicode_to_byte(unicode_decode(text + at, &n)));
+            buffer_append_byte(held, (unsigned char)unicode_to_byte(unicode_next(text + at, n_bytes - at, &n)));
     } else {
         buffer_append(held, text, n_bytes);
     }

@@ -15,7 +15,7 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     size_t begin = 0;
     bool is_dropped = state->n_tokens == 0 && metaspace->scheme != METASPACE_NEVER;
     for (size_t at = 0, n; at < n_bytes; at += n) {
-        if (unicode_decode(text + at, &n) != metaspace->replacement) continue;
+        if (unicode_next(text + at, n_bytes - at, &n) != metaspace->replacement) continue;
         TRY(detokenizer_next(detokenizer, stage, text + begin, at - begin, false, error));
         if (!is_dropped) TRY(detokenizer_next(detokenizer, stage, " ", 1, false, error));
         begin = at + n;

@@ -33,7 +33,7 @@ static hob_status pass(const struct strip *strip, struct detokenizer *detokenize
     size_t keep = held->n_bytes, n, n_kept = 0;
     while (keep > 0 && n_kept < strip->n_stop) {
         size_t last = unicode_last(held->bytes, keep);
-        if (unicode_decode(held->bytes + last, &n) != strip->character) break;
+        if (unicode_next(held->bytes + last, keep - last, &n) != strip->character) break;
         keep = last;
         n_kept++;
     }
@@ -50,7 +50,7 @@ static hob_status push(const void *config, struct detokenizer *detokenizer, size
     struct stage_state *state = detokenizer_state(detokenizer, stage);
     size_t begin = 0, n;
     while (begin < n_bytes && state->n_taken < strip->n_start) {
-        bool is_stripped = unicode_decode(text + begin, &n) == strip->character;
+        bool is_stripped = unicode_next(text + begin, n_bytes - begin, &n) == strip->character;
         begin += is_stripped ? n : 0;
         state->n_taken = is_stripped ? state->n_taken + 1 : strip->n_start;
     }

@@ -269,23 +269,17 @@ static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes,
     return merge_table_write(&bpe->merges, bytes, error);
 }
 
-static void read_ids(struct record_reader *reader, int32_t ret_ids[256])
-{
-    size_t n_ids;
-    const void *ids = record_array(reader, sizeof *ret_ids, &n_ids);
-    if (ids && n_ids == 256) memcpy(ret_ids, ids, 256 * sizeof *ret_ids);
-    else record_fail(reader);
-}
-
 static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
 {
     struct bpe *bpe = CONFIG_NEW(tokenizer, struct bpe);
+    const struct vocabulary *vocabulary = &tokenizer->vocabulary;
     if (!bpe) return text_no_memory(error);
     tokenizer->config = bpe;
     fill_alphabet(bpe);
-    read_ids(reader, bpe->byte_ids);
-    read_ids(reader, bpe->fallback_ids);
+    vocabulary_read_ids(vocabulary, reader, ARRAY_LENGTH(bpe->byte_ids), bpe->byte_ids);
+    vocabulary_read_ids(vocabulary, reader, ARRAY_LENGTH(bpe->fallback_ids), bpe->fallback_ids);
     bpe->unknown_id = (int32_t)record_u32(reader);
+    if (bpe->unknown_id < HOB_NO_TOKEN || bpe->unknown_id >= (int64_t)vocabulary->n_tokens) record_fail(reader);
     bpe->fuses_unknown = record_bool(reader);
     bpe->falls_back_to_bytes = record_bool(reader);
     bpe->ignores_merges = record_bool(reader);
@@ -396,14 +390,28 @@ static int32_t find_whole(const struct tokenizer *tokenizer, struct encoding *en
                              : vocabulary_find(&tokenizer->vocabulary, buffer_text(mapped), mapped->n_bytes);
 }
 
+/* What a record's merges make is looked at here: looking at them all would take longer than opening the rest. */
+static hob_status append_symbols(const struct tokenizer *tokenizer, struct encoding *encoding, const struct symbol *symbols, size_t n,
+                                 hob_error *error)
+{
+    size_t n_tokens = tokenizer->vocabulary.n_tokens;
+    for (size_t i = 0; i < n; i++) {
+        if (symbols[i].id < 0) continue;
+        if ((size_t)symbols[i].id >= n_tokens)
+            FAIL(error, HOB_BAD_FILE, "merges: found token %d, expected 0 to %zu", symbols[i].id, n_tokens - 1);
+        TRY(encoding_append(encoding, symbols[i].id, error));
+    }
+    return HOB_OK;
+}
+
 static hob_status encode(const struct tokenizer *tokenizer, struct encoding *encoding, const struct piece *piece,
                          hob_error *error)
 {
     const struct bpe *bpe = tokenizer->config;
     int32_t whole = bpe->ignores_merges ? find_whole(tokenizer, encoding, piece) : HOB_NO_TOKEN;
     if (whole >= 0) return encoding_append(encoding, whole, error);
-    /* Byte fallback takes a symbol for each byte, affixes included. */
-    size_t n_most = piece->n_bytes * (1 + bpe->n_prefix) + bpe->n_suffix;
+    /* Byte fallback takes a symbol for each byte: of an affix too, or of a byte's character in GPT-2's alphabet. */
+    size_t n_most = tokenizer->is_byte_mapped ? 2 * piece->n_bytes : piece->n_bytes * (1 + bpe->n_prefix) + bpe->n_suffix;
     struct buffer *symbols = &encoding->model_scratch[0], *heap = &encoding->model_scratch[1];
     buffer_clear(symbols);
     buffer_clear(heap);
@@ -416,9 +424,7 @@ static hob_status encode(const struct tokenizer *tokenizer, struct encoding *enc
     flush_unknown(&word);
     if (!buffer_reserve(heap, merge_heap_bytes(word.n_symbols))) return text_no_memory(error);
     size_t n = merge_symbols(&bpe->merges, word.symbols, word.n_symbols, heap->bytes);
-    for (size_t i = 0; i < n; i++)
-        if (word.symbols[i].id >= 0) TRY(encoding_append(encoding, word.symbols[i].id, error));
-    return HOB_OK;
+    return append_symbols(tokenizer, encoding, word.symbols, n, error);
 }
 
 const struct tokenizer_def tokenizer_bpe = {

@@ -63,13 +63,11 @@ static hob_status write(const struct tokenizer *tokenizer, struct buffer *bytes,
 static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
 {
     struct spm *spm = CONFIG_NEW(tokenizer, struct spm);
-    size_t n_scores, n_ids;
+    size_t n_scores;
     if (!spm) return text_no_memory(error);
     tokenizer->config = spm;
     spm->scores = record_array(reader, sizeof *spm->scores, &n_scores);
-    const void *ids = record_array(reader, sizeof *spm->byte_ids, &n_ids);
-    if (ids && n_ids == 256) memcpy(spm->byte_ids, ids, sizeof spm->byte_ids);
-    else record_fail(reader);
+    vocabulary_read_ids(&tokenizer->vocabulary, reader, 256, spm->byte_ids);
     spm->adds_space_prefix = record_bool(reader);
     if (n_scores != tokenizer->vocabulary.n_tokens) record_fail(reader);
     return HOB_OK;

@@ -99,7 +99,9 @@ static hob_status read(struct tokenizer *tokenizer, struct record_reader *reader
     wordpiece->word_prefix = record_text(reader, &wordpiece->n_word_prefix);
     wordpiece->most_chars = (size_t)record_u64(reader);
     wordpiece->unknown_id = (int32_t)record_u32(reader);
-    if (!wordpiece->word_prefix || wordpiece->inside_node >= wordpiece->trie.n_nodes) record_fail(reader);
+    if (!wordpiece->word_prefix || wordpiece->inside_node >= wordpiece->trie.n_nodes ||
+        !vocabulary_has(&tokenizer->vocabulary, wordpiece->unknown_id))
+        record_fail(reader);
     return HOB_OK;
 }
 
