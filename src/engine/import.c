@@ -59,7 +59,8 @@ static hob_status write_model(struct hob_model *model, const char *source, const
     hob_status status = HOB_OK;
     pack_weights_init(&weights);
     content.weights = &weights;
-    TRY_CLEANUP(source_digest(source, content.source_sha256, &origin.n_bytes, error));
+    TRY_CLEANUP(source_digest(source, model->folder, model->graph->files, model->graph->n_files, content.source_sha256,
+                              &origin.n_bytes, error));
     TRY_CLEANUP(pack_model_write(model, &origin, &content, error));
     TRY_CLEANUP(add_report(model, source, options, &content.sections[PACK_REPORT], error));
     status = pack_graph_write(model->graph, &weights, &content.sections[PACK_GRAPH], error);

@@ -32,7 +32,9 @@ static hob_status build_from_tensors(struct hob_model *model, struct format_cont
     TRY(graph_own(model->graph, content->tensors, release_tensor_file, error));
     const char *chat_template = tensor_file_get_string(content->tensors, "tokenizer.chat_template");
     if (chat_template && *chat_template) model->chat_template = chat_template;
+    const struct tensor_file *tensors = content->tensors; /* the graph's now */
     content->tensors = NULL;
+    for (size_t i = 0; i < tensors->n_maps; i++) TRY(graph_add_file(model->graph, tensors->map_paths[i], error));
     model->info.architecture = info.architecture;
     model->info.kind = info.kind == MODEL_DECODER ? HOB_MODEL_DECODER : HOB_MODEL_ENCODER;
     model->info.n_vocab = info.n_vocab;

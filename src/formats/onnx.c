@@ -148,6 +148,14 @@ static hob_status own_external(struct graph *graph, const char *path, struct onn
     return status;
 }
 
+/* External data is found while tensors are read. */
+static hob_status note_external(struct graph *graph, const struct onnx_external *external, hob_error *error)
+{
+    const char *path;
+    for (size_t i = 0; (path = onnx_external_path(external, i)); i++) TRY(graph_add_file(graph, path, error));
+    return HOB_OK;
+}
+
 hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struct graph **ret_graph, hob_error *error)
 {
     hob_status status = HOB_OK;
@@ -166,6 +174,7 @@ hob_status onnx_parse(const void *bytes, size_t n_bytes, const char *path, struc
                                  .error = error,
                                  .read_graph = onnx_read_graph};
     TRY_CLEANUP(read_model(&reader, wire_over(bytes, n_bytes)));
+    TRY_CLEANUP(note_external(graph, external, error));
     *ret_graph = graph;
 cleanup:
     onnx_functions_release(&functions);
@@ -188,6 +197,7 @@ hob_status onnx_open(const char *path, struct graph **ret_graph, hob_error *erro
     struct mapped_file map;
     TRY(mapped_file_open(path, &map, error));
     hob_status status = onnx_parse(map.bytes, map.n_bytes, path, &graph, error);
+    if (status == HOB_OK) status = graph_add_file(graph, path, error);
     if (status == HOB_OK) status = own_map(graph, &map, error);
     if (status != HOB_OK) {
         error_prefix(error, status, "%s", path);

@@ -14,7 +14,7 @@ enum { MAX_FILES = 1 << 14 };
 
 struct external_file {
     struct external_file *next;
-    char *location;
+    char *location, *path; /* as the model says, and joined to its folder */
     struct mapped_file map;
 };
 
@@ -62,6 +62,7 @@ void onnx_external_free(struct onnx_external *external)
         next = file->next;
         mapped_file_release(&file->map);
         memory_free(file->location);
+        memory_free(file->path);
         memory_free(file);
     }
     memory_free(external->folder);
@@ -112,11 +113,13 @@ static hob_status add_file(struct onnx_external *external, const char *location,
     if (external->n_files == MAX_FILES) FAIL(error, HOB_LIMIT, "external data: found more than %d files", MAX_FILES);
     TRY(resolve(external, location, path, error));
     struct external_file *file = memory_new(1, sizeof *file);
+    struct buffer joined = {0};
     char *copy = memory_copy_string(location);
     hob_status status = HOB_OK;
-    if (!file || !copy) FAIL_CLEANUP(error, HOB_NO_MEMORY, "external data: out of memory");
+    if (!file || !copy || !buffer_printf(&joined, "%s/%s", external->folder, location)) FAIL_CLEANUP(error, HOB_NO_MEMORY, "external data: out of memory");
     TRY_CLEANUP(mapped_file_open(path, &file->map, error));
     file->location = copy;
+    file->path = joined.bytes;
     file->next = external->files;
     external->files = file;
     external->n_files++;
@@ -125,6 +128,7 @@ static hob_status add_file(struct onnx_external *external, const char *location,
 cleanup:
     memory_free(file);
     memory_free(copy);
+    buffer_release(&joined);
     return status;
 }
 
@@ -139,4 +143,11 @@ hob_status onnx_external_find(struct onnx_external *external, const char *locati
              file->map.n_bytes, n_bytes, offset);
     *ret_bytes = file->map.bytes ? file->map.bytes + offset : (const unsigned char *)"";
     return HOB_OK;
+}
+
+const char *onnx_external_path(const struct onnx_external *external, size_t index)
+{
+    const struct external_file *file = external->files;
+    for (; file && index; index--) file = file->next;
+    return file ? file->path : NULL;
 }

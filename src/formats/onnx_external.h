@@ -25,4 +25,7 @@ void onnx_external_free(struct onnx_external *external); /* takes NULL */
 HOB_MUST_CHECK hob_status onnx_external_find(struct onnx_external *external, const char *location, uint64_t offset,
                                              size_t n_bytes, const unsigned char **ret_bytes, hob_error *error);
 
+/* The files that were found so far, joined to the model's folder, last first; NULL behind them. */
+const char *onnx_external_path(const struct onnx_external *external, size_t index);
+
 #endif

@@ -49,8 +49,12 @@ static void *grow_array(struct tensor_file *file, void *items, size_t n_items, s
 hob_status tensor_file_map(struct tensor_file *file, const char *path, struct mapped_file *ret_map, hob_error *error)
 {
     struct mapped_file *grown = grow_array(file, file->maps, file->n_maps, sizeof *file->maps);
-    if (!grown) return no_memory(file, error);
+    const char **paths = grow_array(file, file->map_paths, file->n_maps, sizeof *file->map_paths);
+    const char *copy = arena_copy_string(&file->arena, path, strlen(path));
+    if (!grown || !paths || !copy) return no_memory(file, error);
     file->maps = grown;
+    file->map_paths = paths;
+    paths[file->n_maps] = copy;
     TRY(mapped_file_open(path, &file->maps[file->n_maps], error));
     *ret_map = file->maps[file->n_maps++];
     return HOB_OK;

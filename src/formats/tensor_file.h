@@ -51,6 +51,7 @@ struct tensor_file {
     size_t n_tensors, n_metadata;
     struct string_map tensor_by_name, metadata_by_key;
     struct mapped_file *maps;
+    const char **map_paths; /* n_maps */
     size_t n_maps;
 };
 

@@ -109,6 +109,14 @@ hob_status graph_add_metadata(struct graph *graph, const char *key, const char *
     return HOB_OK;
 }
 
+hob_status graph_add_file(struct graph *graph, const char *path, hob_error *error)
+{
+    const char *copy = copy_text(graph, path);
+    if (!copy) return no_memory(graph, error);
+    APPEND(graph, graph->files, graph->n_files, copy, error);
+    return HOB_OK;
+}
+
 const char *graph_find_metadata(const struct graph *graph, const char *key)
 {
     for (uint32_t i = 0; i < graph->n_metadata; i++)

@@ -90,9 +90,10 @@ struct graph {
     struct graph_state *states;
     struct graph_opset *opsets;
     struct graph_metadata *metadata;
+    const char **files;                  /* that its constants come from, as they were opened: for whoever wants to name the source */
     struct graph_owned *owned;
     struct graph **subgraphs;            /* owned children */
-    uint32_t n_values, n_nodes, n_inputs, n_outputs, n_states, n_opsets, n_metadata, n_owned, n_subgraphs;
+    uint32_t n_values, n_nodes, n_inputs, n_outputs, n_states, n_opsets, n_metadata, n_files, n_owned, n_subgraphs;
     int ir_version;                      /* ONNX; 0 otherwise */
     const char *producer;                /* "pytorch 1.13.1"; "" when not stated */
     struct string_map value_by_name;
@@ -109,6 +110,8 @@ HOB_MUST_CHECK hob_status graph_add_opset(struct graph *graph, const char *domai
 int graph_opset(const struct graph *graph, const char *domain);
 HOB_MUST_CHECK hob_status graph_add_metadata(struct graph *graph, const char *key, const char *text, hob_error *error);
 const char *graph_find_metadata(const struct graph *graph, const char *key); /* NULL when absent */
+
+HOB_MUST_CHECK hob_status graph_add_file(struct graph *graph, const char *path, hob_error *error);
 
 /* Names are copied unless said otherwise. An empty name makes an anonymous value. */
 /* A value named so far by nobody: the reader of a format calls graph_value for each name it meets, in any order. */

@@ -149,6 +149,37 @@ PYTHON
     is_failure "found a pack"
 }
 
+@test "the source's SHA-256 covers every file that weights come from" {
+    "$python" -c 'import numpy, onnx' 2>/dev/null || skip "python3-onnx is absent"
+    mkdir -p "$BATS_TEST_TMPDIR/split/onnx"
+    "$python" - "$BATS_TEST_TMPDIR/split" <<'PYTHON'
+import sys, numpy, onnx
+from onnx import helper, numpy_helper
+def save(path):
+    weight = numpy_helper.from_array(numpy.arange(2048, dtype=numpy.float32).reshape(64, 32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+                              [helper.make_tensor_value_info("x", 1, [1, 64])], [helper.make_tensor_value_info("y", 1, [1, 32])], [weight])
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path,
+                    save_as_external_data=True, location="weights.bin", size_threshold=16)
+save(sys.argv[1] + "/model.onnx")
+save(sys.argv[1] + "/onnx/model.onnx")
+PYTHON
+    cd "$BATS_TEST_TMPDIR/split"
+    import model.onnx
+    hob inspect --json "$pack"
+    [ "$(jq -r .source.sha256 <<<"$output")" = "$(sha256sum model.onnx weights.bin | sha256sum | cut -d' ' -f1)" ]
+    import "$BATS_TEST_TMPDIR/split/model.onnx" "$BATS_TEST_TMPDIR/again.hob"
+    cmp "$pack" "$BATS_TEST_TMPDIR/again.hob"
+    rm model.onnx weights.bin
+    import .
+    hob inspect --json "$pack"
+    [ "$(jq -r .source.sha256 <<<"$output")" = "$(sha256sum onnx/model.onnx onnx/weights.bin | sha256sum | cut -d' ' -f1)" ]
+    printf x | dd of=onnx/weights.bin conv=notrunc status=none
+    import . "$BATS_TEST_TMPDIR/other.hob"
+    hob inspect --json "$BATS_TEST_TMPDIR/other.hob"
+    [ "$(jq -r .source.sha256 <<<"$output")" = "$(sha256sum onnx/model.onnx onnx/weights.bin | sha256sum | cut -d' ' -f1)" ]
+}
+
 @test "a damaged pack is refused where it is opened, and inspect finds damaged weights" {
     need_shared
     import "$stories/model-f32.gguf"

@@ -193,7 +193,7 @@ static void test_files_that_are_no_models(void **state)
     } cases[] = {
         {"empty.gguf", "", "not a model: the file is empty"},
         {"empty.onnx", "", "not a model: the file is empty"},
-        {"text.txt", "hello", "not a model: found 68 65 at its beginning, expected one of gguf, safetensors, onnx"},
+        {"text.txt", "hello", "not a model: found 68 65 at its beginning, expected one of pack, gguf, safetensors, onnx"},
         {"text.gguf", "hello", "not a GGUF file: found 68 65 6c 6c"},
         {"text.onnx", "hello", "damaged, or not an ONNX model: byte 2: found wire type 4"},
         {"text.safetensors", "hello", "found 5 bytes, expected at least the 8"},
