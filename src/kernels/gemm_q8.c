@@ -102,7 +102,7 @@ static void store_sums(struct front *front)
 static void multiply_strip(const struct gemm_q8_way *way, const struct gemm_q8_args *args, const struct panel_shape *shape,
                            const struct strip *strip)
 {
-    struct front front = {.args = args, .strip = strip, .panel = args->panel_begin};
+    struct front front = {.args = args, .strip = strip, .panel = args->panel_begin, .panel_bytes = (int64_t)shape->n_bytes};
     int64_t n_together = strip->n_rows <= FEW_ROWS ? way->n_panels_of_few : way->n_panels;
     for (; front.panel < args->panel_end; front.panel += front.n_panels) {
         const uint8_t *panels = (const uint8_t *)args->panels + (size_t)front.panel * shape->n_bytes;

@@ -100,6 +100,13 @@ static inline void block_walk_next(const enum block_kind kind, struct block_walk
     if (!block_is_deep(kind) || walk->index % BLOCKS_OF_256 == 0) walk->parameters += block_parameter_bytes(kind);
 }
 
+/* The same blocks in a panel so many bytes further on. */
+static inline struct block_walk block_walk_in(struct block_walk walk, int64_t n_bytes)
+{
+    walk.parameters += n_bytes, walk.details += n_bytes, walk.codes += n_bytes;
+    return walk;
+}
+
 /* A strip has at most STRIP_ROWS rows, and fewer rows are longer: STRIP_PLACES rows of 32 steps in all. */
 enum { STRIP_ROWS = 48, STRIP_PLACES = STRIP_ROWS * 32 };
 
@@ -127,6 +134,7 @@ struct front {
     const struct gemm_q8_args *args;
     const struct strip *strip;
     int64_t panel, n_panels; /* 1 … FRONT_MOST_PANELS */
+    int64_t panel_bytes;
     struct block_walk walks[FRONT_MOST_PANELS];
     _Alignas(64) float sums[2 * STRIP_ROWS * PANEL_COLUMNS]; /* more than two panels have few rows */
 };
@@ -149,11 +157,20 @@ static inline void front_prefetch_c(const struct front *front, int64_t block)
     }
 }
 
-/* Asks for the weights of a block some blocks ahead, behind the end of the panel too: the next one begins there. */
-static inline void block_walk_prefetch(const enum block_kind kind, const struct block_walk *walk)
+/* So far ahead weights are asked for. */
+enum { AHEAD_BYTES = 4096 };
+
+/* Asks for the weights of a block n_bytes ahead, behind the end of the panel too: the next one begins there. */
+static inline void block_walk_prefetch(const enum block_kind kind, const struct block_walk *walk, int64_t n_bytes)
 {
-    enum { AHEAD = 4096 };
-    for (int i = 0; i < block_code_bytes(kind); i += LINE_BYTES) __builtin_prefetch(walk->codes + AHEAD + i);
+    for (int i = 0; i < block_code_bytes(kind); i += LINE_BYTES) __builtin_prefetch(walk->codes + n_bytes + i);
+}
+
+/* Where several panels are read side by side, the weights that follow a panel's last are those of the next front. */
+static inline int64_t front_bytes_ahead(const enum block_kind kind, const struct front *front, int64_t n_panels, int64_t block)
+{
+    bool is_next = block + AHEAD_BYTES / block_code_bytes(kind) >= front->strip->n_blocks;
+    return AHEAD_BYTES + (is_next ? (n_panels - 1) * front->panel_bytes : 0);
 }
 
 /* How an instruction set does the product of one format. */

@@ -265,7 +265,7 @@ ALWAYS_INLINE void multiply_block(const enum block_kind kind, struct front *fron
 {
     const int64_t n_rows = front->strip->n_rows;
     struct block block;
-    block_walk_prefetch(kind, &front->walks[panel]);
+    block_walk_prefetch(kind, &front->walks[panel], AHEAD_BYTES);
     load_block(kind, &front->walks[panel], &block);
     block_walk_next(kind, &front->walks[panel]);
     int64_t row = 0;

@@ -79,10 +79,8 @@ ALWAYS_INLINE __m512 load_small(const uint8_t *bytes, bool is_signed)
     return _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(small) : _mm512_cvtepu8_epi32(small));
 }
 
-/* And on to the next one. */
-ALWAYS_INLINE void load_block(const enum block_kind kind, struct block_walk *walk, struct block *ret_block)
+ALWAYS_INLINE void load_block(const enum block_kind kind, const struct block_walk *walk, struct block *ret_block)
 {
-    block_walk_prefetch(kind, walk);
     load_codes(kind, walk->codes, ret_block->codes);
     ret_block->d = load_halves(walk->parameters);
     if (block_parameter_bytes(kind) == 64) ret_block->m = load_halves(walk->parameters + 32);
@@ -90,7 +88,6 @@ ALWAYS_INLINE void load_block(const enum block_kind kind, struct block_walk *wal
         ret_block->scales[0] = load_small(walk->details, kind == BLOCK_Q6_K);
         ret_block->scales[1] = load_small(walk->details + PANEL_COLUMNS, kind == BLOCK_Q6_K);
     }
-    block_walk_next(kind, walk);
 }
 
 ALWAYS_INLINE __m512i spread_four(const int8_t *a)
@@ -192,40 +189,57 @@ ALWAYS_INLINE void multiply_block(const enum block_kind kind, const int n_panels
     const int most_rows = kind == BLOCK_Q6_K ? MOST_ROWS / 2 : MOST_ROWS;
     struct tile tile = tile_at(front, 0, n_panels, at);
     struct block blocks[PAIR];
-    load_block(kind, &front->walks[0], &blocks[0]);
-    if (n_panels == PAIR) load_block(kind, &front->walks[1], &blocks[1]);
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++) {
+        block_walk_prefetch(kind, &front->walks[p], AHEAD_BYTES);
+        load_block(kind, &front->walks[p], &blocks[p]);
+        block_walk_next(kind, &front->walks[p]);
+    }
     int64_t n_left = front->strip->n_rows;
     for (; n_left >= most_rows; n_left -= most_rows) multiply_rows(kind, n_panels, most_rows, blocks, &tile);
     for (; n_left >= 2; n_left -= 2) multiply_rows(kind, n_panels, 2, blocks, &tile);
     for (; n_left > 0; n_left--) multiply_rows(kind, n_panels, 1, blocks, &tile);
 }
 
-/* One panel after the other, as they lie in memory, with the sums in registers; n_rows is a constant at every call. */
-ALWAYS_INLINE void stream_panel(const enum block_kind kind, const int n_rows, struct front *front, int64_t panel)
+/* All of K for some panels and few rows, with the sums in registers: memory gives more to four streams than to one. Both numbers are
+ * constants at every call. */
+ALWAYS_INLINE void stream_panels(const enum block_kind kind, const int n_panels, const int n_rows, struct front *front, int64_t panel)
 {
-    const int64_t n_blocks = front->strip->n_blocks;
+    const int64_t n_blocks = front->strip->n_blocks, panel_bytes = front->panel_bytes;
     struct block_walk walk = front->walks[panel];
     struct tile tile = tile_at(front, panel, 1, 0);
     float *first_sums = tile.sums[0];
-    __m512 sums[FEW_ROWS];
-#pragma GCC unroll 4
-    for (int r = 0; r < n_rows; r++) sums[r] = _mm512_load_ps(first_sums + r * PANEL_COLUMNS);
+    __m512 sums[FRONT_MOST_PANELS * FEW_ROWS];
+#pragma GCC unroll 16
+    for (int i = 0; i < n_panels * n_rows; i++) sums[i] = _mm512_load_ps(first_sums + i * PANEL_COLUMNS);
     for (int64_t i = 0; i < n_blocks; i++) {
-        struct block block;
-        __m512i s[MOST_ROWS][PAIR][2];
-        load_block(kind, &walk, &block);
-        multiply_codes(kind, 1, n_rows, &block, &tile, s);
+        const int64_t n_ahead = front_bytes_ahead(kind, front, n_panels, i);
 #pragma GCC unroll 4
-        for (int r = 0; r < n_rows; r++) sums[r] = add_block(kind, sums[r], &block, s[r][0], &tile, r);
+        for (int p = 0; p < n_panels; p++) {
+            struct block_walk place = block_walk_in(walk, p * panel_bytes);
+            struct block block;
+            __m512i s[MOST_ROWS][PAIR][2];
+            block_walk_prefetch(kind, &place, n_ahead);
+            load_block(kind, &place, &block);
+            multiply_codes(kind, 1, n_rows, &block, &tile, s);
+#pragma GCC unroll 4
+            for (int r = 0; r < n_rows; r++)
+                sums[p * n_rows + r] = add_block(kind, sums[p * n_rows + r], &block, s[r][0], &tile, r);
+        }
+        block_walk_next(kind, &walk);
         tile_skip(&tile, n_rows);
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < n_rows; r++) _mm512_store_ps(first_sums + r * PANEL_COLUMNS, sums[r]);
+#pragma GCC unroll 16
+    for (int i = 0; i < n_panels * n_rows; i++) _mm512_store_ps(first_sums + i * PANEL_COLUMNS, sums[i]);
 }
 
 ALWAYS_INLINE void stream_front(const enum block_kind kind, const int n_rows, struct front *front)
 {
-    for (int64_t panel = 0; panel < front->n_panels; panel++) stream_panel(kind, n_rows, front, panel);
+    if (n_rows == 1 && front->n_panels == FRONT_MOST_PANELS) { /* more rows would want more registers than there are */
+        stream_panels(kind, FRONT_MOST_PANELS, n_rows, front, 0);
+        return;
+    }
+    for (int64_t panel = 0; panel < front->n_panels; panel++) stream_panels(kind, 1, n_rows, front, panel);
 }
 
 ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *front)
