@@ -274,8 +274,56 @@ ALWAYS_INLINE void multiply_block(const enum block_kind kind, struct front *fron
     for (; row < n_rows; row++) multiply_rows(kind, 1, front, panel, &block, at, row);
 }
 
+/* All of K for one row and some panels, a constant number, with the sums in registers: memory gives more to several streams than to
+ * one. */
+ALWAYS_INLINE void stream_panels(const enum block_kind kind, const int n_panels, struct front *front, int64_t panel)
+{
+    const struct strip *strip = front->strip;
+    const int64_t n_blocks = strip->n_blocks, panel_bytes = front->panel_bytes;
+    struct block_walk walk = front->walks[panel];
+    float *first_sums = front_sums(front, panel, 0);
+    __m256 sums[FRONT_MOST_PANELS][HALVES];
+#pragma GCC unroll 4
+    for (int p = 0; p < n_panels; p++)
+#pragma GCC unroll 2
+        for (int half = 0; half < HALVES; half++) sums[p][half] = _mm256_load_ps(first_sums + p * PANEL_COLUMNS + half * HALF_COLUMNS);
+    for (int64_t at = 0; at < n_blocks; at++) {
+        const int64_t n_ahead = front_bytes_ahead(kind, front, n_panels, at);
+#pragma GCC unroll 4
+        for (int p = 0; p < n_panels; p++) {
+            struct block_walk place = block_walk_in(walk, p * panel_bytes);
+            struct block block;
+            __m256 products[MOST_ROWS][HALVES];
+            block_walk_prefetch(kind, &place, n_ahead);
+            load_block(kind, &place, &block);
+            multiply_codes(kind, 1, strip, &block, at, products);
+#pragma GCC unroll 2
+            for (int half = 0; half < HALVES; half++)
+                sums[p][half] = add_block(kind, sums[p][half], &block, half, products[0][half], strip, at);
+        }
+        block_walk_next(kind, &walk);
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < n_panels; p++)
+#pragma GCC unroll 2
+        for (int half = 0; half < HALVES; half++) _mm256_store_ps(first_sums + p * PANEL_COLUMNS + half * HALF_COLUMNS, sums[p][half]);
+}
+
+ALWAYS_INLINE void stream_front(const enum block_kind kind, struct front *front)
+{
+    if (front->n_panels == FRONT_MOST_PANELS) {
+        stream_panels(kind, FRONT_MOST_PANELS, front, 0);
+        return;
+    }
+    for (int64_t panel = 0; panel < front->n_panels; panel++) stream_panels(kind, 1, front, panel);
+}
+
 ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *front)
 {
+    if (front->strip->n_rows == 1) {
+        stream_front(kind, front);
+        return;
+    }
     for (int64_t block = 0; block < front->strip->n_blocks; block++) {
         front_prefetch_c(front, block);
         for (int64_t panel = 0; panel < front->n_panels; panel++)
