@@ -165,7 +165,7 @@ static void exact_norm(const struct norm_f32_args *args, const float *x, bool is
 /* Against generic's bits, and generic against double within 2e-6 (results are below 4). */
 static void check_norm(const struct kernels *table, struct norm_f32_args args, bool is_centred)
 {
-    enum { ROWS = 3 };
+    enum { ROWS = 6 };
     float y[ROWS * LONGEST], expected[ROWS * LONGEST], stats[2 * ROWS], expected_stats[2 * ROWS] = {0};
     double exact[LONGEST];
     args.n_rows = ROWS, args.y_stride = LONGEST;
@@ -186,7 +186,7 @@ static void check_norm(const struct kernels *table, struct norm_f32_args args, b
 static void test_norms(void **state)
 {
     (void)state;
-    float *x = new_random_floats(3 * 80, 6), *weight = new_random_floats(LONGEST, 7), *bias = new_random_floats(LONGEST, 8);
+    float *x = new_random_floats(6 * 80, 6), *weight = new_random_floats(LONGEST, 7), *bias = new_random_floats(LONGEST, 8);
     FOR_EACH_TABLE(table)
     for (int64_t width = 4; width <= LONGEST; width++)
         for (int variant = 0; variant < 8; variant++)
