@@ -133,6 +133,8 @@ static void test_halves_are_widened(void **state)
             check_halves(m, shapes[i][0], shapes[i][1], DTYPE_BF16);
         }
     check_halves(140, 70, 390, DTYPE_F16);
+    check_halves(14, 40, 790, DTYPE_F16);
+    check_halves(14, 40, 790, DTYPE_BF16);
 }
 
 struct strides {
