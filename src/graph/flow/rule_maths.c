@@ -329,7 +329,8 @@ void rule_cum_sum(struct flows *flows, uint32_t node)
     const struct flow *x = flow_input(flows, node, 0);
     int64_t axes[FLOW_MAX_ITEMS];
     int n_axes, axis;
-    if (!x || x->rank < 1 || attributes_int(&n->attributes, "reverse", 0) || !flow_as_ints(flows, flow_value(flows, node, 1), axes, &n_axes) || n_axes != 1) return;
+    if (!x || x->rank < 1 || attributes_int(&n->attributes, "reverse", 0)) return;
+    if (!flow_as_ints(flows, flow_value(flows, node, 1), axes, &n_axes) || n_axes != 1) return;
     if (!shape_normalize_axis(axes[0], x->rank, &axis)) return;
     struct flow y = *x;
     y.axis = axis;

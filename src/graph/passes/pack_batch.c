@@ -1,7 +1,7 @@
 /* An encoder that takes [B,S] ids becomes one that takes texts laid end to end as [1,T], so that nothing is computed for padding:
- * attention is told by `segments` [n+1] where each text begins, what counts tokens is told their `positions` [T], and what pools a
- * text's tokens gives a row a text, and bytes get a range for each text. Every other operator works on each token's row by itself and stays as it is, with a batch of 1
- * and T tokens; most of the shape arithmetic around them is not needed any more.
+ * attention is told by `segments` [n+1] where each text begins, what counts tokens is told their `positions` [T], what pools a
+ * text's tokens gives a row a text, and bytes get a range for each text. Every other operator works on each token's row by itself
+ * and stays as it is, with a batch of 1 and T tokens; most of the shape arithmetic around them is not needed any more.
  *
  * Only where graph/flow proves that row t of the outcome is what it is when the text runs alone, with a mask of ones; any node it
  * has no rule for on the way leaves the graph as it is. The output that embedding reads is kept (a sentence's vector, or else the
@@ -320,7 +320,8 @@ static hob_status drop_unread_inputs(struct graph *graph, struct pass_context *c
     TRY(graph_count_readers(graph, context->scratch, &n_readers, context->error));
     for (uint32_t i = 0; i < graph->n_inputs; i++) {
         uint32_t input = graph->inputs[i];
-        bool is_kept = n_readers[input] || input_role_find(&graph->values[input]) == INPUT_IDS || input_role_find(&graph->values[input]) == INPUT_SEGMENTS;
+        enum input_role role = input_role_find(&graph->values[input]);
+        bool is_kept = n_readers[input] || role == INPUT_IDS || role == INPUT_SEGMENTS;
         graph->values[input].is_input = is_kept;
         if (is_kept) graph->inputs[n_kept++] = input;
     }
