@@ -264,7 +264,7 @@ static void test_attention(void **state)
 
 enum { NBITS_N = 40, NBITS_K = 160 };
 
-static uint32_t nbits(struct builder *b, uint32_t x, int64_t bits, int64_t block, int64_t level, bool has_zeros)
+static uint32_t nbits(struct builder *b, uint32_t x, int64_t bits, int64_t block, int64_t level, bool has_zeros, float scale)
 {
     int64_t n_blocks = (NBITS_K + block - 1) / block, n = NBITS_N, n_scales = n * n_blocks,
             zero_bytes = n * ((n_blocks * bits + 7) / 8);
@@ -272,7 +272,7 @@ static uint32_t nbits(struct builder *b, uint32_t x, int64_t bits, int64_t block
              scales = constant(b, DTYPE_F32, 1, &n_scales, 6);
     float *items = b->graph->values[scales].constant->data;
     for (int64_t i = 0; i < n_scales; i++)
-        items[i] = (items[i] + 0.005f) * 10; /* 0.05 to 0.13, more than f16 has digits for */
+        items[i] = (items[i] + 0.005f) * scale; /* of 10: 0.05 to 0.13, more than f16 has digits for */
     struct attribute attributes[] = {attribute_int("N", n), attribute_int("K", NBITS_K),
                                      attribute_int("block_size", block), attribute_int("bits", bits),
                                      attribute_int("accuracy_level", level)};
@@ -291,12 +291,13 @@ static void build_nbits(struct builder *b)
         b, "Slice", (uint32_t[]){flat, builder_ints(b, (int64_t[]){0}, 1), builder_ints(b, (int64_t[]){NBITS_K}, 1)}, 3,
         NULL, 0);
     uint32_t a = builder_op(b, "Reshape", (uint32_t[]){row, builder_ints(b, (int64_t[]){1, NBITS_K}, 2)}, 2, NULL, 0);
-    builder_output(b, "four", nbits(b, a, 4, 32, 4, false));
-    builder_output(b, "zeros", nbits(b, a, 4, 64, 4, true));
-    builder_output(b, "eight", nbits(b, a, 8, 128, 4, false));
-    builder_output(b, "exact", nbits(b, a, 4, 32, 1, false)); /* wants f32 activations */
-    builder_output(b, "small", nbits(b, a, 4, 16, 4, false)); /* blocks too small */
-    builder_output(b, "odd", nbits(b, a, 8, 32, 4, true));    /* no format with such zero points */
+    builder_output(b, "four", nbits(b, a, 4, 32, 4, false, 10));
+    builder_output(b, "zeros", nbits(b, a, 4, 64, 4, true, 10));
+    builder_output(b, "eight", nbits(b, a, 8, 128, 4, false, 10));
+    builder_output(b, "exact", nbits(b, a, 4, 32, 1, false, 10)); /* wants f32 activations */
+    builder_output(b, "small", nbits(b, a, 4, 16, 4, false, 10)); /* blocks too small */
+    builder_output(b, "large", nbits(b, a, 4, 64, 4, true, 1e6f)); /* scales that f16 holds, offsets that it does not */
+    builder_output(b, "odd", nbits(b, a, 8, 32, 4, true, 10));    /* no format with such zero points */
 }
 
 /* What 8-bit activations may cost: half a step of each of K items, steps of their magnitude / 127, against weights of one magnitude. */
@@ -307,8 +308,8 @@ static void test_nbits(void **state)
     compile(&plain, build_nbits, "pack_nbits");
     compile(&packed, build_nbits, "");
     execute(&plain), execute(&packed);
-    assert_int_equal(count(plain.graph, "com.microsoft", "MatMulNBits"), 6);
-    assert_int_equal(count(packed.graph, "com.microsoft", "MatMulNBits"), 3);
+    assert_int_equal(count(plain.graph, "com.microsoft", "MatMulNBits"), 7);
+    assert_int_equal(count(packed.graph, "com.microsoft", "MatMulNBits"), 4);
     for (uint32_t i = 0; i < plain.graph->n_outputs; i++) {
         const float *x = executor_output(plain.executor, i)->data, *y = executor_output(packed.executor, i)->data;
         double error = 0, size = 0;

@@ -57,6 +57,22 @@ static bool fits_f16(const float *scales, int64_t n)
     return true;
 }
 
+static float zero_of(const struct nbits_weight *w, int64_t row, int64_t block)
+{
+    if (w->zeros->dtype == DTYPE_F32) return ((const float *)w->zeros->data)[row * w->n_blocks + block];
+    const uint8_t *zeros = w->zeros->data;
+    return (float)packed_item(zeros + row * packed_bytes(w->bits, w->n_blocks), w->bits, block);
+}
+
+/* Scales with zero points make offsets, scale * zero, and those are f16 too. */
+static bool offsets_fit_f16(const struct nbits_weight *w)
+{
+    for (int64_t row = 0; row < w->n; row++)
+        for (int64_t block = 0; block < w->n_blocks; block++)
+            if (!(fabsf(w->scales[row * w->n_blocks + block] * zero_of(w, row, block)) <= 65504)) return false;
+    return true;
+}
+
 static bool has_items(const struct tensor *x, enum dtype dtype, int64_t n)
 {
     return x && x->dtype == dtype && tensor_is_contiguous(x) && tensor_n_items(x) == n;
@@ -81,6 +97,7 @@ static bool match(const struct graph *graph, const struct node *node, struct nbi
     if (!has_items(codes, DTYPE_U8, w.n * w.n_blocks * (w.block * w.bits / 8)) || !read_zeros(graph, node, &w))
         return false;
     w.codes = codes->data, w.scales = scales->data;
+    if (w.zeros && !offsets_fit_f16(&w)) return false;
     w.dtype = w.bits == 8 ? DTYPE_Q8_0 : w.zeros ? DTYPE_Q4_1 : DTYPE_Q4_0;
     *ret_weight = w;
     return true;
@@ -93,13 +110,6 @@ static uint8_t *put_f16(uint8_t *at, float number)
     uint16_t bits = number_to_f16(number);
     memcpy(at, &bits, sizeof bits);
     return at + sizeof bits;
-}
-
-static float zero_of(const struct nbits_weight *w, int64_t row, int64_t block)
-{
-    if (w->zeros->dtype == DTYPE_F32) return ((const float *)w->zeros->data)[row * w->n_blocks + block];
-    const uint8_t *zeros = w->zeros->data;
-    return (float)packed_item(zeros + row * packed_bytes(w->bits, w->n_blocks), w->bits, block);
 }
 
 /* 32 items: d, for q4_1 m too, then the codes, of which a byte holds items i and i + 16. */
