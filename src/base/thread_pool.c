@@ -168,9 +168,23 @@ static unsigned await_generation(struct thread_pool *pool, unsigned seen)
     return atomic_load_explicit(&pool->generation, memory_order_acquire);
 }
 
+/* The system wakes a thread on the core of the one that wakes it, even where another is idle, and leaves it there for longer than a short
+ * run takes. Forbidding that core for a moment moves this thread now. */
+static void leave_callers_core(const struct thread_pool *pool)
+{
+    cpu_set_t allowed, others;
+    int core = atomic_load_explicit(&pool->caller_core, memory_order_relaxed);
+    if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR((size_t)core, &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+    (void)!sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 /* Leaves the core to the caller. A loop that lasts is joined in the end: where the threads are is then the system's choice. */
 static void step_back(struct thread_pool *pool, unsigned generation)
 {
+    if (is_beside_caller(pool)) leave_callers_core(pool);
     for (int i = 0; i < MOST_STEPS_BACK && is_beside_caller(pool); i++) {
         atomic_store_explicit(&pool->is_crowded, true, memory_order_relaxed);
         if (atomic_load(&pool->generation) != generation || !(atomic_load(&pool->gate) & GATE_OPEN)) return;
