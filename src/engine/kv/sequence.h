@@ -1,0 +1,48 @@
+/* Sequences: texts under way on a session. Each has its ids and what the model keeps of them (keys and values); all of a session's
+ * share its executor, its threads and one pool of blocks, and any number of them goes through the model in one run.
+ *
+ * A sequence belongs to its session and must be freed before it; the ids are its own copy. The logits of a position have the same
+ * bytes whatever else is in the batch, however the ids were cut into calls, and whether keys were computed or shared. One thread at a time.
+ *
+ *     struct sequence *sequence, *twin;
+ *     TRY(sequence_new(session, &sequence, error));
+ *     struct batch_entry entry = {.sequence = sequence, .ids = ids, .n_ids = n, .n_rows = 1};
+ *     TRY(batch_run(session, &entry, 1, error));                          entry.logits: [1, n_vocab]
+ *     TRY(sequence_fork(sequence, &twin, error));                         the same past, no copy of it
+ *     sequence_free(twin);
+ */
+#ifndef ENGINE_KV_SEQUENCE_H
+#define ENGINE_KV_SEQUENCE_H
+
+#include "hob/session.h"
+
+struct sequence;
+
+/* Empty. Fails: HOB_UNSUPPORTED (no decoder), HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status sequence_new(hob_session *session, struct sequence **ret_sequence, hob_error *error);
+void sequence_free(struct sequence *sequence); /* takes NULL; gives its blocks back */
+
+/* A second one with the same past. Blocks are shared until one of the two writes into them; where the graph's caches cannot be
+ * shared, they are copied or computed anew. */
+HOB_MUST_CHECK hob_status sequence_fork(const struct sequence *sequence, struct sequence **ret_sequence, hob_error *error);
+/* Forgets all but the first n_tokens. */
+HOB_MUST_CHECK hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error);
+
+int64_t sequence_n_tokens(const struct sequence *sequence);
+const int32_t *sequence_ids(const struct sequence *sequence); /* [n_tokens]; valid until it changes */
+
+/* A sequence's part of a run: ids that are appended to it, and the last n_rows of them whose logits are wanted. */
+struct batch_entry {
+    struct sequence *sequence; /* in at most one entry of a run */
+    const int32_t *ids;
+    int64_t n_ids;             /* at least 1 */
+    int64_t n_rows;            /* 0 … n_ids */
+    const float *logits;       /* set by the run: [n_rows, n_vocab], valid until the session's next run; NULL where n_rows is 0 */
+};
+
+/* Runs all entries at once. Allocates nothing once runs of this size have been seen. On failure every sequence is as it was.
+ * Fails: HOB_LIMIT (a sequence's context is full, the pool of blocks is empty: the message names what is needed and what there
+ * is), HOB_BAD_ARGUMENT (an id outside the vocabulary), whatever an operator reports. */
+HOB_MUST_CHECK hob_status batch_run(hob_session *session, struct batch_entry *entries, size_t n_entries, hob_error *error);
+
+#endif
