@@ -1,5 +1,7 @@
 /* hob's own operators against PyTorch (tests/data/ops, made by tools/make-op-goldens.py), and what the numbers contract
  * promises of them: the same bytes whatever the chunks, the threads, the packing and the weight's layout. */
+#include <math.h>
+
 #include "unit.h"
 
 #include "ops/matrix/panel_product.h"
@@ -183,6 +185,86 @@ static void test_attention_refuses_bad_segments(void **state)
         const struct tensor *inputs[] = {&q, &k, &v, NULL, &segments};
         assert_int_equal(try_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 5, &y, 1), HOB_BAD_ARGUMENT);
     }
+}
+
+/* ---- a bias by distance, windows ---- */
+
+static struct tensor distance_mask(struct op_bench *bench, const struct tensor *bias, int64_t n_heads, int64_t n_rows, int64_t left,
+                                   int64_t right)
+{
+    struct tensor mask;
+    int64_t reach = (bias->dims[1] + 1) / 2;
+    float *items = arena_alloc(&bench->arena, (size_t)(n_heads * n_rows * n_rows) * sizeof *items, 64), *at = items;
+    for (int64_t h = 0; h < n_heads; h++)
+        for (int64_t t = 0; t < n_rows; t++)
+            for (int64_t s = 0; s < n_rows; s++) {
+                bool is_seen = s > t - left && s < t + right;
+                float item = ((const float *)bias->data)[(bias->dims[0] == 1 ? 0 : h) * bias->dims[1] + reach - 1 + s - t];
+                *at++ = is_seen ? item : -INFINITY;
+            }
+    assert_int_equal(tensor_init(&mask, DTYPE_F32, 4, (int64_t[]){1, n_heads, n_rows, n_rows}, items, NULL), HOB_OK);
+    return mask;
+}
+
+static void check_distances(struct op_bench *bench, int64_t n_biases, int64_t left, int64_t right)
+{
+    enum { H = 4, T = 150, K = 16, REACH = 120 };
+    struct attribute windows[] = {int_attribute("left_window", left), int_attribute("right_window", right)};
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 4), k = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 5);
+    struct tensor v = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 6), whole;
+    struct tensor bias = random_f32(bench, 2, (int64_t[]){n_biases, 2 * REACH - 1}, 7);
+    int64_t cuts[] = {0, 3, 3, REACH + 3, T};
+    struct tensor segments = ints_i64(bench, 5, cuts);
+    const struct tensor *inputs[] = {&q, &k, &v, NULL, &segments, &bias};
+    run_op(bench, "hob", "Attention", 1, windows, 2, inputs, 6, &whole, 1);
+    for (int i = 0; i < 4; i++) {
+        int64_t n = cuts[i + 1] - cuts[i];
+        if (!n) continue;
+        struct tensor one_q = tensor_slice(&q, 2, cuts[i], n, 1), one_k = tensor_slice(&k, 2, cuts[i], n, 1);
+        struct tensor one_v = tensor_slice(&v, 2, cuts[i], n, 1), expected = tensor_slice(&whole, 2, cuts[i], n, 1), alone;
+        inputs[0] = &one_q, inputs[1] = &one_k, inputs[2] = &one_v, inputs[4] = NULL;
+        run_op(bench, "hob", "Attention", 1, windows, 2, inputs, 6, &alone, 1);
+        assert_same_bytes(bench, &alone, &expected);
+        struct tensor mask = distance_mask(bench, &bias, H, n, left ? left : T, right ? right : T);
+        struct tensor masked = attend(bench, &one_q, &one_k, &one_v, &mask, NULL, false, 0);
+        assert_same_bytes(bench, &alone, &masked);
+    }
+}
+
+static void test_attention_with_a_bias_by_distance(void **state)
+{
+    check_distances(*state, 4, 0, 0);
+    check_distances(*state, 1, 0, 0);
+    check_distances(*state, 4, 5, 7);
+}
+
+/* The last queries of a longer text see what they see in the whole. */
+static void test_distances_count_from_the_first_key(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { H = 2, T = 70, K = 8 };
+    struct tensor q = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 4), k = random_f32(bench, 4, (int64_t[]){1, H, T, K}, 5), whole, part;
+    struct tensor bias = random_f32(bench, 2, (int64_t[]){H, 2 * T - 1}, 7);
+    const struct tensor *inputs[] = {&q, &k, &k, NULL, NULL, &bias};
+    run_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 6, &whole, 1);
+    struct tensor last_q = tensor_slice(&q, 2, 66, 4, 1), expected = tensor_slice(&whole, 2, 66, 4, 1);
+    inputs[0] = &last_q;
+    run_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 6, &part, 1);
+    assert_same_bytes(bench, &part, &expected);
+}
+
+static void test_attention_refuses_bad_distances(void **state)
+{
+    struct op_bench *bench = *state;
+    struct tensor q = golden(bench, "attention_packed_q"), y; /* 11 positions */
+    struct tensor short_bias = random_f32(bench, 2, (int64_t[]){1, 19}, 1), even = random_f32(bench, 2, (int64_t[]){1, 22}, 1);
+    struct attribute window = int_attribute("left_window", -1);
+    const struct tensor *inputs[] = {&q, &q, &q, NULL, NULL, &short_bias};
+    assert_int_equal(try_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 6, &y, 1), HOB_BAD_SHAPE);
+    assert_non_null(strstr(bench->error.message, "which serves 10 positions, expected at least 11"));
+    inputs[5] = &even;
+    assert_int_equal(try_op(bench, "hob", "Attention", 1, NULL, 0, inputs, 6, &y, 1), HOB_BAD_SHAPE);
+    assert_int_equal(try_op(bench, "hob", "Attention", 1, &window, 1, inputs, 5, &y, 1), HOB_BAD_GRAPH);
 }
 
 static void test_attention_does_not_depend_on_threads(void **state)
@@ -495,6 +577,9 @@ int main(void)
         cmocka_unit_test(test_attention_packed_agrees_with_torch),
         cmocka_unit_test(test_attention_packed_is_each_sentence_by_itself),
         cmocka_unit_test(test_attention_refuses_bad_segments),
+        cmocka_unit_test(test_attention_with_a_bias_by_distance),
+        cmocka_unit_test(test_distances_count_from_the_first_key),
+        cmocka_unit_test(test_attention_refuses_bad_distances),
         cmocka_unit_test(test_attention_does_not_depend_on_threads),
         cmocka_unit_test(test_rows_agree_with_torch),
         cmocka_unit_test(test_linear_agrees_with_torch),

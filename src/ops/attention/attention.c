@@ -55,8 +55,9 @@ static void attend(const struct attention_job *job, const struct query_block *bl
                                       .scale = at->scale,
                                       .scratch = scratch};
     if (at->mask.data) {
-        args.mask = (const float *)at->mask.data + block->batch * at->mask.strides[0] + head * at->mask.strides[1] +
-                    block->query * at->mask.strides[2] + block->key * at->mask.strides[3];
+        /* One sum before the pointer: strides may be negative. */
+        args.mask = (const float *)at->mask.data + (block->batch * at->mask.strides[0] + head * at->mask.strides[1] +
+                                                    block->query * at->mask.strides[2] + block->key * at->mask.strides[3]);
         args.mask_head_stride = at->mask.strides[1];
         args.mask_stride = at->mask.strides[2];
         args.mask_key_stride = at->mask.strides[3];

@@ -1,15 +1,22 @@
 /* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences; k and v may be halves, as
  * a cache of them is.
- * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention). */
+ *
+ * A bias that depends only on how far a key lies behind its query is a vector a head: distance_bias [H or 1, 2R-1], whose item
+ * R-1+s-t goes to key s of query t. Seen with a stride of -1 along the queries it is a mask, and one for every sentence of a packed
+ * batch, without a matrix of T times S.
+ * left_window and right_window: as in struct attention.
+ * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention); Press et al. 2021 (ALiBi), Raffel et al. 2019 (T5's
+ * relative positions). */
 #include "ops/as_f32.h"
 #include "ops/attention/attention.h"
 #include "ops/segments.h"
 
-enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS };
+enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS, INPUT_DISTANCE_BIAS };
 
 struct attention_params {
     float scale; /* 0: 1 / sqrt(K) */
     bool is_causal;
+    int64_t left_window, right_window; /* 0: none */
 };
 
 static hob_status prepare(const struct op_prepare *node, void **ret_params)
@@ -18,6 +25,11 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     params->scale = attributes_float(node->attributes, "scale", 0);
     params->is_causal = attributes_int(node->attributes, "is_causal", 0) != 0;
+    params->left_window = attributes_int(node->attributes, "left_window", 0);
+    params->right_window = attributes_int(node->attributes, "right_window", 0);
+    if (params->left_window < 0 || params->right_window < 0)
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: windows: found %lld and %lld, expected 0 or more", node->node_name,
+             (long long)params->left_window, (long long)params->right_window);
     *ret_params = params;
     return HOB_OK;
 }
@@ -65,12 +77,24 @@ static hob_status check_segments(struct op_context *ctx)
     return HOB_OK;
 }
 
+static hob_status check_distance_bias(struct op_context *ctx)
+{
+    const struct tensor *q = ctx->inputs[INPUT_Q], *bias = op_input(ctx, INPUT_DISTANCE_BIAS);
+    if (!bias) return HOB_OK;
+    TRY(op_check_dtype(ctx, INPUT_DISTANCE_BIAS, DTYPE_F32));
+    if (bias->rank != 2 || (bias->dims[0] != 1 && bias->dims[0] != q->dims[1]) || bias->dims[1] % 2 != 1)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "distance_bias: found %s, expected [1 or %lld, 2R-1]", OP_SHAPE(bias), (long long)q->dims[1]);
+    if (op_input(ctx, INPUT_MASK)) OP_FAIL(ctx, HOB_BAD_GRAPH, "found a mask and a distance_bias, expected one of them");
+    return HOB_OK;
+}
+
 static hob_status infer(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q];
     TRY(check_qkv(ctx));
     TRY(check_mask(ctx));
     TRY(check_segments(ctx));
+    TRY(check_distance_bias(ctx));
     int64_t dims[4] = {q->dims[0], q->dims[1], q->dims[2], ctx->inputs[INPUT_V]->dims[3]};
     TRY(op_set_output(ctx, 0, DTYPE_F32, 4, dims));
     if (!ctx->outputs[0]) return HOB_OK;
@@ -78,6 +102,34 @@ static hob_status infer(struct op_context *ctx)
     int64_t *strides = ctx->outputs[0]->strides;
     strides[1] = dims[3];
     strides[2] = dims[1] * dims[3];
+    return HOB_OK;
+}
+
+/* The most positions that lie together. */
+static int64_t longest_segment(const struct attention *attention)
+{
+    int64_t n_queries = attention->q.dims[2], n_keys = attention->k.dims[2];
+    int64_t longest = attention->segments ? 0 : n_keys > n_queries ? n_keys : n_queries;
+    for (int64_t i = 0; attention->segments && i < attention->n_segments; i++) {
+        int64_t n_rows = attention->segments[i + 1] - attention->segments[i];
+        if (n_rows > longest) longest = n_rows;
+    }
+    return longest;
+}
+
+static hob_status set_distance_bias(struct op_context *ctx, const struct tensor *bias, struct attention *attention)
+{
+    const struct tensor *q = &attention->q, *k = &attention->k;
+    int64_t reach = (bias->dims[1] + 1) / 2, stride = bias->strides[1], n_before = k->dims[2] - q->dims[2];
+    if (longest_segment(attention) > reach)
+        OP_FAIL(ctx, HOB_BAD_SHAPE, "distance_bias: found %s, which serves %lld positions, expected at least %lld", OP_SHAPE(bias),
+                (long long)reach, (long long)longest_segment(attention));
+    attention->mask = (struct tensor){.dtype = DTYPE_F32,
+                                      .rank = 4,
+                                      .is_view = true,
+                                      .data = (float *)bias->data + (reach - 1 - n_before) * stride,
+                                      .dims = {q->dims[0], q->dims[1], q->dims[2], k->dims[2]},
+                                      .strides = {0, bias->dims[0] == 1 ? 0 : bias->strides[0], -stride, stride}};
     return HOB_OK;
 }
 
@@ -89,7 +141,9 @@ static hob_status run(struct op_context *ctx)
                                   .v = *ctx->inputs[INPUT_V],
                                   .out = *ctx->outputs[0],
                                   .scale = params->scale,
-                                  .is_causal = params->is_causal};
+                                  .is_causal = params->is_causal,
+                                  .left_window = params->left_window,
+                                  .right_window = params->right_window};
     if (attention.scale == 0) attention.scale = 1 / sqrtf((float)attention.q.dims[3]);
     const struct tensor *mask = op_input(ctx, INPUT_MASK);
     if (mask) {
@@ -102,6 +156,8 @@ static hob_status run(struct op_context *ctx)
         attention.segments = segments.borders;
         attention.n_segments = segments.n;
     }
+    const struct tensor *bias = op_input(ctx, INPUT_DISTANCE_BIAS);
+    if (bias) TRY(set_distance_bias(ctx, bias, &attention));
     return attention_run(ctx, &attention);
 }
 
@@ -110,7 +166,7 @@ const struct op_def op_hob_attention = {
     .domain = "hob",
     .since = 1,
     .min_inputs = 3,
-    .max_inputs = 5,
+    .max_inputs = 6,
     .min_outputs = 1,
     .max_outputs = 1,
     .flags = OP_STRIDED_INPUTS,
