@@ -30,6 +30,10 @@ struct candidates {
 void candidates_load(struct candidates *candidates, const float *logits, size_t n_logits);
 struct candidate candidates_best(const struct candidates *candidates);
 float candidates_max_logit(const struct candidates *candidates);
+/* Drops those whose bit is not set; nothing where that would leave none. Before any cut, while items are in the order of the ids. */
+void candidates_keep_allowed(struct candidates *candidates, const uint32_t *allowed);
+/* The n best, best first: O(n_items) where n is small. n: 1 to n_items. */
+void candidates_keep_best(struct candidates *candidates, size_t n);
 /* Sum of the weights of all. */
 double candidates_total_weight(const struct candidates *candidates, float max_logit);
 

@@ -63,7 +63,9 @@ static void deliver(struct generation *generation, int32_t id, float logprob, si
     struct buffer *held = &generation->held;
     char next = n_bytes < held->n_bytes ? held->bytes[n_bytes] : '\0';
     if (held->bytes) held->bytes[n_bytes] = '\0';
-    hob_generated generated = {.id = id, .logprob = logprob, .text = buffer_text(held), .n_text_bytes = n_bytes};
+    hob_generated generated = {.id = id, .logprob = logprob, .text = buffer_text(held), .n_text_bytes = n_bytes,
+                               .top_logprobs = generation->sampler.top_logprobs,
+                               .n_top_logprobs = id == HOB_NO_TOKEN ? 0 : generation->sampler.n_top_logprobs};
     if (generation->on_generated && !generation->on_generated(generation->context, &generated)) {
         generation->is_stopped = true;
         generation->result.finish = HOB_FINISH_CANCELLED;
@@ -119,7 +121,7 @@ static hob_status run_loop(struct generation *generation, hob_error *error)
     while (!generation->is_stopped && (!options->max_tokens || generation->result.n_tokens < options->max_tokens)) {
         int32_t id;
         float logprob = 0.0f;
-        sampler_chain_pick(&generation->sampler, session->logits, &id, options->has_logprobs ? &logprob : NULL);
+        sampler_chain_pick(&generation->sampler, session->logits, NULL, &id, options->has_logprobs ? &logprob : NULL);
         if (!options->ignores_end && model_is_end(session->model, id)) {
             generation->result.finish = HOB_FINISH_END;
             break;
@@ -181,7 +183,9 @@ hob_status hob_generate(hob_session *session, const int32_t *ids, size_t n_ids, 
     TRY(check(session, n_ids, error));
     TRY_CLEANUP(prefill(&generation, ids, n_ids, error));
     TRY_CLEANUP(start_decoder(&generation, ids, n_ids, error));
-    TRY_CLEANUP(sampler_chain_init(&generation.sampler, generation.options, (size_t)session->n_vocab, error));
+    TRY_CLEANUP(sampler_chain_init(&generation.sampler, generation.options, session->model->tokenizer,
+                                   (size_t)session->n_vocab, error));
+    TRY_CLEANUP(sampler_chain_begin(&generation.sampler, ids, n_ids, (size_t)session->n_context_tokens + 1 - n_ids, error));
     TRY_CLEANUP(run_loop(&generation, error));
     TRY_CLEANUP(flush(&generation, error));
     if (ret_result) *ret_result = generation.result;

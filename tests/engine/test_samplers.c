@@ -22,7 +22,8 @@ static int set_up(void **state)
 static struct sampler_chain chain_of(hob_generate_options options, size_t n_vocab)
 {
     struct sampler_chain chain;
-    assert_int_equal(sampler_chain_init(&chain, &options, n_vocab, NULL), HOB_OK);
+    assert_int_equal(sampler_chain_init(&chain, &options, NULL, n_vocab, NULL), HOB_OK);
+    assert_int_equal(sampler_chain_begin(&chain, NULL, 0, 100000, NULL), HOB_OK);
     return chain;
 }
 
@@ -33,7 +34,7 @@ static unsigned ids_drawn(hob_generate_options options)
     unsigned seen = 0;
     for (int i = 0; i < 2000; i++) {
         int32_t id;
-        sampler_chain_pick(&chain, logits, &id, NULL);
+        sampler_chain_pick(&chain, logits, NULL, &id, NULL);
         seen |= 1u << id;
     }
     sampler_chain_release(&chain);
@@ -70,7 +71,7 @@ static double chi_square(hob_generate_options options, const double *expected, i
     int counts[V] = {0};
     for (int i = 0; i < n_draws; i++) {
         int32_t id;
-        sampler_chain_pick(&chain, logits, &id, NULL);
+        sampler_chain_pick(&chain, logits, NULL, &id, NULL);
         counts[id]++;
     }
     sampler_chain_release(&chain);
@@ -114,7 +115,7 @@ static void test_logprob_is_of_the_model_not_of_the_samplers(void **state)
     for (int i = 0; i < 20; i++) {
         int32_t id;
         float logprob;
-        sampler_chain_pick(&chain, logits, &id, &logprob);
+        sampler_chain_pick(&chain, logits, NULL, &id, &logprob);
         assert_true(fabs((double)logprob - log(probabilities[id])) < 1e-6);
     }
     sampler_chain_release(&chain);
@@ -130,9 +131,9 @@ static void test_same_seed_gives_the_same_tokens(void **state)
     for (int i = 0; i < 200; i++) {
         int32_t id_a, id_b, id_c;
         float logprob;
-        sampler_chain_pick(&a, logits, &id_a, NULL);
-        sampler_chain_pick(&b, logits, &id_b, &logprob);
-        sampler_chain_pick(&c, logits, &id_c, NULL);
+        sampler_chain_pick(&a, logits, NULL, &id_a, NULL);
+        sampler_chain_pick(&b, logits, NULL, &id_b, &logprob);
+        sampler_chain_pick(&c, logits, NULL, &id_c, NULL);
         assert_int_equal(id_a, id_b);
         n_different += id_a != id_c;
     }
@@ -146,7 +147,7 @@ static int32_t pick_once(hob_generate_options options, const float *values, size
 {
     struct sampler_chain chain = chain_of(options, n_values);
     int32_t id;
-    sampler_chain_pick(&chain, values, &id, ret_logprob);
+    sampler_chain_pick(&chain, values, NULL, &id, ret_logprob);
     sampler_chain_release(&chain);
     return id;
 }
@@ -216,11 +217,11 @@ static void test_settings_out_of_range_are_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct sampler_chain chain;
         hob_error error;
-        assert_int_equal(sampler_chain_init(&chain, &bad[i], V, &error), HOB_BAD_ARGUMENT);
+        assert_int_equal(sampler_chain_init(&chain, &bad[i], NULL, V, &error), HOB_BAD_ARGUMENT);
         assert_non_null(strstr(error.message, "expected"));
     }
     struct sampler_chain chain;
-    assert_int_equal(sampler_chain_init(&chain, NULL, 0, NULL), HOB_BAD_ARGUMENT);
+    assert_int_equal(sampler_chain_init(&chain, NULL, NULL, 0, NULL), HOB_BAD_ARGUMENT);
 }
 
 static void test_picking_allocates_nothing(void **state)
@@ -232,7 +233,7 @@ static void test_picking_allocates_nothing(void **state)
     for (int i = 0; i < 100; i++) {
         int32_t id;
         float logprob;
-        sampler_chain_pick(&chain, logits, &id, &logprob);
+        sampler_chain_pick(&chain, logits, NULL, &id, &logprob);
     }
     assert_true(memory_n_allocations() == n_before);
     sampler_chain_release(&chain);

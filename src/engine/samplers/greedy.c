@@ -6,9 +6,9 @@ static bool is_active(const hob_generate_options *options)
     return options->temperature == 0;
 }
 
-static void apply(const hob_generate_options *options, struct candidates *candidates)
+static void apply(struct sampler_chain *chain)
 {
-    (void)options;
+    struct candidates *candidates = &chain->candidates;
     candidates->items[0] = candidates_best(candidates);
     candidates->n_items = 1;
 }

@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-static hob_status check(const hob_generate_options *options, hob_error *error)
+static hob_status check(const hob_generate_options *options, size_t n_vocab, hob_error *error)
 {
+    (void)n_vocab;
     if (!(options->min_p >= 0 && options->min_p <= 1))
         FAIL(error, HOB_BAD_ARGUMENT, "min-p: found %g, expected 0 to 1", (double)options->min_p);
     return HOB_OK;
@@ -16,12 +17,13 @@ static bool is_active(const hob_generate_options *options)
     return options->min_p != 0;
 }
 
-static void apply(const hob_generate_options *options, struct candidates *candidates)
+static void apply(struct sampler_chain *chain)
 {
+    struct candidates *candidates = &chain->candidates;
     float max_logit = candidates_max_logit(candidates);
     size_t n_kept = 0;
     for (size_t i = 0; i < candidates->n_items; i++)
-        if (candidate_weight(candidates->items[i].logit, max_logit) >= (double)options->min_p)
+        if (candidate_weight(candidates->items[i].logit, max_logit) >= (double)chain->options.min_p)
             candidates->items[n_kept++] = candidates->items[i];
     candidates->n_items = n_kept;
 }

@@ -3,8 +3,9 @@
 
 #include "base/error.h"
 
-static hob_status check(const hob_generate_options *options, hob_error *error)
+static hob_status check(const hob_generate_options *options, size_t n_vocab, hob_error *error)
 {
+    (void)n_vocab;
     if (!(options->temperature >= 0) || isinf(options->temperature))
         FAIL(error, HOB_BAD_ARGUMENT, "temperature: found %g, expected 0 or above", (double)options->temperature);
     return HOB_OK;
@@ -16,12 +17,13 @@ static bool is_active(const hob_generate_options *options)
 }
 
 /* The best logit is taken off first: a tiny temperature must not overflow the best to infinity, where all are equal. */
-static void apply(const hob_generate_options *options, struct candidates *candidates)
+static void apply(struct sampler_chain *chain)
 {
+    struct candidates *candidates = &chain->candidates;
     float max_logit = candidates_max_logit(candidates);
     for (size_t i = 0; i < candidates->n_items; i++) {
         float *logit = &candidates->items[i].logit;
-        *logit = *logit == max_logit ? 0 : (*logit - max_logit) / options->temperature;
+        *logit = *logit == max_logit ? 0 : (*logit - max_logit) / chain->options.temperature;
     }
 }
 

@@ -6,12 +6,10 @@ static bool is_active(const hob_generate_options *options)
     return options->top_k != 0;
 }
 
-static void apply(const hob_generate_options *options, struct candidates *candidates)
+static void apply(struct sampler_chain *chain)
 {
-    if (options->top_k >= candidates->n_items) return;
-    candidates_begin_sort(candidates);
-    for (size_t i = 0; i < options->top_k; i++) candidates_sort_next(candidates);
-    candidates_keep_sorted(candidates);
+    struct candidates *candidates = &chain->candidates;
+    if (chain->options.top_k < candidates->n_items) candidates_keep_best(candidates, chain->options.top_k);
 }
 
 const struct sampler_def sampler_top_k = {.name = "top_k", .is_active = is_active, .apply = apply};

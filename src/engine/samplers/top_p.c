@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-static hob_status check(const hob_generate_options *options, hob_error *error)
+static hob_status check(const hob_generate_options *options, size_t n_vocab, hob_error *error)
 {
+    (void)n_vocab;
     if (!(options->top_p >= 0 && options->top_p <= 1))
         FAIL(error, HOB_BAD_ARGUMENT, "top-p: found %g, expected 0 to 1", (double)options->top_p);
     return HOB_OK;
@@ -16,10 +17,11 @@ static bool is_active(const hob_generate_options *options)
     return options->top_p != 0 && options->top_p != 1;
 }
 
-static void apply(const hob_generate_options *options, struct candidates *candidates)
+static void apply(struct sampler_chain *chain)
 {
+    struct candidates *candidates = &chain->candidates;
     float max_logit = candidates_max_logit(candidates);
-    double wanted = (double)options->top_p * candidates_total_weight(candidates, max_logit);
+    double wanted = (double)chain->options.top_p * candidates_total_weight(candidates, max_logit);
     double sum = 0;
     candidates_begin_sort(candidates);
     while (sum < wanted && candidates->n_sorted < candidates->n_items)

@@ -1,0 +1,48 @@
+#include "engine/log_sum.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+enum { BLOCK = 512 }; /* exponentials at a time: they stay in the nearest cache */
+
+/* Where the best is infinite the differences are NaN or minus infinity: equal ones count as 1. */
+static double sum_of_extremes(const float *logits, size_t n_logits, float max_logit)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n_logits; i++) sum += logits[i] == max_logit || (max_logit < 0 && isnan(logits[i]));
+    return sum;
+}
+
+static float best_of(const float *logits, size_t n_logits)
+{
+    float best = -INFINITY;
+    for (size_t i = 0; i < n_logits; i++) best = logits[i] > best ? logits[i] : best;
+    return best;
+}
+
+struct log_sum log_sum_of(const float *logits, size_t n_logits)
+{
+    const struct kernels *kernels = kernels_select();
+    float best = best_of(logits, n_logits), weights[BLOCK];
+    double sum = 0;
+    if (isinf(best)) return (struct log_sum){best, log(sum_of_extremes(logits, n_logits, best))};
+    for (size_t begin = 0; begin < n_logits; begin += BLOCK) {
+        size_t n = n_logits - begin < BLOCK ? n_logits - begin : BLOCK;
+        for (size_t i = 0; i < n; i++) weights[i] = isnan(logits[begin + i]) ? -INFINITY : logits[begin + i] - best;
+        kernels->exp_f32((int64_t)n, weights, weights);
+        for (size_t i = 0; i < n; i++) sum += (double)weights[i];
+    }
+    return (struct log_sum){best, log(sum)};
+}
+
+double log_sum_logprob_double(struct log_sum log_sum, float logit)
+{
+    if (isnan(logit)) logit = -INFINITY;
+    return (logit == log_sum.max_logit ? 0.0 : (double)logit - (double)log_sum.max_logit) - log_sum.log;
+}
+
+float log_sum_logprob(struct log_sum log_sum, float logit)
+{
+    return (float)log_sum_logprob_double(log_sum, logit);
+}
