@@ -77,6 +77,7 @@ static hob_status make_input(struct hob_session *session, uint32_t i, struct are
     case INPUT_MASK: return session_fill_input(session, i, arena, n_past + n_new, 1, 0, ret_tensor, error);
     case INPUT_TOKEN_TYPES: return session_fill_input(session, i, arena, n_new, 0, 0, ret_tensor, error);
     case INPUT_ROWS: return session_fill_input(session, i, arena, n_rows, n_new - n_rows, 1, ret_tensor, error);
+    case INPUT_CAPACITY: return session_fill_input(session, i, arena, 1, session->n_context_tokens, 0, ret_tensor, error);
     case INPUT_USE_CACHE: return session_fill_input(session, i, arena, 1, n_past > 0, 0, ret_tensor, error);
     default: break;
     }

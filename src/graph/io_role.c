@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const char input_positions_name[] = "positions", input_rows_name[] = "rows", input_segments_name[] = "segments";
+const char input_positions_name[] = "positions", input_rows_name[] = "rows", input_segments_name[] = "segments", input_capacity_name[] = "capacity";
 
 /* transformers, optimum, ORT-genai, and our own. */
 static const struct {
@@ -21,6 +21,7 @@ static const struct {
     {"segment_ids", INPUT_TOKEN_TYPES},
     {input_rows_name, INPUT_ROWS},
     {input_segments_name, INPUT_SEGMENTS},
+    {input_capacity_name, INPUT_CAPACITY},
     {"use_cache_branch", INPUT_USE_CACHE},
 };
 

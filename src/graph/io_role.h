@@ -15,6 +15,7 @@ enum input_role {
     INPUT_TOKEN_TYPES,
     INPUT_ROWS,         /* hob's own: positions whose logits are wanted */
     INPUT_SEGMENTS,     /* hob's own: where each text of a packed batch begins */
+    INPUT_CAPACITY,     /* hob's own: the most positions a text may take in this session */
     INPUT_USE_CACHE,    /* a merged decoder's switch */
     INPUT_PAST          /* a cache that the graph takes and gives back whole */
 };
@@ -31,6 +32,6 @@ enum input_role input_role_find(const struct value *input);
 enum output_role output_role_find(const char *name);
 
 /* The names hob itself gives such inputs. */
-extern const char input_positions_name[], input_rows_name[], input_segments_name[];
+extern const char input_positions_name[], input_rows_name[], input_segments_name[], input_capacity_name[];
 
 #endif

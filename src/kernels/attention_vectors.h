@@ -8,7 +8,7 @@
  *     load, load_first(x, n), store, store_first   …_first touch n floats only, n of 1 and more
  *     add, subtract, multiply_by, multiply_add(a, b, c)    the last a * b + c in one rounding
  *     larger(a, b)                                 b where a is a NaN
- *     exponential, largest_lane
+ *     exponential, largest_lane, capped(x, cap)    cap * tanh(x / cap)
  *     TOGETHER, exponentials(x)                    of TOGETHER vectors, in place, of numbers that are not above 0
  *     keep_between(x, begin, end)                  -inf in the lanes outside
  *     finite_base(x)                               0 where x is -inf
@@ -225,9 +225,10 @@ static float finish_scores(const struct block *block, int64_t i)
     const float *mask =
         attention_mask(args, &block->tile->rows[block->row + i], block->key, block->n_keys, buffer);
     int64_t begin = block->begins[i], end = block->ends[i];
-    vector most = all(-INFINITY), scale = all(args->scale);
+    vector most = all(-INFINITY), scale = all(args->scale), cap = all(args->softcap);
     for (int64_t j = 0; j < block->n_keys; j += LANES) {
         vector x = multiply_by(load(scores + j), scale);
+        if (args->softcap != 0) x = capped(x, cap);
         if (mask) x = add(x, load_first(mask + j, block->n_keys - j));
         if (begin > j || end < j + LANES) x = keep_between(x, begin - j, end - j);
         store(scores + j, x);

@@ -150,7 +150,7 @@ struct nbits_args {
 /* attention_f32: out = softmax(q x kT * scale + mask) x v for the query heads that share one KV head, without the matrix of
  * scores: keys are taken in tiles of ATTENTION_KEY_TILE, cut at multiples of it counted from key 0, and a row carries the largest
  * score so far, its sum and its outputs from tile to tile. For a row and the keys of a tile that it sees:
- *   score     what gemm_strided_f32, scale_f32 and add_f32 (the mask) give
+ *   score     what gemm_strided_f32, scale_f32, where softcap is not 0 softcap * tanh_f32(score / softcap), and add_f32 (the mask) give
  *   most      the larger of the row's (-inf before the first tile) and max_f32 of the scores; 0 stands for it while it is -inf
  *   shrink    exp_f32(most before - most), by which the row's outputs and its eight partial sums are multiplied
  *   weight    exp_f32(score - most); that of key j goes to partial sum j % 8, and fma(weight, value, output) in rising order of keys
@@ -175,7 +175,7 @@ struct attention_f32_args {
     int64_t first_limit;                  /* keys that query row 0 sees; causal: n_keys - n_queries + 1 for all of T */
     int64_t first_key;                    /* looked at where is_windowed */
     bool is_windowed, is_half;
-    float scale;
+    float scale, softcap;                 /* softcap 0: none */
     float *scratch;                       /* attention_scratch_floats of them, aligned to 64 bytes; one for each thread */
 };
 

@@ -6,6 +6,7 @@ struct shape {
     int64_t n_heads, n_queries, n_keys, width, value_width, first_limit;
     bool has_mask, is_half;
     int64_t window; /* keys up to a query's limit that it sees; 0: all */
+    float softcap;  /* 0: none */
 };
 
 /* All of an attention's memory; rows are stored [query or key][head][item], so that strides differ from sizes. */
@@ -48,7 +49,7 @@ static struct problem problem_new(const struct shape *s)
         .out_stride = s->n_heads * s->value_width, .mask = s->has_mask ? p.mask : NULL, .mask_stride = s->n_keys,
         .mask_key_stride = 1, .n_heads = s->n_heads, .n_queries = s->n_queries, .n_keys = s->n_keys, .width = s->width,
         .value_width = s->value_width, .first_limit = s->first_limit, .is_windowed = s->window > 0,
-        .first_key = s->first_limit - s->window, .scale = 0.4f, .scratch = p.scratch};
+        .first_key = s->first_limit - s->window, .scale = 0.4f, .softcap = s->softcap, .scratch = p.scratch};
     return p;
 }
 
@@ -59,13 +60,14 @@ static void problem_release(struct problem *p)
 }
 
 static const struct shape shapes[] = {
-    {2, 1, 256, 8, 8, 256, false, false, 0},    {1, 40, 40, 32, 32, 40, false, false, 0},  {1, 40, 40, 32, 32, 1, false, false, 0},
-    {3, 29, 50, 16, 24, 22, true, false, 0},    {7, 5, 33, 64, 64, 29, false, false, 0},   {1, 1, 1, 4, 4, 1, true, false, 0},
-    {2, 3, 70, 260, 300, 70, true, false, 0},   {1, 30, 20, 5, 3, -5, false, false, 0},    {1, 2, 0, 8, 8, 0, false, false, 0},
-    {1, 131, 300, 64, 64, 170, false, false, 0}, {4, 50, 211, 80, 96, 162, true, false, 0}, {7, 1, 200, 64, 64, 200, false, true, 0},
-    {3, 70, 129, 33, 47, 60, true, true, 0},    {1, 100, 260, 16, 16, 161, false, false, 70}, {2, 60, 150, 24, 8, 91, true, true, 3},
-    {5, 13, 190, 128, 128, 178, false, false, 1}, {1, 40, 100, 8, 8, 30, false, false, 200}, {12, 1, 129, 64, 64, 129, true, false, 0},
-    {2, 9, 20, 8, 8, 25, false, false, 2},      {1, 3, 10, 0, 8, 10, false, false, 0},     {1, 3, 10, 8, 0, 10, false, false, 0},
+    {2, 1, 256, 8, 8, 256, false, false, 0, 0},    {1, 40, 40, 32, 32, 40, false, false, 0, 0},  {1, 40, 40, 32, 32, 1, false, false, 0, 0},
+    {3, 29, 50, 16, 24, 22, true, false, 0, 0},    {7, 5, 33, 64, 64, 29, false, false, 0, 0},   {1, 1, 1, 4, 4, 1, true, false, 0, 0},
+    {2, 3, 70, 260, 300, 70, true, false, 0, 0},   {1, 30, 20, 5, 3, -5, false, false, 0, 0},    {1, 2, 0, 8, 8, 0, false, false, 0, 0},
+    {1, 131, 300, 64, 64, 170, false, false, 0, 0}, {4, 50, 211, 80, 96, 162, true, false, 0, 0}, {7, 1, 200, 64, 64, 200, false, true, 0, 0},
+    {3, 70, 129, 33, 47, 60, true, true, 0, 0},    {1, 100, 260, 16, 16, 161, false, false, 70, 0}, {2, 60, 150, 24, 8, 91, true, true, 3, 0},
+    {5, 13, 190, 128, 128, 178, false, false, 1, 0}, {1, 40, 100, 8, 8, 30, false, false, 200, 0}, {12, 1, 129, 64, 64, 129, true, false, 0, 0},
+    {2, 9, 20, 8, 8, 25, false, false, 2, 0},      {1, 3, 10, 0, 8, 10, false, false, 0, 0},     {1, 3, 10, 8, 0, 10, false, false, 0, 0},
+    {3, 29, 150, 16, 24, 122, true, false, 0, 1.5f},   {8, 1, 200, 64, 64, 200, false, true, 0, 0.25f}, {2, 60, 150, 24, 8, 91, false, true, 70, 50},
 };
 
 /* The keys that a query sees: *ret_begin … the result. */
@@ -88,6 +90,7 @@ static void exact_row(const struct problem *p, int64_t head, int64_t query, doub
         double dot = 0;
         for (int64_t i = 0; i < args->width; i++) dot += (double)q[i] * (double)p->k[j * args->k_stride + i];
         scores[j] = dot * (double)args->scale;
+        if (args->softcap != 0) scores[j] = (double)args->softcap * tanh(scores[j] / (double)args->softcap);
         if (args->mask) scores[j] += (double)args->mask[query * args->mask_stride + j];
         largest = fmax(largest, scores[j]);
     }
@@ -143,7 +146,7 @@ static void test_same_bits_as_generic(void **state)
 static void test_rows_stand_alone(void **state)
 {
     (void)state;
-    const struct shape some[] = {{2, 31, 31, 20, 20, 1, true, false, 0}, {3, 140, 170, 16, 16, 31, false, true, 0}, {1, 150, 150, 8, 20, 1, true, false, 66}};
+    const struct shape some[] = {{2, 31, 31, 20, 20, 1, true, false, 0, 0}, {3, 140, 170, 16, 16, 31, false, true, 0, 0}, {1, 150, 150, 8, 20, 1, true, false, 66, 0}};
     FOR_EACH_TABLE(table)
     for (size_t s = 0; s < ARRAY_LENGTH(some); s++) {
         struct problem p = problem_new(&some[s]);
@@ -168,7 +171,7 @@ static void test_close_to_unfused(void **state)
 {
     (void)state;
     enum { T = 26, S = 26, K = 24 };
-    const struct shape shape = {1, T, S, K, K, S, true, false, 0};
+    const struct shape shape = {1, T, S, K, K, S, true, false, 0, 0};
     FOR_EACH_TABLE(table)
     {
         struct problem p = problem_new(&shape);
@@ -194,7 +197,7 @@ static void test_close_to_unfused(void **state)
 static void test_hiding_masks(void **state)
 {
     (void)state;
-    const struct shape shape = {2, 20, 200, 16, 16, 200, true, false, 0};
+    const struct shape shape = {2, 20, 200, 16, 16, 200, true, false, 0, 0};
     struct problem p = problem_new(&shape);
     float *expected = new_floats(p.n_out);
     for (int64_t query = 0; query < 20; query++)
@@ -219,7 +222,7 @@ static void test_hiding_masks(void **state)
 static void test_hidden_keys(void **state)
 {
     (void)state;
-    const struct shape shape = {1, 10, 10, 8, 16, 1, false, false, 0};
+    const struct shape shape = {1, 10, 10, 8, 16, 1, false, false, 0, 0};
     FOR_EACH_TABLE(table)
     {
         struct problem p = problem_new(&shape);
@@ -238,7 +241,7 @@ static void test_hidden_keys(void **state)
 static void test_all_masked(void **state)
 {
     (void)state;
-    const struct shape shape = {1, 3, 12, 8, 8, 12, true, false, 0};
+    const struct shape shape = {1, 3, 12, 8, 8, 12, true, false, 0, 0};
     FOR_EACH_TABLE(table)
     {
         struct problem p = problem_new(&shape);
@@ -260,7 +263,7 @@ static void test_all_masked(void **state)
 static void test_mask_strides(void **state)
 {
     (void)state;
-    const struct shape shape = {1, 4, 9, 8, 8, 9, true, false, 0};
+    const struct shape shape = {1, 4, 9, 8, 8, 9, true, false, 0, 0};
     float doubled[4 * 9 * 2];
     FOR_EACH_TABLE(table)
     {

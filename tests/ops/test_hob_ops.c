@@ -8,6 +8,8 @@
 #include "ops/run_op.h"
 #include "quant/quant.h"
 
+#include <math.h>
+
 static int set_up(void **state)
 {
     static struct op_bench bench;
@@ -63,6 +65,23 @@ static void test_rotary_refuses_odd_dims(void **state)
         HOB_BAD_SHAPE);
     assert_string_equal(bench->error.message,
                         "test (RotaryEmbedding): n_dims: found 3, expected an even number up to 8");
+}
+
+/* A scale of 2 doubles the numbers that turn and leaves the others. */
+static void test_rotary_scales_what_turns(void **state)
+{
+    enum { HEAD = 8, TURNED = 4 };
+    struct op_bench *bench = *state;
+    struct tensor x = golden(bench, "rotary_x"), positions = golden(bench, "rotary_positions"), plain, scaled;
+    struct attribute attributes[] = {int_attribute("n_dims", TURNED), float_attribute("scale", 2)};
+    const struct tensor *inputs[] = {&x, &positions};
+    run_op(bench, "hob", "RotaryEmbedding", 1, attributes, 1, inputs, 2, &plain, 1);
+    run_op(bench, "hob", "RotaryEmbedding", 1, attributes, 2, inputs, 2, &scaled, 1);
+    assert_int_equal(x.dims[2], HEAD);
+    for (int64_t i = 0; i < tensor_n_items(&x); i++) {
+        float expected = ((const float *)plain.data)[i] * (i % HEAD < TURNED ? 2 : 1);
+        assert_memory_equal(&((const float *)scaled.data)[i], &expected, sizeof expected);
+    }
 }
 
 /* ---- Attention ---- */
@@ -143,6 +162,32 @@ static void test_attention_in_chunks_has_the_same_bytes(void **state)
         struct tensor y = attend(bench, &q_chunk, &k_chunk, &v_chunk, NULL, NULL, true, 0);
         assert_same_bytes(bench, &y, &expected);
     }
+}
+
+/* A window is what a mask of -inf outside it is; a soft cap does nothing to scores that are small beside it. */
+static void test_attention_windows_and_caps(void **state)
+{
+    struct op_bench *bench = *state;
+    enum { H = 4, T = 90, K = 16, WINDOW = 7 };
+    struct tensor qkv[3], mask, expected, y;
+    for (int i = 0; i < 3; i++) qkv[i] = random_f32(bench, 4, (int64_t[]){1, i ? 2 : H, T, K}, (uint64_t)i + 1);
+    mask = random_f32(bench, 2, (int64_t[]){T, T}, 9);
+    for (int64_t i = 0; i < (int64_t)T * T; i++) ((float *)mask.data)[i] = i % T > i / T - WINDOW ? 0 : -INFINITY;
+    struct attribute attributes[] = {int_attribute("is_causal", 1), int_attribute("left_window", WINDOW), float_attribute("softcap", 1e4f)};
+    const struct tensor *inputs[] = {&qkv[0], &qkv[1], &qkv[2], &mask};
+    run_op(bench, "hob", "Attention", 1, attributes, 1, inputs, 4, &expected, 1);
+    expected = tensor_transpose(&expected, (int[]){0, 2, 1, 3}); /* as it lies in memory */
+    for (size_t n = 2; n <= 3; n++) {
+        run_op(bench, "hob", "Attention", 1, attributes, n, inputs, 3, &y, 1);
+        y = tensor_transpose(&y, (int[]){0, 2, 1, 3});
+        assert_close(bench, &y, &expected, 1e-5f, 1e-5f);
+    }
+    attributes[1] = int_attribute("left_window", -1);
+    assert_int_equal(try_op(bench, "hob", "Attention", 1, attributes, 3, inputs, 3, &y, 1), HOB_BAD_GRAPH);
+    assert_non_null(strstr(bench->error.message, "windows: found -1 and 0, expected 0 or more"));
+    attributes[1] = float_attribute("softcap", -1);
+    assert_int_equal(try_op(bench, "hob", "Attention", 1, &attributes[1], 1, inputs, 3, &y, 1), HOB_BAD_GRAPH);
+    assert_non_null(strstr(bench->error.message, "softcap: found -1, expected at least 0"));
 }
 
 static void test_attention_packed_agrees_with_torch(void **state)
@@ -570,6 +615,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rotary_agrees_with_torch),
         cmocka_unit_test(test_rotary_refuses_odd_dims),
+        cmocka_unit_test(test_rotary_scales_what_turns),
+        cmocka_unit_test(test_attention_windows_and_caps),
         cmocka_unit_test(test_attention_agrees_with_torch),
         cmocka_unit_test(test_attention_takes_any_strides),
         cmocka_unit_test(test_attention_output_is_ready_to_be_reshaped),

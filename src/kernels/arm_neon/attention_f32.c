@@ -1,7 +1,7 @@
 /* Attention on eight lanes, which are two registers: five rows by one panel of products are in registers, or fewer by more. */
 #if defined(__aarch64__)
 #include "kernels/arm_neon/arm_neon.h"
-#include "kernels/arm_neon/vector.h"
+#include "kernels/arm_neon/functions_f32.h"
 
 typedef struct sums vector, lane_sums;
 
@@ -49,6 +49,11 @@ BINARY(larger, greater4)
 ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
 {
     return (vector){vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
+}
+
+ALWAYS_INLINE vector capped(vector x, vector cap)
+{
+    return (vector){vmulq_f32(cap.low, tanh4(vdivq_f32(x.low, cap.low))), vmulq_f32(cap.high, tanh4(vdivq_f32(x.high, cap.high)))};
 }
 
 ALWAYS_INLINE vector exponential(vector x)

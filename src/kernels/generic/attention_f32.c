@@ -35,6 +35,7 @@ static float find_score(const struct attention_f32_args *args, const struct row 
     float sum = 0;
     for (int64_t i = 0; i < args->width; i++) sum = fmaf(row->q[i], item(args, args->k, key * args->k_stride + i), sum);
     sum *= args->scale;
+    if (args->softcap != 0) sum = args->softcap * tanh_item(sum / args->softcap);
     return row->mask ? sum + row->mask[key * args->mask_key_stride] : sum;
 }
 

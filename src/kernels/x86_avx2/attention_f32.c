@@ -1,6 +1,6 @@
 /* Attention on eight lanes: six rows by one panel of products are in registers, or fewer rows by more. */
 #if defined(__x86_64__)
-#include "kernels/x86_avx2/vector.h"
+#include "kernels/x86_avx2/functions_f32.h"
 #include "kernels/x86_avx2/x86_avx2.h"
 
 typedef __m256 vector, lane_sums;
@@ -42,6 +42,11 @@ ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
 ALWAYS_INLINE vector larger(vector a, vector b)
 {
     return _mm256_max_ps(a, b);
+}
+
+ALWAYS_INLINE vector capped(vector x, vector cap)
+{
+    return _mm256_mul_ps(cap, tanh8(_mm256_div_ps(x, cap)));
 }
 
 ALWAYS_INLINE vector exponential(vector x)

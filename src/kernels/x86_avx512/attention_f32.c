@@ -58,6 +58,11 @@ ALWAYS_INLINE vector larger(vector a, vector b)
     return _mm512_max_ps(a, b);
 }
 
+ALWAYS_INLINE vector capped(vector x, vector cap)
+{
+    return _mm512_mul_ps(cap, tanh16(_mm512_div_ps(x, cap)));
+}
+
 ALWAYS_INLINE vector exponential(vector x)
 {
     return exp16(x);

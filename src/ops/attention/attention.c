@@ -53,6 +53,7 @@ static void attend(const struct attention_job *job, const struct query_block *bl
                                       .is_windowed = at->left_window != 0,
                                       .is_half = at->k.dtype == DTYPE_F16,
                                       .scale = at->scale,
+                                      .softcap = at->softcap,
                                       .scratch = scratch};
     if (at->mask.data) {
         /* One sum before the pointer: strides may be negative. */
@@ -127,7 +128,7 @@ static int64_t cut_all(const struct attention *at, int64_t queries_per_block, st
 /* What kernels->attention_f32 does not know. */
 static bool needs_rows(const struct attention *at)
 {
-    return at->q.dtype == DTYPE_F64 || at->softcap != 0 || at->sinks || at->scores.data ||
+    return at->q.dtype == DTYPE_F64 || at->sinks || at->scores.data ||
            (at->softmax_type != DTYPE_NONE && at->softmax_type != DTYPE_F32);
 }
 

@@ -1,8 +1,8 @@
 /* Scaled dot-product attention over tensors, shared by every operator that attends: they only differ in how q, k, v, the mask
  * and the limits come about.
  *
- * What kernels->attention_f32 knows (a mask, a causal limit, keys that count, windows) goes there, cut into blocks of query
- * rows. Soft caps, sinks, scores that somebody wants to see, and f64 take attention_rows.c, a query row at a time.
+ * What kernels->attention_f32 knows (a mask, a causal limit, keys that count, windows, a soft cap) goes there, cut into blocks of
+ * query rows. Sinks, scores that somebody wants to see, and f64 take attention_rows.c, a query row at a time.
  *
  *     struct attention attention = {.q = q, .k = k, .v = v, .out = out, .scale = 0.125f, .is_causal = true};
  *     TRY(attention_run(ctx, &attention));

@@ -1,4 +1,4 @@
-/* Attention a query row at a time: what kernels->attention_f32 does not know (soft caps, sinks, a softmax of another type,
+/* Attention a query row at a time: what kernels->attention_f32 does not know (sinks, a softmax of another type,
  * scores written out) and f64. Readable before fast; a row's bytes depend on that row and the keys it sees only. */
 #ifndef OPS_ATTENTION_ROWS_H
 #define OPS_ATTENTION_ROWS_H

@@ -1,10 +1,10 @@
-/* hob.Attention: softmax(q kT * scale + mask) v with grouped KV heads, causal or over packed sentences; k and v may be halves, as
+/* hob.Attention: softmax(cap(q kT * scale) + mask) v with grouped KV heads, causal or over packed sentences; k and v may be halves, as
  * a cache of them is.
  *
  * A bias that depends only on how far a key lies behind its query is a vector a head: distance_bias [H or 1, 2R-1], whose item
  * R-1+s-t goes to key s of query t. Seen with a stride of -1 along the queries it is a mask, and one for every sentence of a packed
  * batch, without a matrix of T times S.
- * left_window and right_window: as in struct attention.
+ * left_window, right_window and softcap: as in struct attention.
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention); Press et al. 2021 (ALiBi), Raffel et al. 2019 (T5's
  * relative positions). */
 #include "ops/as_f32.h"
@@ -17,6 +17,7 @@ struct attention_params {
     float scale; /* 0: 1 / sqrt(K) */
     bool is_causal;
     int64_t left_window, right_window; /* 0: none */
+    float softcap;                     /* 0: none */
 };
 
 static hob_status prepare(const struct op_prepare *node, void **ret_params)
@@ -30,6 +31,9 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     if (params->left_window < 0 || params->right_window < 0)
         FAIL(node->error, HOB_BAD_GRAPH, "%s: windows: found %lld and %lld, expected 0 or more", node->node_name,
              (long long)params->left_window, (long long)params->right_window);
+    params->softcap = attributes_float(node->attributes, "softcap", 0);
+    if (!(params->softcap >= 0) || isinf(params->softcap))
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: softcap: found %g, expected at least 0", node->node_name, (double)params->softcap);
     *ret_params = params;
     return HOB_OK;
 }
@@ -143,7 +147,8 @@ static hob_status run(struct op_context *ctx)
                                   .scale = params->scale,
                                   .is_causal = params->is_causal,
                                   .left_window = params->left_window,
-                                  .right_window = params->right_window};
+                                  .right_window = params->right_window,
+                                  .softcap = params->softcap};
     if (attention.scale == 0) attention.scale = 1 / sqrtf((float)attention.q.dims[3]);
     const struct tensor *mask = op_input(ctx, INPUT_MASK);
     if (mask) {

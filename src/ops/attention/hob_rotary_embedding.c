@@ -1,12 +1,13 @@
 /* hob.RotaryEmbedding: turns pairs of each head's numbers by angles that grow with the position.
  * angle = position * base^(-2i/R) / factors[i], in f32 as PyTorch's models compute it; cosine and sine are those of that
- * f32 angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64).
+ * f32 angle, within one unit in the last place (glibc's sincosf; several times faster than by way of f64), times the attribute
+ * scale (YaRN's attention factor).
  * Source: Su et al. 2021 (RoFormer); factors: Llama 3's frequency scaling. */
 #include "kernels/kernels.h"
 #include "ops/as_f32.h"
 
 struct rotary_params {
-    float base;
+    float base, scale;
     int64_t n_dims; /* 0: all */
     bool is_interleaved;
 };
@@ -16,6 +17,7 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     struct rotary_params *params = ARENA_NEW(node->arena, struct rotary_params, 1);
     if (!params) FAIL(node->error, HOB_NO_MEMORY, "%s: out of memory", node->node_name);
     params->base = attributes_float(node->attributes, "base", 10000);
+    params->scale = attributes_float(node->attributes, "scale", 1);
     params->n_dims = attributes_int(node->attributes, "n_dims", 0);
     params->is_interleaved = attributes_int(node->attributes, "interleaved", 0) != 0;
     if (!(params->base > 0))
@@ -60,6 +62,7 @@ struct rotary_job {
     const float *frequencies; /* [n_dims / 2] */
     float *tables;            /* [T, 2, n_dims / 2]: cosines, sines of each position */
     float *y;
+    float scale;
     int64_t n_dims;
     bool is_interleaved;
 };
@@ -72,6 +75,7 @@ static void rotate_positions(void *context, size_t begin, size_t end)
         float *cosines = job->tables + t * job->n_dims, *sines = cosines + n_pairs;
         float position = (float)tensor_get_int(job->positions, t);
         for (int64_t i = 0; i < n_pairs; i++) sincosf(position * job->frequencies[i], &sines[i], &cosines[i]);
+        if (job->scale != 1) job->kernels->scale_f32(job->n_dims, job->scale, cosines, cosines);
         job->kernels->rope_f32(&(struct rope_f32_args){.x = (const float *)job->x.data + t * job->x.strides[0],
                                                        .y = job->y + t * n_heads * width,
                                                        .x_stride = job->x.strides[1],
@@ -108,6 +112,7 @@ static hob_status run(struct op_context *ctx)
                              .x = *ctx->inputs[0],
                              .positions = ctx->inputs[1],
                              .y = ctx->outputs[0]->data,
+                             .scale = params->scale,
                              .is_interleaved = params->is_interleaved};
     TRY(check_dims(ctx, &job.n_dims));
     int64_t n_positions = job.x.dims[0];
