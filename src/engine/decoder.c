@@ -1,78 +1,130 @@
-/* One run of a language model over the session's newest ids, whatever its graph looks like:
+/* A language model's run over a text's newest ids, whatever its graph looks like:
  *   states     caches that the graph appends to in place (GGUF, safetensors, ONNX with past/present pairs)
  *   carried    caches that it takes and gives back whole (fused com.microsoft attention, merged decoders)
  *   neither    no caches: every run computes all ids anew. */
+#include "engine/decoder.h"
+
 #include "base/error.h"
 #include "base/memory.h"
-#include "engine/session.h"
+#include "base/size.h"
 #include "kernels/kernels.h"
 
 #include <string.h>
 
 enum { PLANNED_TOKENS = 256 }; /* a plan made for n cached positions serves until the next multiple of this */
 
-static bool has_cache(const struct hob_session *session)
+/* Enough positions at a time to keep the multipliers busy; more only make a run's activations larger (39 KB each in a model of half a
+ * billion weights). Logits of all positions take n_vocab numbers each: fewer still. */
+enum { PREFILL_TOKENS = 192, PREFILL_ROWS = 64 };
+
+/* A cache that the graph takes and gives back whole (see roles.h). */
+struct carried_cache {
+    unsigned char *bytes; /* as the last present: contiguous; any element type */
+    size_t reserved_bytes;
+    struct tensor tensor; /* over bytes; dims[axis] positions */
+};
+
+struct decoder {
+    struct hob_session *session;
+    struct executor *executor, *own_executor;
+    struct arena arena;             /* life of the decoder */
+    struct arena run_arena;         /* life of a run: its inputs */
+    struct carried_cache *carried;  /* model->roles.n_carried */
+    struct tensor *inputs, *bounds; /* one an input of the graph */
+    float *rows;                    /* logits that were in half precision, or came in several runs */
+    size_t n_row_floats;
+};
+
+/* Positions of one run. */
+struct chunk {
+    int64_t n_past, n_new, n_rows;
+};
+
+static bool has_cache(const struct hob_model *model)
 {
-    return session->model->graph->n_states || session->model->roles.n_carried;
+    return model->graph->n_states || model->roles.n_carried;
 }
 
-static hob_status reserve_ids(struct hob_session *session, hob_error *error)
-{
-    session->ids = memory_new((size_t)session->n_context_tokens, sizeof *session->ids);
-    if (!session->ids) FAIL(error, HOB_NO_MEMORY, "a context of %lld tokens: out of memory", (long long)session->n_context_tokens);
-    return HOB_OK;
-}
+/* ---- life ---- */
 
-static void empty_carried(struct hob_session *session, uint32_t index)
+static void empty_carried(struct decoder *decoder, uint32_t index)
 {
-    const struct graph *graph = session->model->graph;
-    const struct carried_pair *pair = &session->model->roles.carried[index];
-    const struct value *past = &graph->values[graph->inputs[pair->input]];
-    struct tensor *tensor = &session->carried[index].tensor;
-    *tensor = (struct tensor){.dtype = past->dtype, .rank = (uint8_t)past->rank, .data = session->carried[index].bytes};
+    const struct hob_model *model = decoder->session->model;
+    const struct carried_pair *pair = &model->roles.carried[index];
+    const struct value *past = &model->graph->values[model->graph->inputs[pair->input]];
+    struct tensor *tensor = &decoder->carried[index].tensor;
+    *tensor = (struct tensor){.dtype = past->dtype, .rank = (uint8_t)past->rank, .data = decoder->carried[index].bytes};
     for (int d = 0; d < past->rank; d++) tensor->dims[d] = past->dims[d] == DIM_UNKNOWN ? 1 : past->dims[d];
     tensor->dims[pair->axis] = 0;
     tensor_set_contiguous(tensor);
 }
 
-hob_status decoder_set_up(struct hob_session *session, hob_error *error)
+static hob_status set_up(struct decoder *decoder, struct executor *executor, hob_error *error)
 {
-    const struct graph *graph = session->model->graph;
-    session->inputs = ARENA_NEW(&session->arena, struct tensor, graph->n_inputs);
-    session->bounds = ARENA_NEW(&session->arena, struct tensor, graph->n_inputs);
-    session->carried = ARENA_NEW(&session->arena, struct carried_cache, session->model->roles.n_carried);
-    if (!session->inputs || !session->bounds || !session->carried) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
-    TRY(reserve_ids(session, error));
-    for (uint32_t i = 0; i < session->model->roles.n_carried; i++) {
-        session->carried[i].bytes = memory_new(1, sizeof(float)); /* a valid address for no positions */
-        if (!session->carried[i].bytes) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
-        empty_carried(session, i);
+    struct hob_session *session = decoder->session;
+    const struct hob_model *model = session->model;
+    decoder->inputs = ARENA_NEW(&decoder->arena, struct tensor, model->graph->n_inputs);
+    decoder->bounds = ARENA_NEW(&decoder->arena, struct tensor, model->graph->n_inputs);
+    decoder->carried = ARENA_NEW(&decoder->arena, struct carried_cache, model->roles.n_carried);
+    if (!decoder->inputs || !decoder->bounds || !decoder->carried) FAIL(error, HOB_NO_MEMORY, "a new sequence: out of memory");
+    for (uint32_t i = 0; i < model->roles.n_carried; i++) {
+        decoder->carried[i].bytes = memory_new(1, sizeof(float)); /* a valid address for no positions */
+        if (!decoder->carried[i].bytes) FAIL(error, HOB_NO_MEMORY, "a new sequence: out of memory");
+        empty_carried(decoder, i);
     }
+    if (!executor) {
+        int64_t capacity = model->graph->n_states ? session->n_context_tokens : 0;
+        TRY(executor_new(model->program, &session->provider, capacity, &decoder->own_executor, error));
+    }
+    decoder->executor = executor ? executor : decoder->own_executor;
     return HOB_OK;
+}
+
+hob_status decoder_new(struct hob_session *session, struct executor *executor, struct decoder **ret_decoder, hob_error *error)
+{
+    struct decoder *decoder = memory_new(1, sizeof *decoder);
+    if (!decoder) FAIL(error, HOB_NO_MEMORY, "a new sequence: out of memory");
+    decoder->session = session;
+    arena_init(&decoder->arena, 4 * 1024);
+    arena_init(&decoder->run_arena, 16 * 1024);
+    hob_status status = set_up(decoder, executor, error);
+    if (status == HOB_OK) *ret_decoder = decoder;
+    else decoder_free(decoder);
+    return status;
+}
+
+void decoder_free(struct decoder *decoder)
+{
+    if (!decoder) return;
+    for (uint32_t i = 0; decoder->carried && i < decoder->session->model->roles.n_carried; i++) memory_free(decoder->carried[i].bytes);
+    executor_free(decoder->own_executor);
+    memory_free(decoder->rows);
+    arena_release(&decoder->arena);
+    arena_release(&decoder->run_arena);
+    memory_free(decoder);
 }
 
 /* ---- inputs ---- */
 
-static struct tensor *carried_input(struct hob_session *session, uint32_t input)
+static struct tensor *carried_input(struct decoder *decoder, uint32_t input)
 {
-    for (uint32_t i = 0; i < session->model->roles.n_carried; i++)
-        if (session->model->roles.carried[i].input == input) return &session->carried[i].tensor;
+    const struct graph_roles *roles = &decoder->session->model->roles;
+    for (uint32_t i = 0; i < roles->n_carried; i++)
+        if (roles->carried[i].input == input) return &decoder->carried[i].tensor;
     return NULL;
 }
 
-static hob_status make_input(struct hob_session *session, uint32_t i, struct arena *arena, int64_t n_past, int64_t n_new, int64_t n_rows,
+static hob_status make_input(struct decoder *decoder, uint32_t i, const int32_t *ids, const struct chunk *chunk,
                              struct tensor *ret_tensor, hob_error *error)
 {
+    struct hob_session *session = decoder->session;
+    struct arena *arena = &decoder->run_arena;
+    int64_t n_past = chunk->n_past, n_new = chunk->n_new, n_rows = chunk->n_rows;
     switch (session->model->roles.inputs[i]) {
-    case INPUT_IDS: {
+    case INPUT_IDS:
         TRY(session_fill_input(session, i, arena, n_new, 0, 0, ret_tensor, error));
-        for (int64_t t = 0; t < n_new; t++) {
-            int32_t id = session->ids[n_past + t];
-            if (ret_tensor->dtype == DTYPE_I64) ((int64_t *)ret_tensor->data)[t] = id;
-            else ((int32_t *)ret_tensor->data)[t] = id;
-        }
+        session_copy_ids(ids + n_past, n_new, 0, ret_tensor);
         return HOB_OK;
-    }
     case INPUT_POSITIONS: return session_fill_input(session, i, arena, n_new, n_past, 1, ret_tensor, error);
     case INPUT_MASK: return session_fill_input(session, i, arena, n_past + n_new, 1, 0, ret_tensor, error);
     case INPUT_TOKEN_TYPES: return session_fill_input(session, i, arena, n_new, 0, 0, ret_tensor, error);
@@ -81,27 +133,28 @@ static hob_status make_input(struct hob_session *session, uint32_t i, struct are
     case INPUT_USE_CACHE: return session_fill_input(session, i, arena, 1, n_past > 0, 0, ret_tensor, error);
     default: break;
     }
-    const struct tensor *carried = carried_input(session, i);
+    const struct tensor *carried = carried_input(decoder, i);
     if (!carried) FAIL(error, HOB_UNSUPPORTED, "input %u of the model has no known role", i);
     *ret_tensor = *carried;
     return HOB_OK;
 }
 
 /* A dim that is as long as the cached or new positions, made as long as the plan shall hold for. */
-static void bound_input(const struct hob_session *session, uint32_t i, int64_t n_past, int64_t n_new)
+static void bound_input(const struct decoder *decoder, uint32_t i, int64_t n_past, int64_t n_new)
 {
-    struct tensor *bound = &session->bounds[i];
-    *bound = session->inputs[i];
+    const struct graph_roles *roles = &decoder->session->model->roles;
+    struct tensor *bound = &decoder->bounds[i];
+    *bound = decoder->inputs[i];
     bound->data = NULL;
     int last = bound->rank - 1;
-    switch (session->model->roles.inputs[i]) {
+    switch (roles->inputs[i]) {
     case INPUT_IDS:
     case INPUT_POSITIONS:
     case INPUT_TOKEN_TYPES: bound->dims[last] = n_new; break;
     case INPUT_MASK: bound->dims[last] = n_past + n_new; break;
     case INPUT_PAST:
-        for (uint32_t p = 0; p < session->model->roles.n_carried; p++)
-            if (session->model->roles.carried[p].input == i) bound->dims[session->model->roles.carried[p].axis] = n_past;
+        for (uint32_t p = 0; p < roles->n_carried; p++)
+            if (roles->carried[p].input == i) bound->dims[roles->carried[p].axis] = n_past;
         break;
     default: break;
     }
@@ -114,123 +167,159 @@ static int64_t round_up(int64_t n, int64_t multiple, int64_t most)
     return rounded < most ? rounded : most;
 }
 
-static struct executor_bounds make_bounds(struct hob_session *session, int64_t n_past, int64_t n_new)
+static struct executor_bounds make_bounds(struct decoder *decoder, const struct chunk *chunk)
 {
+    const struct hob_session *session = decoder->session;
+    int64_t n_past = chunk->n_past, n_new = chunk->n_new;
     int64_t bound_new = n_new == 1 ? 1 : round_up(n_new, 16, session->n_context_tokens - n_past);
     int64_t bound_past = n_past ? round_up(n_past, PLANNED_TOKENS, session->n_context_tokens - bound_new) : 0;
     if (bound_past < n_past) bound_past = n_past;
-    for (uint32_t i = 0; i < session->model->graph->n_inputs; i++) bound_input(session, i, bound_past, bound_new);
-    return (struct executor_bounds){session->bounds, session->model->graph->n_states ? bound_past : 0};
+    for (uint32_t i = 0; i < session->model->graph->n_inputs; i++) bound_input(decoder, i, bound_past, bound_new);
+    return (struct executor_bounds){decoder->bounds, session->model->graph->n_states ? bound_past : 0};
 }
 
 /* ---- after the run ---- */
 
-static hob_status keep_carried(struct hob_session *session, uint32_t index, hob_error *error)
+static hob_status reserve_carried(struct carried_cache *carried, size_t n_bytes, hob_error *error)
 {
-    const struct tensor *present = executor_output(session->executor, session->model->roles.carried[index].output);
-    struct carried_cache *carried = &session->carried[index];
-    size_t n_bytes = tensor_n_bytes(present);
-    if (n_bytes > carried->reserved_bytes) {
-        float *bytes = memory_resize(carried->bytes, n_bytes + n_bytes / 2, 1);
-        if (!bytes) FAIL(error, HOB_NO_MEMORY, "a KV cache of %zu bytes: out of memory", n_bytes);
-        carried->bytes = bytes;
-        carried->reserved_bytes = n_bytes + n_bytes / 2;
-    }
-    tensor_copy_contiguous(present, carried->bytes);
-    carried->tensor = *present;
+    if (n_bytes <= carried->reserved_bytes) return HOB_OK;
+    unsigned char *bytes = memory_resize(carried->bytes, n_bytes + n_bytes / 2, 1);
+    if (!bytes) FAIL(error, HOB_NO_MEMORY, "a KV cache of %zu bytes: out of memory", n_bytes);
+    carried->bytes = bytes;
+    carried->tensor.data = bytes;
+    carried->reserved_bytes = n_bytes + n_bytes / 2;
+    return HOB_OK;
+}
+
+/* source must not lie in carried's bytes. */
+static hob_status keep_carried(struct carried_cache *carried, const struct tensor *source, hob_error *error)
+{
+    TRY(reserve_carried(carried, tensor_n_bytes(source), error));
+    tensor_copy_contiguous(source, carried->bytes);
+    carried->tensor = *source;
     carried->tensor.data = carried->bytes;
     tensor_set_contiguous(&carried->tensor);
     return HOB_OK;
 }
 
-/* Row `row` as f32: models in half precision give halves, samplers want f32. */
-static void copy_row(const struct hob_session *session, const struct tensor *logits, int64_t row, float *target)
+static hob_status reserve_rows(struct decoder *decoder, int64_t n_rows, hob_error *error)
 {
-    const struct kernels *kernels = session->provider.kernels;
-    int64_t n = session->n_vocab, at = row * logits->strides[logits->rank - 2];
-    if (logits->dtype == DTYPE_F16) kernels->f32_from_f16(n, (const uint16_t *)logits->data + at, target);
-    else if (logits->dtype == DTYPE_BF16) kernels->f32_from_bf16(n, (const uint16_t *)logits->data + at, target);
-    else memcpy(target, (const float *)logits->data + at, (size_t)n * sizeof *target);
+    size_t n_floats;
+    bool fits = size_mul((size_t)n_rows, (size_t)decoder->session->n_vocab, &n_floats);
+    if (fits && n_floats <= decoder->n_row_floats) return HOB_OK;
+    float *rows = fits ? memory_resize(decoder->rows, n_floats, sizeof *rows) : NULL;
+    if (!rows) FAIL(error, HOB_NO_MEMORY, "logits of %lld positions: out of memory", (long long)n_rows);
+    decoder->rows = rows;
+    decoder->n_row_floats = n_floats;
+    return HOB_OK;
 }
 
-static hob_status keep_last_logits(struct hob_session *session, const struct tensor *logits, hob_error *error)
+static hob_status run_chunk(struct decoder *decoder, const int32_t *ids, const struct chunk *chunk, hob_error *error)
 {
-    int64_t last = logits->dims[logits->rank - 2] - 1;
-    if (logits->dtype == DTYPE_F32) {
-        session->logits = (const float *)logits->data + last * logits->strides[logits->rank - 2];
+    const struct hob_model *model = decoder->session->model;
+    arena_clear(&decoder->run_arena);
+    for (uint32_t i = 0; i < model->graph->n_inputs; i++) {
+        TRY(make_input(decoder, i, ids, chunk, &decoder->inputs[i], error));
+        executor_bind(decoder->executor, i, &decoder->inputs[i]);
+    }
+    executor_set_n_used(decoder->executor, model->graph->n_states ? chunk->n_past : 0);
+    struct executor_bounds bounds = make_bounds(decoder, chunk);
+    TRY(executor_run(decoder->executor, &bounds, error));
+    for (uint32_t i = 0; i < model->roles.n_carried; i++)
+        TRY(keep_carried(&decoder->carried[i], executor_output(decoder->executor, model->roles.carried[i].output), error));
+    return HOB_OK;
+}
+
+/* ---- chunks ---- */
+
+/* What comes next of a text of n_all positions, the logits of whose last n_rows are wanted; n_new 0: nothing. Where no logits are
+ * wanted of a chunk, its last position's are computed: graphs are not made for none. */
+static struct chunk next_chunk(const struct decoder *decoder, int64_t n_past, int64_t n_all, int64_t n_rows)
+{
+    int64_t n_left = n_all - n_past;
+    if (!has_cache(decoder->session->model))
+        return (struct chunk){.n_past = 0, .n_new = n_left ? n_all : 0, .n_rows = n_rows ? n_rows : 1};
+    int64_t n_new = n_left < PREFILL_TOKENS ? n_left : PREFILL_TOKENS, rows = n_rows - (n_left - n_new);
+    if (rows > n_new) rows = n_new;
+    if (rows > PREFILL_ROWS) {
+        n_new -= rows - PREFILL_ROWS;
+        rows = PREFILL_ROWS;
+    }
+    return (struct chunk){.n_past = n_past, .n_new = n_new, .n_rows = rows > 1 ? rows : 1};
+}
+
+/* The logits of rows wanted from the chunk: straight from the run where those are all there are, else copied behind the n_done that
+ * earlier chunks gave. */
+static hob_status take_logits(struct decoder *decoder, const struct chunk *chunk, int64_t n_done, int64_t n_rows,
+                              const float **ret_logits, hob_error *error)
+{
+    struct hob_session *session = decoder->session;
+    struct logit_rows rows;
+    TRY(session_read_logits(session, decoder->executor, chunk->n_rows, &rows, error));
+    int64_t n_taken = n_rows - n_done < chunk->n_rows ? n_rows - n_done : chunk->n_rows;
+    if (n_taken == n_rows && rows.as_is) {
+        *ret_logits = rows.as_is;
         return HOB_OK;
     }
-    if (!session->wide_logits) session->wide_logits = ARENA_NEW(&session->arena, float, (size_t)session->n_vocab);
-    if (!session->wide_logits) FAIL(error, HOB_NO_MEMORY, "logits of %lld tokens: out of memory", (long long)session->n_vocab);
-    copy_row(session, logits, last, session->wide_logits);
-    session->logits = session->wide_logits;
+    TRY(reserve_rows(decoder, n_rows, error));
+    for (int64_t i = 0; i < n_taken; i++)
+        logit_rows_copy(session, &rows, i, decoder->rows + (n_done + i) * session->n_vocab);
+    *ret_logits = decoder->rows;
     return HOB_OK;
 }
 
-/* Of a row for each position, or for those that were asked for, the last n_rows count. */
-static hob_status find_logits(struct hob_session *session, int64_t n_rows, float *ret_all, hob_error *error)
+static hob_status run_all(struct decoder *decoder, const int32_t *ids, int64_t n_past, int64_t n_all, int64_t n_rows,
+                          const float **ret_logits, hob_error *error)
 {
-    const struct tensor *output = executor_output(session->executor, session->model->roles.logits);
-    int last = output->rank - 1;
-    if (output->dtype != DTYPE_F32 && output->dtype != DTYPE_F16 && output->dtype != DTYPE_BF16)
-        FAIL(error, HOB_BAD_TYPE, "logits: found %s, expected float32, float16 or bfloat16", dtype_name(output->dtype));
-    if (output->rank < 2 || !tensor_n_items(output) || output->strides[last] != 1)
-        FAIL(error, HOB_BAD_SHAPE, "logits: found rank %d, expected positions by vocabulary", output->rank);
-    if (session->n_vocab && output->dims[last] != session->n_vocab)
-        FAIL(error, HOB_BAD_SHAPE, "logits: found %lld, expected the vocabulary's %lld", (long long)output->dims[last],
-             (long long)session->n_vocab);
-    int64_t n_given = output->dims[last - 1];
-    if (ret_all && n_given < n_rows)
-        FAIL(error, HOB_BAD_SHAPE, "logits: found those of %lld positions, expected %lld", (long long)n_given, (long long)n_rows);
-    session->n_vocab = output->dims[last];
-    for (int64_t row = 0; ret_all && row < n_rows; row++)
-        copy_row(session, output, n_given - n_rows + row, ret_all + row * session->n_vocab);
-    return keep_last_logits(session, output, error);
-}
-
-hob_status decoder_run(struct hob_session *session, int64_t n_new, float *ret_all, hob_error *error)
-{
-    int64_t n_past = has_cache(session) ? session->n_ids : 0;
-    int64_t n_run = session->n_ids + n_new - n_past, n_rows = ret_all ? n_new : 1;
-    arena_clear(&session->run_arena);
-    session->logits = NULL;
-    for (uint32_t i = 0; i < session->model->graph->n_inputs; i++) {
-        TRY(make_input(session, i, &session->run_arena, n_past, n_run, n_rows, &session->inputs[i], error));
-        executor_bind(session->executor, i, &session->inputs[i]);
+    int64_t n_rows_done = 0;
+    const float *logits = NULL;
+    for (int64_t done = n_past; done < n_all;) {
+        struct chunk chunk = next_chunk(decoder, done, n_all, n_rows);
+        TRY(run_chunk(decoder, ids, &chunk, error));
+        done = chunk.n_past + chunk.n_new;
+        bool has_rows = done > n_all - n_rows;
+        TRY(take_logits(decoder, &chunk, n_rows_done, has_rows ? n_rows : 0, &logits, error));
+        if (has_rows) n_rows_done += chunk.n_rows;
     }
-    executor_set_n_used(session->executor, session->model->graph->n_states ? n_past : 0);
-    struct executor_bounds bounds = make_bounds(session, n_past, n_run);
-    TRY(executor_run(session->executor, &bounds, error));
-    TRY(find_logits(session, n_rows, ret_all, error));
-    for (uint32_t i = 0; i < session->model->roles.n_carried; i++) TRY(keep_carried(session, i, error));
-    session->n_ids += n_new;
+    *ret_logits = n_rows ? logits : NULL;
     return HOB_OK;
 }
 
-/* Shortens a carried cache to n_tokens positions. */
-static hob_status cut_carried(struct hob_session *session, uint32_t index, int64_t n_tokens, hob_error *error)
+hob_status decoder_run(struct decoder *decoder, const int32_t *ids, int64_t n_past, int64_t n_new, int64_t n_rows,
+                       const float **ret_logits, hob_error *error)
 {
-    struct tensor *tensor = &session->carried[index].tensor;
-    int axis = session->model->roles.carried[index].axis;
-    if (tensor->dims[axis] <= n_tokens) return HOB_OK;
-    struct tensor kept = tensor_slice(tensor, axis, 0, n_tokens, 1);
-    size_t n_bytes = tensor_n_bytes(&kept);
-    float *bytes = memory_new(n_bytes ? n_bytes : 1, 1);
-    if (!bytes) FAIL(error, HOB_NO_MEMORY, "rewinding a KV cache: out of memory");
-    tensor_copy_contiguous(&kept, bytes);
-    memory_free(session->carried[index].bytes);
-    session->carried[index].bytes = bytes;
-    session->carried[index].reserved_bytes = n_bytes;
-    *tensor = kept;
-    tensor->data = bytes;
+    hob_status status = run_all(decoder, ids, n_past, n_past + n_new, n_rows, ret_logits, error);
+    if (status != HOB_OK) decoder_rewind(decoder, n_past);
+    return status;
+}
+
+/* ---- another past ---- */
+
+/* Shortens a carried cache to n_tokens positions, in place: what is kept only moves forward. */
+static void cut_carried(struct carried_cache *carried, int axis, int64_t n_tokens)
+{
+    struct tensor *tensor = &carried->tensor;
+    if (tensor->dims[axis] <= n_tokens) return;
+    size_t n_outer = 1, position_bytes = dtype_block_bytes(tensor->dtype);
+    for (int d = 0; d < axis; d++) n_outer *= (size_t)tensor->dims[d];
+    for (int d = axis + 1; d < tensor->rank; d++) position_bytes *= (size_t)tensor->dims[d];
+    size_t kept_bytes = (size_t)n_tokens * position_bytes, whole_bytes = (size_t)tensor->dims[axis] * position_bytes;
+    for (size_t i = 0; i < n_outer; i++) memmove(carried->bytes + i * kept_bytes, carried->bytes + i * whole_bytes, kept_bytes);
+    tensor->dims[axis] = n_tokens;
     tensor_set_contiguous(tensor);
-    return HOB_OK;
 }
 
-hob_status decoder_rewind(struct hob_session *session, int64_t n_tokens, hob_error *error)
+void decoder_rewind(struct decoder *decoder, int64_t n_tokens)
 {
-    for (uint32_t i = 0; i < session->model->roles.n_carried; i++) TRY(cut_carried(session, i, n_tokens, error));
-    session->n_ids = n_tokens;
-    session->logits = NULL;
+    const struct graph_roles *roles = &decoder->session->model->roles;
+    for (uint32_t i = 0; i < roles->n_carried; i++) cut_carried(&decoder->carried[i], roles->carried[i].axis, n_tokens);
+}
+
+hob_status decoder_copy(const struct decoder *from, int64_t n_tokens, struct decoder *to, hob_error *error)
+{
+    for (uint32_t i = 0; i < from->session->model->roles.n_carried; i++)
+        TRY(keep_carried(&to->carried[i], &from->carried[i].tensor, error));
+    decoder_rewind(to, n_tokens);
+    executor_copy_states(from->executor, n_tokens, to->executor);
     return HOB_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/kv/sequence.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 
@@ -103,7 +104,9 @@ static hob_status prefill(struct generation *generation, const int32_t *ids, siz
 {
     hob_session *session = generation->session;
     size_t n_common = 0;
-    while (n_common + 1 < n_ids && n_common < (size_t)session->n_ids && session->ids[n_common] == ids[n_common]) n_common++;
+    const int32_t *cached = sequence_ids(session->sequence);
+    size_t n_cached = hob_session_n_tokens(session);
+    while (n_common + 1 < n_ids && n_common < n_cached && cached[n_common] == ids[n_common]) n_common++;
     TRY(hob_session_rewind(session, n_common, error));
     uint64_t start_ns = clock_now_ns();
     TRY(hob_session_append(session, ids + n_common, n_ids - n_common, error));
@@ -129,7 +132,7 @@ static hob_status run_loop(struct generation *generation, hob_error *error)
         TRY(accept(generation, id, logprob, error));
         bool is_last = options->max_tokens && generation->result.n_tokens == options->max_tokens;
         if (generation->is_stopped || is_last) break;
-        if (session->n_ids == session->n_context_tokens) {
+        if (hob_session_n_tokens(session) == hob_session_n_context_tokens(session)) {
             generation->result.finish = HOB_FINISH_CONTEXT;
             break;
         }

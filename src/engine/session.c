@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "engine/kv/sequence.h"
 #include "engine/tensor.h"
 #include "providers/providers.h"
 
@@ -33,7 +34,7 @@ static hob_status set_up(struct hob_session *session, const hob_session_options 
     TRY(session->provider.def->open(&(struct provider_options){.n_threads = options->n_threads}, &session->provider, error));
     int64_t capacity = session->model->graph->n_states ? session->n_context_tokens : 0;
     TRY(executor_new(session->model->program, &session->provider, capacity, &session->executor, error));
-    return session->model->info.kind == HOB_MODEL_GRAPH ? HOB_OK : decoder_set_up(session, error);
+    return session->model->info.kind == HOB_MODEL_DECODER ? sequence_new(session, &session->sequence, error) : HOB_OK;
 }
 
 hob_status hob_session_new(hob_model *model, const hob_session_options *options, hob_session **ret_session, hob_error *error)
@@ -41,7 +42,6 @@ hob_status hob_session_new(hob_model *model, const hob_session_options *options,
     hob_session_options defaults = {0};
     struct hob_session *session = memory_new(1, sizeof *session);
     if (!session) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
-    arena_init(&session->arena, 16 * 1024);
     arena_init(&session->run_arena, 64 * 1024);
     session->n_vocab = model->info.n_vocab;
     session->provider.def = provider_find("cpu");
@@ -56,11 +56,9 @@ hob_status hob_session_new(hob_model *model, const hob_session_options *options,
 void hob_session_free(hob_session *session)
 {
     if (!session) return;
-    for (uint32_t i = 0; session->carried && i < session->model->roles.n_carried; i++) memory_free(session->carried[i].bytes);
+    sequence_free(session->sequence);
     executor_free(session->executor);
     session->provider.def->release(&session->provider);
-    memory_free(session->ids);
-    arena_release(&session->arena);
     arena_release(&session->run_arena);
     hob_model_free(session->model);
     memory_free(session);
@@ -117,56 +115,42 @@ static hob_status check_decoder(const hob_session *session, hob_error *error)
          session->model->info.architecture);
 }
 
-static hob_status check_ids(const hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
-{
-    int64_t n_vocab = session->n_vocab;
-    for (size_t i = 0; i < n_ids; i++)
-        if (ids[i] < 0 || (n_vocab > 0 && ids[i] >= n_vocab))
-            FAIL(error, HOB_BAD_ARGUMENT, "token %zu: found id %d, expected 0 to %lld", i, ids[i], (long long)n_vocab - 1);
-    int64_t n_free = session->n_context_tokens - session->n_ids;
-    if ((uint64_t)n_ids > (uint64_t)n_free)
-        FAIL(error, HOB_LIMIT, "found %zu tokens behind %lld, expected a context of at most %lld", n_ids, (long long)session->n_ids,
-             (long long)session->n_context_tokens);
-    return HOB_OK;
-}
-
-/* Enough positions at a time to keep the multipliers busy; more only make a run's activations larger (39 KB each in a model of half a
- * billion weights). Logits of all positions take n_vocab numbers each: fewer still. */
-enum { PREFILL_TOKENS = 192, PREFILL_LOGITS = 64 };
-
 /* ret_logits NULL: the last position's are all that is wanted. */
 static hob_status append(hob_session *session, const int32_t *ids, size_t n_ids, float *ret_logits, hob_error *error)
 {
-    size_t most = ret_logits ? PREFILL_LOGITS : PREFILL_TOKENS;
-    int64_t n_before = session->n_ids;
-    if (n_ids) memcpy(session->ids + n_before, ids, n_ids * sizeof *ids);
-    for (size_t done = 0; done < n_ids;) {
-        size_t n_new = n_ids - done < most ? n_ids - done : most;
-        float *logits = ret_logits ? ret_logits + done * (size_t)session->n_vocab : NULL;
-        hob_status status = decoder_run(session, (int64_t)n_new, logits, error);
-        if (status != HOB_OK) {
-            hob_status ignored = decoder_rewind(session, n_before, NULL);
-            (void)ignored; /* the first failure is the one to report */
-            return status;
-        }
-        done += n_new;
-    }
+    session->logits = NULL;
+    struct batch_entry entry = {.sequence = session->sequence, .ids = ids, .n_ids = (int64_t)n_ids};
+    entry.n_rows = ret_logits ? entry.n_ids : 1;
+    TRY(batch_run(session, &entry, 1, error));
+    if (ret_logits) memcpy(ret_logits, entry.logits, n_ids * (size_t)session->n_vocab * sizeof *ret_logits);
+    session->logits = entry.logits + (entry.n_rows - 1) * session->n_vocab;
     return HOB_OK;
 }
 
 hob_status hob_session_append(hob_session *session, const int32_t *ids, size_t n_ids, hob_error *error)
 {
     TRY(check_decoder(session, error));
-    TRY(check_ids(session, ids, n_ids, error));
-    return append(session, ids, n_ids, NULL, error);
+    return n_ids ? append(session, ids, n_ids, NULL, error) : HOB_OK;
 }
+
+/* Logits of as many positions are held twice at a time. */
+enum { ROWS_TOGETHER = 64 };
 
 hob_status hob_session_append_all(hob_session *session, const int32_t *ids, size_t n_ids, float *ret_logits, hob_error *error)
 {
     TRY(check_decoder(session, error));
-    TRY(check_ids(session, ids, n_ids, error));
     if (session->n_vocab <= 0) FAIL(error, HOB_UNSUPPORTED, "the model does not say how large its vocabulary is");
-    return append(session, ids, n_ids, ret_logits, error);
+    TRY(sequence_check_ids(session->sequence, ids, (int64_t)n_ids, error));
+    int64_t n_before = sequence_n_tokens(session->sequence);
+    for (size_t done = 0; done < n_ids; done += ROWS_TOGETHER) {
+        size_t n = n_ids - done < ROWS_TOGETHER ? n_ids - done : ROWS_TOGETHER;
+        hob_status status = append(session, ids + done, n, ret_logits + done * (size_t)session->n_vocab, error);
+        if (status == HOB_OK) continue;
+        hob_status ignored = sequence_rewind(session->sequence, n_before, NULL);
+        (void)ignored; /* the first failure is the one to report */
+        return status;
+    }
+    return HOB_OK;
 }
 
 const float *hob_session_logits(const hob_session *session)
@@ -176,7 +160,7 @@ const float *hob_session_logits(const hob_session *session)
 
 size_t hob_session_n_tokens(const hob_session *session)
 {
-    return (size_t)session->n_ids;
+    return session->sequence ? (size_t)sequence_n_tokens(session->sequence) : 0;
 }
 
 size_t hob_session_n_context_tokens(const hob_session *session)
@@ -187,7 +171,7 @@ size_t hob_session_n_context_tokens(const hob_session *session)
 hob_status hob_session_rewind(hob_session *session, size_t n_tokens, hob_error *error)
 {
     TRY(check_decoder(session, error));
-    if (n_tokens > (size_t)session->n_ids)
-        FAIL(error, HOB_BAD_ARGUMENT, "found %zu tokens to keep, expected at most the %lld there are", n_tokens, (long long)session->n_ids);
-    return decoder_rewind(session, (int64_t)n_tokens, error);
+    TRY(sequence_rewind(session->sequence, n_tokens < INT64_MAX ? (int64_t)n_tokens : INT64_MAX, error));
+    session->logits = NULL;
+    return HOB_OK;
 }

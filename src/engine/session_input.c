@@ -33,3 +33,11 @@ hob_status session_fill_input(struct hob_session *session, uint32_t i, struct ar
     *ret_tensor = tensor;
     return HOB_OK;
 }
+
+void session_copy_ids(const int32_t *ids, int64_t n_ids, int64_t first, struct tensor *tensor)
+{
+    for (int64_t i = 0; i < n_ids; i++) {
+        if (tensor->dtype == DTYPE_I64) ((int64_t *)tensor->data)[first + i] = ids[i];
+        else ((int32_t *)tensor->data)[first + i] = ids[i];
+    }
+}

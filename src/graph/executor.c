@@ -331,6 +331,23 @@ void executor_set_n_used(struct executor *executor, int64_t n_used)
     executor->n_used = n_used;
 }
 
+/* In memory a state is runs of positions (see set_state_strides), each run with room for the whole capacity. */
+static void copy_state(const struct op_state *from, int64_t n_used, const struct op_state *to)
+{
+    const struct tensor *buffer = &from->buffer;
+    int last = buffer->rank - 1;
+    size_t position_bytes = dtype_block_bytes(buffer->dtype) * (from->axis == last ? 1 : (size_t)buffer->dims[last]);
+    size_t run_bytes = position_bytes * (size_t)buffer->dims[from->axis];
+    size_t n_runs = run_bytes ? tensor_n_bytes(buffer) / run_bytes : 0;
+    for (size_t i = 0; i < n_runs; i++)
+        memcpy((char *)to->buffer.data + i * run_bytes, (const char *)buffer->data + i * run_bytes, (size_t)n_used * position_bytes);
+}
+
+void executor_copy_states(const struct executor *from, int64_t n_used, struct executor *to)
+{
+    for (uint32_t i = 0; i < from->program->graph->n_states; i++) copy_state(&from->states[i], n_used, &to->states[i]);
+}
+
 size_t executor_n_bytes(const struct executor *executor)
 {
     return executor->block_bytes + executor->state_bytes + executor->arena.total_bytes +

@@ -52,6 +52,9 @@ const struct tensor *executor_output(const struct executor *executor, uint32_t i
 int64_t executor_n_used(const struct executor *executor);
 void executor_set_n_used(struct executor *executor, int64_t n_used);
 
+/* Makes to's states hold the first n_used positions that from's do; both are of one program and of the same capacity. */
+void executor_copy_states(const struct executor *from, int64_t n_used, struct executor *to);
+
 /* Bytes of the planned block, the states and the rest. */
 size_t executor_n_bytes(const struct executor *executor);
 

@@ -28,6 +28,9 @@ HOB_MUST_CHECK hob_status sequence_fork(const struct sequence *sequence, struct 
 /* Forgets all but the first n_tokens. */
 HOB_MUST_CHECK hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error);
 
+/* Whether ids can be appended. Fails: HOB_BAD_ARGUMENT (an id outside the vocabulary), HOB_LIMIT (they do not fit the context). */
+HOB_MUST_CHECK hob_status sequence_check_ids(const struct sequence *sequence, const int32_t *ids, int64_t n_ids, hob_error *error);
+
 int64_t sequence_n_tokens(const struct sequence *sequence);
 const int32_t *sequence_ids(const struct sequence *sequence); /* [n_tokens]; valid until it changes */
 
