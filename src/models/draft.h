@@ -68,6 +68,7 @@ struct norm {
     int64_t layer;
     enum norm_kind kind;
     float epsilon;
+    bool lacks_bias; /* NORM_LAYER without one */
 };
 /* Over the last axis, of draft->width. */
 uint32_t draft_norm(struct draft *draft, const struct norm *norm, uint32_t x);
@@ -80,9 +81,14 @@ uint32_t draft_split_heads(struct draft *draft, uint32_t x, bool is_query);
 /* Causal attention over the KV cache of the layer, which k and v are appended to.
  * q [T,H,K], k and v [T,Hkv,K] → [T, H*K] */
 uint32_t draft_cached_attention(struct draft *draft, int64_t layer, uint32_t q, uint32_t k, uint32_t v);
-/* Attention within each sentence of a packed batch: segments [n+1] are their borders. Shapes as above, H ==
- * Hkv. */
-uint32_t draft_packed_attention(struct draft *draft, uint32_t segments, uint32_t q, uint32_t k, uint32_t v);
+struct packed_attention {
+    uint32_t segments;      /* [n+1]: the borders of a packed batch's sentences */
+    uint32_t distance_bias; /* [1 or H, 2R-1] as hob.Attention takes it; VALUE_NONE: none */
+    int64_t half_window;    /* how far to each side a query sees; 0: everything */
+};
+/* Attention within each sentence of a packed batch. Shapes as above, H == Hkv. */
+uint32_t draft_packed_attention(struct draft *draft, const struct packed_attention *attention, uint32_t q, uint32_t k,
+                                uint32_t v);
 
 /* Ends a decoder: the wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from
  * token_embedding where the file has none (tied). */

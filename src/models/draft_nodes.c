@@ -67,6 +67,7 @@ uint32_t draft_norm(struct draft *d, const struct norm *norm, uint32_t x)
     struct attribute epsilon = attribute_float("epsilon", norm->epsilon);
     uint32_t weight = draft_vector(d, norm->role, PART_WEIGHT, norm->layer, d->width);
     if (norm->kind == NORM_RMS) return builder_op(&d->builder, "hob.RMSNorm", INPUTS(x, weight), &epsilon, 1);
+    if (norm->lacks_bias) return builder_op(&d->builder, "LayerNormalization", INPUTS(x, weight), &epsilon, 1);
     uint32_t bias = draft_vector(d, norm->role, PART_BIAS, norm->layer, d->width);
     return builder_op(&d->builder, "LayerNormalization", INPUTS(x, weight, bias), &epsilon, 1);
 }
@@ -122,13 +123,15 @@ uint32_t draft_cached_attention(struct draft *d, int64_t layer, uint32_t q, uint
     return merge_heads(d, builder_op(&d->builder, "hob.Attention", INPUTS(q, k, v), &is_causal, 1));
 }
 
-uint32_t draft_packed_attention(struct draft *d, uint32_t segments, uint32_t q, uint32_t k, uint32_t v)
+uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *attention, uint32_t q, uint32_t k,
+                                uint32_t v)
 {
-    q = heads_first(d, q);
-    k = heads_first(d, k);
-    v = heads_first(d, v);
-    uint32_t inputs[] = {q, k, v, VALUE_NONE, segments};
-    return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, ARRAY_LENGTH(inputs), NO_ATTRIBUTES));
+    int64_t window = attention->half_window ? attention->half_window + 1 : 0;
+    struct attribute windows[] = {attribute_int("left_window", window), attribute_int("right_window", window)};
+    uint32_t inputs[] = {heads_first(d, q), heads_first(d, k),   heads_first(d, v),
+                         VALUE_NONE,        attention->segments, attention->distance_bias};
+    uint32_t n_inputs = attention->distance_bias == VALUE_NONE ? 5 : 6;
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, n_inputs, windows, window ? 2 : 0));
 }
 
 /* ---- ends ---- */

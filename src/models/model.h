@@ -28,6 +28,7 @@
 
 struct draft;
 struct graph;
+struct model_source;
 struct tensor_file;
 
 enum model_kind {
@@ -69,6 +70,8 @@ struct model_def {
     const char *hf_types[MODEL_MAX_ALIASES];     /* config.json's model_type: these */
     const char *hf_prefixes[MODEL_MAX_PREFIXES]; /* before tensor names, tried in order; "" is one of them */
     const char *const *hf_names;                 /* by enum tensor_role (models/source.h) */
+    /* Architectures that share a model_type: whether the file is of this one. NULL: it is. */
+    bool (*is_this)(const struct model_source *source);
     /* Reads the hyperparameters, fills draft->info, adds the nodes. Failures of single nodes stick in
      * draft->builder. */
     hob_status (*build)(struct draft *draft, hob_error *error);

@@ -21,6 +21,14 @@ static bool has_name(const struct model_def *def, bool is_gguf, const char *name
     return false;
 }
 
+/* By an architecture before this one, which shares the name. */
+static bool is_listed(size_t index, const char *name)
+{
+    for (size_t i = 0; i < index; i++)
+        if (has_name(model_def_at(i), false, name)) return true;
+    return false;
+}
+
 static void list_names(struct buffer *list, bool is_gguf)
 {
     for (size_t i = 0; i < model_def_count(); i++) {
@@ -28,7 +36,7 @@ static void list_names(struct buffer *list, bool is_gguf)
         if (is_gguf && *def->gguf_architecture)
             buffer_printf(list, "%s%s", list->n_bytes ? ", " : "", def->gguf_architecture);
         for (size_t j = 0; !is_gguf && j < MODEL_MAX_ALIASES && def->hf_types[j]; j++)
-            buffer_printf(list, "%s%s", list->n_bytes ? ", " : "", def->hf_types[j]);
+            if (!is_listed(i, def->hf_types[j])) buffer_printf(list, "%s%s", list->n_bytes ? ", " : "", def->hf_types[j]);
     }
 }
 
@@ -39,7 +47,7 @@ static hob_status find_def(struct model_source *source, const char *key, const c
     for (size_t i = 0; i < model_def_count(); i++)
         if (has_name(model_def_at(i), is_gguf, name)) {
             source->def = model_def_at(i);
-            return HOB_OK;
+            if (!source->def->is_this || source->def->is_this(source)) return HOB_OK;
         }
     struct buffer list = {0};
     list_names(&list, is_gguf);

@@ -35,6 +35,7 @@ enum tensor_role {
     TENSOR_K,
     TENSOR_V,
     TENSOR_QKV, /* the three in one, rows q, k, v */
+    TENSOR_Q_FULL_NORM, /* of all heads' queries together */
     TENSOR_ATTENTION_OUTPUT,
     TENSOR_ATTENTION_OUTPUT_NORM, /* behind attention and its residual (post-norm) */
     TENSOR_FF_NORM,
@@ -45,6 +46,7 @@ enum tensor_role {
     TENSOR_OUTPUT_NORM,
     TENSOR_HEAD,
     TENSOR_ROPE_FACTORS,
+    TENSOR_RELATIVE_BIAS, /* a score a head for each bucket of distances */
     TENSOR_TOKEN_MAPPING, /* static: token to row */
     TENSOR_TOKEN_WEIGHTS, /* static: a factor a token */
     TENSOR_ROLE_COUNT
@@ -74,6 +76,7 @@ static inline bool model_source_is_gguf(const struct model_source *source)
 }
 
 bool model_source_has(const struct model_source *source, enum model_key key);
+bool model_source_says(const struct model_source *source, enum model_key key, const char *text);
 /* fallback: when the file does not say; KEY_REQUIRED fails then. Fails: HOB_BAD_FILE naming key, value and
  * bounds. */
 HOB_MUST_CHECK hob_status model_source_int(const struct model_source *source, enum model_key key, int64_t fallback,

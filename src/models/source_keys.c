@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { KEY_MAX_ALIASES = 4 };
+enum { KEY_MAX_ALIASES = 6 };
 
 static const struct {
     double least, most;
@@ -119,6 +119,12 @@ static struct key_value find_value(const struct model_source *source, enum model
 bool model_source_has(const struct model_source *source, enum model_key key)
 {
     return find_value(source, key).kind != VALUE_ABSENT;
+}
+
+bool model_source_says(const struct model_source *source, enum model_key key, const char *text)
+{
+    struct key_value value = find_value(source, key);
+    return value.kind == VALUE_TEXT && !strcmp(value.text, text);
 }
 
 static hob_status fail_missing(const struct model_source *source, enum model_key key, hob_error *error)

@@ -16,6 +16,7 @@ static const char *const gguf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_K] = "blk.#.attn_k",
     [TENSOR_V] = "blk.#.attn_v",
     [TENSOR_QKV] = "blk.#.attn_qkv",
+    [TENSOR_Q_FULL_NORM] = "blk.#.attn_q_norm",
     [TENSOR_ATTENTION_OUTPUT] = "blk.#.attn_output",
     [TENSOR_ATTENTION_OUTPUT_NORM] = "blk.#.attn_output_norm",
     [TENSOR_FF_NORM] = "blk.#.ffn_norm",

@@ -68,8 +68,7 @@ static void test_bad_configs(void **state)
     (void)state;
     static const struct config_case cases[] = {
         {"llama3", "{\"model_type\": \"mamba\"}", HOB_UNSUPPORTED,
-         "/config.json: model_type: found \"mamba\", expected one of bert, gpt2, llama, mistral, model2vec, "
-         "qwen2"},
+         "/config.json: model_type: found \"mamba\", expected one of bert, "},
         {"llama3", "{\"model_type\": null}", HOB_BAD_FILE, "model_type: missing"},
         {"llama3", "{\"num_hidden_layers\": 1000000000}", HOB_BAD_FILE,
          "num_hidden_layers: found 1000000000, expected 1 to 4096"},
@@ -227,7 +226,7 @@ static void test_bad_metadata(void **state)
     (void)state;
     static const struct gguf_case cases[] = {
         {"llama3", TEXT("general.architecture", "mamba"), HOB_UNSUPPORTED,
-         "model.gguf: general.architecture: found \"mamba\", expected one of bert, gpt2, llama, qwen2"},
+         "model.gguf: general.architecture: found \"mamba\", expected one of bert, "},
         {"llama3", INT("general.architecture", 3), HOB_BAD_FILE, "general.architecture: missing"},
         {"llama3", INT("llama.block_count", 1000000000), HOB_BAD_FILE,
          "model.gguf: llama.block_count: found 1000000000, expected 1 to 4096"},
