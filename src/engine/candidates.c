@@ -1,8 +1,9 @@
-/* The partial sort is a heap sort that stops early, because top-k and top-p keep tens of a hundred thousand, and because
- * the C library's qsort may allocate. */
+/* Nothing here sorts a whole vocabulary: the best k are kept in a heap of k, a mass is found by buckets and sorted only where it
+ * ends. The C library's qsort may allocate, too. */
 #include "engine/candidates.h"
 
 #include "base/error.h"
+#include "kernels/kernels.h"
 
 #include <stdbool.h>
 
@@ -26,17 +27,33 @@ void candidates_load(struct candidates *candidates, const float *logits, size_t 
     candidates->n_sorted = 0;
 }
 
-struct candidate candidates_best(const struct candidates *candidates)
-{
-    struct candidate best = candidates->items[0];
-    for (size_t i = 1; i < candidates->n_items; i++)
-        if (is_better(candidates->items[i], best)) best = candidates->items[i];
-    return best;
-}
-
+/* Sixteen maxima side by side: one would wait for itself at every item. */
 float candidates_max_logit(const struct candidates *candidates)
 {
-    return candidates_best(candidates).logit;
+    enum { LANES = 16 };
+    const struct candidate *items = candidates->items;
+    float best[LANES];
+    size_t i = 0;
+    for (size_t lane = 0; lane < LANES; lane++) best[lane] = items[0].logit;
+    for (; i + LANES <= candidates->n_items; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            best[lane] = items[i + lane].logit > best[lane] ? items[i + lane].logit : best[lane];
+    for (; i < candidates->n_items; i++) best[0] = items[i].logit > best[0] ? items[i].logit : best[0];
+    for (size_t lane = 1; lane < LANES; lane++) best[0] = best[lane] > best[0] ? best[lane] : best[0];
+    return best[0];
+}
+
+/* The first of the best logits is that of the lowest id only while items are in the order of the ids. */
+struct candidate candidates_best(const struct candidates *candidates)
+{
+    struct candidate best = {0, candidates_max_logit(candidates)};
+    bool is_found = false;
+    for (size_t i = 0; i < candidates->n_items; i++) {
+        if (candidates->items[i].logit != best.logit || (is_found && candidates->items[i].id > best.id)) continue;
+        best = candidates->items[i];
+        is_found = true;
+    }
+    return best;
 }
 
 void candidates_keep_allowed(struct candidates *candidates, const uint32_t *allowed)
@@ -51,10 +68,44 @@ void candidates_keep_allowed(struct candidates *candidates, const uint32_t *allo
     if (n_kept) candidates->n_items = n_kept;
 }
 
-double candidates_total_weight(const struct candidates *candidates, float max_logit)
+enum { WEIGHED_AT_ONCE = 512 }; /* exponentials: they stay in the nearest cache */
+
+static float weight_beside_infinity(float logit, float max_logit)
 {
+    return logit == max_logit ? 1.0f : 0.0f;
+}
+
+static double sum_of(const float *weights, size_t n)
+{
+    enum { LANES = 8 };
+    double sums[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++) sums[lane] += (double)weights[i + lane];
+    for (; i < n; i++) sums[i % LANES] += (double)weights[i];
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+static double weigh_some(struct candidates *candidates, const struct candidate *items, size_t n, float max_logit)
+{
+    float weights[WEIGHED_AT_ONCE];
+    for (size_t i = 0; i < n; i++) weights[i] = items[i].logit - max_logit;
+    kernels_select()->exp_f32((int64_t)n, weights, weights);
+    if (isinf(max_logit))
+        for (size_t i = 0; i < n; i++) weights[i] = weight_beside_infinity(items[i].logit, max_logit);
+    for (size_t i = 0; i < n; i++) candidates->weights[items[i].id] = weights[i];
+    return sum_of(weights, n);
+}
+
+double candidates_weigh(struct candidates *candidates)
+{
+    float max_logit = candidates_max_logit(candidates);
     double total = 0;
-    for (size_t i = 0; i < candidates->n_items; i++) total += candidate_weight(candidates->items[i].logit, max_logit);
+    for (size_t begin = 0; begin < candidates->n_items; begin += WEIGHED_AT_ONCE) {
+        const struct candidate *items = candidates->items + begin;
+        size_t n = candidates->n_items - begin < WEIGHED_AT_ONCE ? candidates->n_items - begin : WEIGHED_AT_ONCE;
+        total += weigh_some(candidates, items, n, max_logit);
+    }
     return total;
 }
 
@@ -125,5 +176,58 @@ void candidates_keep_best(struct candidates *candidates, size_t n)
         sift_worst(items, n_heap - 1, 0);
     }
     candidates->n_items = n;
+    candidates->n_sorted = 0;
+}
+
+/* Buckets of a sixteenth below the best logit; the last takes all the rest. */
+enum { N_BUCKETS = 512, BUCKETS_PER_UNIT = 16 };
+
+static size_t bucket_of(float logit, float max_logit)
+{
+    if (logit == max_logit) return 0;
+    float place = (max_logit - logit) * BUCKETS_PER_UNIT;
+    return place < N_BUCKETS - 1 ? (size_t)place : N_BUCKETS - 1;
+}
+
+/* The bucket in which the mass is reached, and what those above it hold. */
+static size_t find_bucket(const struct candidates *candidates, float max_logit, double mass, double *ret_above)
+{
+    double sums[N_BUCKETS] = {0}, above = 0;
+    for (size_t i = 0; i < candidates->n_items; i++)
+        sums[bucket_of(candidates->items[i].logit, max_logit)] += (double)candidates->weights[candidates->items[i].id];
+    size_t bucket = 0;
+    while (bucket + 1 < N_BUCKETS && above + sums[bucket] < mass) above += sums[bucket++];
+    *ret_above = above;
+    return bucket;
+}
+
+/* Drops what is in later buckets; those of the bucket itself go to the end. Returns how many are in front of them. */
+static size_t split_at(struct candidates *candidates, float max_logit, size_t bucket)
+{
+    struct candidate *items = candidates->items;
+    size_t n_kept = 0, n_front = 0;
+    for (size_t i = 0; i < candidates->n_items; i++) {
+        size_t found = bucket_of(items[i].logit, max_logit);
+        if (found > bucket) continue;
+        items[n_kept] = items[i];
+        if (found < bucket) swap(&items[n_front++], &items[n_kept]);
+        n_kept++;
+    }
+    candidates->n_items = n_kept;
+    return n_front;
+}
+
+void candidates_keep_mass(struct candidates *candidates, double mass)
+{
+    double sum;
+    float max_logit = candidates_max_logit(candidates);
+    size_t bucket = find_bucket(candidates, max_logit, mass, &sum);
+    size_t n_front = split_at(candidates, max_logit, bucket);
+    struct candidates rest = {.items = candidates->items + n_front, .n_items = candidates->n_items - n_front};
+    if (rest.n_items) candidates_begin_sort(&rest);
+    while ((sum < mass || n_front + rest.n_sorted == 0) && rest.n_sorted < rest.n_items)
+        sum += (double)candidates->weights[candidates_sort_next(&rest).id];
+    candidates_keep_sorted(&rest);
+    candidates->n_items = n_front + rest.n_items;
     candidates->n_sorted = 0;
 }

@@ -22,6 +22,7 @@ struct candidate {
 
 struct candidates {
     struct candidate *items;
+    float *weights;  /* by id; of those that are left when candidates_weigh was called */
     size_t n_items;  /* at least one */
     size_t n_sorted; /* while sorting: the best ones, at the end of items, the best of all last */
 };
@@ -34,19 +35,17 @@ float candidates_max_logit(const struct candidates *candidates);
 void candidates_keep_allowed(struct candidates *candidates, const uint32_t *allowed);
 /* The n best, best first: O(n_items) where n is small. n: 1 to n_items. */
 void candidates_keep_best(struct candidates *candidates, size_t n);
-/* Sum of the weights of all. */
-double candidates_total_weight(const struct candidates *candidates, float max_logit);
+/* Sets the weights: probabilities up to a common factor, 1 for the best; infinite logits share it among themselves. Returns their
+ * sum. */
+double candidates_weigh(struct candidates *candidates);
+/* Keeps the fewest best whose weights sum to mass or more, in no particular order. Weights must be set, of whatever logits:
+ * O(n_items) but for those close to the last one kept. */
+void candidates_keep_mass(struct candidates *candidates, double mass);
 
 /* Sorting step by step costs O(n_items) to begin and O(log n_items) for each step: a few of many are cheap. */
 void candidates_begin_sort(struct candidates *candidates);
 /* The best that is not sorted yet; call at most n_items times. */
 struct candidate candidates_sort_next(struct candidates *candidates);
 void candidates_keep_sorted(struct candidates *candidates);
-
-/* Probability up to a common factor: 1 for the best. Infinite logits share it among themselves. */
-static inline double candidate_weight(float logit, float max_logit)
-{
-    return logit == max_logit ? 1.0 : exp((double)logit - (double)max_logit);
-}
 
 #endif

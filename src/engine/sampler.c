@@ -31,7 +31,9 @@ static hob_status check_options(const hob_generate_options *options, size_t n_vo
 static hob_status make_workspace(struct sampler_chain *chain, const hob_tokenizer *tokenizer, hob_error *error)
 {
     chain->candidates.items = memory_new(chain->n_vocab, sizeof(struct candidate));
-    if (!chain->candidates.items) FAIL(error, HOB_NO_MEMORY, "no memory for %zu candidates", chain->n_vocab);
+    chain->candidates.weights = memory_new(chain->n_vocab, sizeof(float));
+    if (!chain->candidates.items || !chain->candidates.weights)
+        FAIL(error, HOB_NO_MEMORY, "no memory for %zu candidates", chain->n_vocab);
     chain->top_logprobs = memory_new(chain->options.n_top_logprobs, sizeof *chain->top_logprobs);
     if (!chain->top_logprobs)
         FAIL(error, HOB_NO_MEMORY, "no memory for %zu top logprobs", chain->options.n_top_logprobs);
@@ -60,6 +62,7 @@ void sampler_chain_release(struct sampler_chain *chain)
     for (size_t i = 0; i < ARRAY_LENGTH(samplers); i++)
         if (samplers[i]->release) samplers[i]->release(chain);
     memory_free(chain->candidates.items);
+    memory_free(chain->candidates.weights);
     memory_free(chain->ids);
     memory_free(chain->counts);
     memory_free(chain->top_logprobs);
@@ -83,6 +86,8 @@ hob_status sampler_chain_begin(struct sampler_chain *chain, const int32_t *promp
         if (!ids) FAIL(error, HOB_NO_MEMORY, "no memory for a past of %zu tokens", n_room);
         chain->ids = ids;
         chain->n_room = n_room;
+        for (size_t i = 0; i < ARRAY_LENGTH(samplers); i++)
+            if (samplers[i]->begin && samplers[i]->is_active(&chain->options)) TRY(samplers[i]->begin(chain, error));
     }
     if (n_prompt) memcpy(chain->ids, prompt, n_prompt * sizeof *prompt);
     chain->n_prompt = n_prompt;
@@ -118,19 +123,16 @@ void sampler_chain_copy(struct sampler_chain *to, const struct sampler_chain *fr
 /* ---- a pick ---- */
 
 /* The candidate at which the running sum of weights passes the u-th part of the total. */
-static struct candidate draw(const struct candidates *candidates, double u)
+static struct candidate draw(struct candidates *candidates, double u)
 {
     if (candidates->n_items == 1) return candidates->items[0];
-    float max_logit = candidates_max_logit(candidates);
-    double target = u * candidates_total_weight(candidates, max_logit);
-    double sum = 0;
+    double target = u * candidates_weigh(candidates), sum = 0;
     struct candidate last_possible = candidates->items[0];
-    for (size_t i = 0; i < candidates->n_items; i++) {
-        double weight = candidate_weight(candidates->items[i].logit, max_logit);
+    for (size_t i = 0; i < candidates->n_items && sum <= target; i++) {
+        float weight = candidates->weights[candidates->items[i].id];
         if (weight == 0) continue;
         last_possible = candidates->items[i];
-        sum += weight;
-        if (sum > target) break;
+        sum += (double)weight;
     }
     return last_possible;
 }

@@ -1,8 +1,10 @@
 /* Choosing the next token: a chain of samplers over the candidates, then one seeded draw.
  *
- * A sampler is a file in samplers/ and a row in samplers.def. The chain applies the active ones in the order of the rows: what
- * changes single logits (bias, penalties, DRY), as llama.cpp does, then, as Hugging Face's generate does, temperature and what
- * cuts the tail; then XTC. A grammar's mask comes before the tail is cut, so that something allowed is always left.
+ * A sampler is a file in samplers/ and a row in samplers.def. The chain applies the active ones in the order of the rows: first what
+ * changes single logits (bias, penalties, DRY), as llama.cpp does; then what Hugging Face's generate gives: temperature, then what cuts
+ * the tail; then XTC. Top-n-sigma and top-k stand before temperature nevertheless: it changes neither what they keep nor, with
+ * them, the result, and this way it scales what they leave and not the whole vocabulary. A grammar's mask comes before the tail
+ * is cut, so that something allowed is always left. Mirostat takes the place of all that cuts.
  *
  * The n-th draw depends on the seed, the stream and n only, never on threads or timing. The past is the ids that the chain was given
  * and those it picked; with the draws made and mirostat's mean it is the whole state, so a chain can be marked, taken back and copied.
@@ -31,6 +33,8 @@ struct sampler_def {
     /* Makes what apply needs. NULL: nothing. Only called when active; release takes what init left, whole or not. */
     hob_status (*init)(struct sampler_chain *chain, const hob_tokenizer *tokenizer, hob_error *error);
     void (*release)(struct sampler_chain *chain);
+    /* Reserves what depends on the length of the past, chain->n_room. NULL: nothing. */
+    hob_status (*begin)(struct sampler_chain *chain, hob_error *error);
     /* Changes single logits, while candidates[id] is still the token id. */
     void (*adjust)(struct sampler_chain *chain);
     /* Narrows or rescales; leaves at least one candidate. A row has this or adjust. */
@@ -54,11 +58,18 @@ struct sampler_chain {
     int32_t *ids; /* the past: prompt, then what was picked */
     size_t n_prompt, n_room;
     struct sampler_mark now;
-    uint32_t *counts;          /* [n_vocab], all 0 between calls; NULL: no sampler needs it */
-    struct dry *dry;           /* samplers/dry.c's; NULL: not active */
+    uint32_t *counts;   /* [n_vocab], all 0 between calls; NULL: no sampler needs it */
+    struct dry *dry;    /* samplers/dry.c's; NULL: not active */
+    float *true_logits; /* [n_vocab] samplers/typical_p.c's, while it orders by something else; NULL: not active */
     hob_logprob *top_logprobs; /* [options.n_top_logprobs], of the last pick; fewer in a smaller vocabulary */
     size_t n_top_logprobs;
 };
+
+/* Whether the samplers that cut the tail of a distribution may: where a draw is made, and mirostat does not do it alone. */
+static inline bool sampler_may_cut(const hob_generate_options *options)
+{
+    return options->temperature != 0 && options->mirostat_tau == 0;
+}
 
 /* options NULL: greedy. tokenizer may be NULL: DRY then has no breakers. n_vocab: at least 1.
  * Fails: HOB_BAD_ARGUMENT (a setting out of range, an id outside the vocabulary), HOB_NO_MEMORY. */

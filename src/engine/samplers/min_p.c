@@ -14,17 +14,16 @@ static hob_status check(const hob_generate_options *options, size_t n_vocab, hob
 
 static bool is_active(const hob_generate_options *options)
 {
-    return options->min_p != 0;
+    return sampler_may_cut(options) && options->min_p != 0;
 }
 
 static void apply(struct sampler_chain *chain)
 {
     struct candidates *candidates = &chain->candidates;
-    float max_logit = candidates_max_logit(candidates);
+    float max_logit = candidates_max_logit(candidates), least = max_logit + logf(chain->options.min_p);
     size_t n_kept = 0;
     for (size_t i = 0; i < candidates->n_items; i++)
-        if (candidate_weight(candidates->items[i].logit, max_logit) >= (double)chain->options.min_p)
-            candidates->items[n_kept++] = candidates->items[i];
+        if (candidates->items[i].logit >= least) candidates->items[n_kept++] = candidates->items[i];
     candidates->n_items = n_kept;
 }
 

@@ -3,7 +3,7 @@
 
 static bool is_active(const hob_generate_options *options)
 {
-    return options->top_k != 0;
+    return sampler_may_cut(options) && options->top_k != 0;
 }
 
 static void apply(struct sampler_chain *chain)

@@ -14,19 +14,13 @@ static hob_status check(const hob_generate_options *options, size_t n_vocab, hob
 
 static bool is_active(const hob_generate_options *options)
 {
-    return options->top_p != 0 && options->top_p != 1;
+    return sampler_may_cut(options) && options->top_p != 0 && options->top_p != 1;
 }
 
 static void apply(struct sampler_chain *chain)
 {
     struct candidates *candidates = &chain->candidates;
-    float max_logit = candidates_max_logit(candidates);
-    double wanted = (double)chain->options.top_p * candidates_total_weight(candidates, max_logit);
-    double sum = 0;
-    candidates_begin_sort(candidates);
-    while (sum < wanted && candidates->n_sorted < candidates->n_items)
-        sum += candidate_weight(candidates_sort_next(candidates).logit, max_logit);
-    candidates_keep_sorted(candidates);
+    candidates_keep_mass(candidates, (double)chain->options.top_p * candidates_weigh(candidates));
 }
 
 const struct sampler_def sampler_top_p = {.name = "top_p", .check = check, .is_active = is_active, .apply = apply};
