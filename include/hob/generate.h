@@ -1,15 +1,29 @@
 /* Generation: token after token from a decoder's session.
  *
  * Greedy unless temperature is above 0; the same model, ids, options and seed give the same tokens on the same kernel table,
- * whatever the number of threads.
+ * whatever the number of threads, what else runs beside it, what caches held before and how the prompt was cut.
  *
  *     hob_generate_options options = {.max_tokens = 64};
  *     if (hob_generate(session, ids, n_ids, &options, print_token, NULL, &result, &error) != HOB_OK) …
+ *
+ * Several at once on one session, a forward pass for all of them at a time:
+ *
+ *     if (hob_generation_new(session, ids, n_ids, &options, on_token, context, &generations[i], &error) != HOB_OK) …
+ *     while (!all are done)
+ *         if (hob_generations_step(session, generations, n, &error) != HOB_OK) …
+ *     hob_generation_free(generations[i]);
  */
 #ifndef HOB_GENERATE_H
 #define HOB_GENERATE_H
 
 #include "hob/session.h"
+
+/* When a beam search ends. */
+typedef enum hob_early_stopping {
+    HOB_EARLY_STOPPING_NO,    /* no open beam is likely to beat the worst finished text (of W): its score now is looked at */
+    HOB_EARLY_STOPPING_YES,   /* as soon as W texts are finished */
+    HOB_EARLY_STOPPING_NEVER, /* no open beam can beat the worst finished text any more */
+} hob_early_stopping;
 
 /* Added to a token's logit; minus infinity bans it. */
 typedef struct hob_logit_bias {
@@ -18,7 +32,6 @@ typedef struct hob_logit_bias {
 } hob_logit_bias;
 
 typedef struct hob_generate_options {
-    size_t max_tokens;          /* 0: up to the context's end */
     /* How the next token is chosen. Zeros are off; what is on is applied in the order of these fields. First what changes single
      * logits, which works for greedy too: */
     const hob_logit_bias *logit_biases;
@@ -47,12 +60,39 @@ typedef struct hob_generate_options {
     uint64_t seed;
     bool has_logprobs;          /* tokens come with their log-probability, at the cost of an exp over the vocabulary */
     size_t n_top_logprobs;      /* and with so many of the most probable tokens, 0 to HOB_MAX_TOP_LOGPROBS */
+
+    /* ---- when to stop ---- */
+    size_t max_tokens;          /* 0: up to the context's end */
+    size_t min_tokens;          /* until so many have come no token ends the text, and stop texts are not looked for */
+    uint64_t max_ms;            /* from hob_generation_new on; 0: no limit */
     bool ignores_end;           /* go on after an end-of-text token */
     const char *const *stops;   /* texts that end generation; never part of the text */
     size_t n_stops;
+    const int32_t *stop_ids;    /* tokens that end generation; not part of the text either */
+    size_t n_stop_ids;
+
+    /* ---- several texts ---- */
+    size_t n_samples;           /* from one prefill; text i is what a request of its own with seed + i gives. 0: one.
+                                   Of a beam search: the best so many, at most beam_width */
+    size_t beam_width;          /* 0 or 1: no beam search, which draws nothing (temperature 0) and takes no stop texts */
+    float length_penalty;       /* of beams: score = sum of log-probabilities / tokens^length_penalty, the end token counted */
+    hob_early_stopping early_stopping;
+
+    /* ---- the context ---- */
+    bool shifts_context;        /* when it is full, go on with its first n_keep tokens and the newer half of the others, as if they had
+                                   been the prompt: they are computed anew. Wants max_tokens; not for beams */
+    size_t n_keep;              /* of the prompt; the token that begins a text is always among them */
+    size_t chunk_tokens;        /* of the prompt in one step; 0: 192 */
 } hob_generate_options;
 
-typedef enum hob_finish { HOB_FINISH_LENGTH, HOB_FINISH_END, HOB_FINISH_STOP, HOB_FINISH_CONTEXT, HOB_FINISH_CANCELLED } hob_finish;
+typedef enum hob_finish {
+    HOB_FINISH_LENGTH,
+    HOB_FINISH_END,
+    HOB_FINISH_STOP,
+    HOB_FINISH_CONTEXT,
+    HOB_FINISH_CANCELLED,
+    HOB_FINISH_TIME
+} hob_finish;
 
 enum { HOB_MAX_TOP_LOGPROBS = 100 };
 
@@ -67,27 +107,65 @@ typedef struct hob_generated {
                                0 unless asked for */
     const char *text;       /* whole characters that became final with this token; "" when none; NUL-terminated */
     size_t n_text_bytes;
-    const hob_logprob *top_logprobs; /* [n_top_logprobs], best first; of equals the lower id */
+    const hob_logprob *top_logprobs; /* [n_top_logprobs], best first; of equals the lower id. A beam search gives none */
     size_t n_top_logprobs;
+    size_t output;          /* which of the texts it belongs to, from 0. Those of a beam search come when it is over, best first */
 } hob_generated;
 
-/* Called for each token as it comes. Return false to stop. */
+/* Called for each token as it comes. Return false to stop: the generation is cancelled, all its texts are. */
 typedef bool hob_on_generated(void *context, const hob_generated *generated);
 
 typedef struct hob_generate_result {
-    hob_finish finish;
-    size_t n_prompt_tokens, n_tokens; /* n_tokens: generated, the end token not counted */
+    hob_finish finish; /* of the first text */
+    size_t n_prompt_tokens;
+    size_t n_cached_tokens; /* of the prompt, which were not computed again */
+    size_t n_tokens;        /* generated, of all texts; tokens that end one are not counted */
     double prompt_ms, generate_ms;
 } hob_generate_result;
 
-/* Static string: "length", "end", "stop", "context", "cancelled". */
+/* One of the texts. */
+typedef struct hob_generated_output {
+    hob_finish finish;
+    size_t n_tokens;
+    double score; /* of a beam search's text; else 0 */
+} hob_generated_output;
+
+/* Static string: "length", "end", "stop", "context", "cancelled", "time". */
 HOB_API const char *hob_finish_name(hob_finish finish);
 
 /* ids: the prompt, at least one; what the session has cached of it already is not computed again. on_generated and
- * ret_result may be NULL. The session's cache afterwards holds prompt and continuation.
- * Fails: HOB_UNSUPPORTED (not a decoder), HOB_BAD_ARGUMENT, HOB_LIMIT (prompt longer than the context). */
+ * ret_result may be NULL. The session's cache afterwards holds prompt and continuation (the first one; behind a beam search the
+ * prompt only).
+ * Fails: HOB_UNSUPPORTED (not a decoder), HOB_BAD_ARGUMENT, HOB_LIMIT (prompt longer than the context: the message names both). */
 HOB_API HOB_MUST_CHECK hob_status hob_generate(hob_session *session, const int32_t *ids, size_t n_ids,
                                                const hob_generate_options *options, hob_on_generated *on_generated,
                                                void *context, hob_generate_result *ret_result, hob_error *error);
+
+/* ---- step by step, several at a time ---- */
+
+/* A request under way: its texts, what the model keeps of them, how far each is. */
+typedef struct hob_generation hob_generation;
+
+/* Copies all it is given, and runs nothing yet. The session's own cache stays as it is. Free it before the session.
+ * Fails as hob_generate. */
+HOB_API HOB_MUST_CHECK hob_status hob_generation_new(hob_session *session, const int32_t *ids, size_t n_ids,
+                                                     const hob_generate_options *options, hob_on_generated *on_generated,
+                                                     void *context, hob_generation **ret_generation, hob_error *error);
+/* One forward pass: for each generation that is not done a piece of its prompt or a token of each of its texts. A generation may be
+ * in the list once. On failure those that it hit are done (cancelled) if they cannot go on; else the step may be tried again.
+ * Fails: HOB_BAD_ARGUMENT (a generation of another session), HOB_LIMIT (no memory for more positions), HOB_NO_MEMORY,
+ * whatever an operator reports. */
+HOB_API HOB_MUST_CHECK hob_status hob_generations_step(hob_session *session, hob_generation *const *generations, size_t n_generations,
+                                                       hob_error *error);
+HOB_API bool hob_generation_is_done(const hob_generation *generation);
+/* Asks for the end; the next step, which frees what the cache holds of it, is its last. From any thread, from a signal handler too. */
+HOB_API void hob_generation_cancel(hob_generation *generation);
+/* So far, or all there is when it is done. */
+HOB_API hob_generate_result hob_generation_result(const hob_generation *generation);
+/* One for each text; a beam search's are there when it is done, best first, and can be fewer than asked for. */
+HOB_API size_t hob_generation_n_outputs(const hob_generation *generation);
+HOB_API hob_generated_output hob_generation_output(const hob_generation *generation, size_t index); /* zeros outside */
+/* At any time; gives its part of the cache back. Takes NULL. */
+HOB_API void hob_generation_free(hob_generation *generation);
 
 #endif

@@ -1,6 +1,8 @@
-/* Continues a text, token by token as they come: text by whole characters, --ids as numbers, --json at the end. */
+/* Continues a text, token by token as they come: text by whole characters, --ids as numbers, --json at the end. Several texts
+ * (--samples, --beam-width) are shown one after another when all are there. */
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/ids.h"
 #include "cli/input.h"
@@ -11,14 +13,17 @@
 
 struct settings {
     const char *model_path;
-    size_t n_tokens, top_k, beam_width, n_threads;
-    float temperature, top_p, min_p;
+    size_t n_tokens, n_min_tokens, n_max_ms, top_k, beam_width, n_samples, n_keep, n_threads;
+    float temperature, top_p, min_p, length_penalty;
+    int early_stopping; /* hob_early_stopping */
     uint64_t seed;
-    struct text_list stops;
-    bool echoes, shows_ids, is_json;
+    struct text_list stops, stop_ids;
+    bool ignores_end, shifts_context, echoes, shows_ids, is_json;
 };
 
-static const struct settings defaults = {.n_tokens = 128, .beam_width = 1};
+static const struct settings defaults = {.n_tokens = 128, .beam_width = 1, .n_samples = 1, .length_penalty = 1};
+
+static const char *const early_stoppings[] = {"no", "yes", "never", NULL};
 
 static const struct option_def options[] = {
     {.name = "model",
@@ -64,16 +69,62 @@ static const struct option_def options[] = {
      .kind = OPTION_SEED,
      .offset = offsetof(struct settings, seed),
      .help = "of the draws (0); the same seed gives the same text"},
+    {.name = "samples",
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_samples),
+     .help = "so many texts from one prompt (1); text i, from 0, is that of seed S + i. Of beams: the N best"},
     {.name = "beam-width",
      .argument = "W",
      .kind = OPTION_COUNT,
      .offset = offsetof(struct settings, beam_width),
-     .help = "only 1, no beams, is possible yet"},
+     .help = "search with W beams for the most probable text (1: greedy)"},
+    {.name = "length-penalty",
+     .argument = "X",
+     .kind = OPTION_NUMBER,
+     .least = -100,
+     .most = 100,
+     .offset = offsetof(struct settings, length_penalty),
+     .help = "beams: score is the sum of log-probabilities / tokens^X (1)"},
+    {.name = "early-stopping",
+     .argument = "HOW",
+     .kind = OPTION_CHOICE,
+     .choices = early_stoppings,
+     .offset = offsetof(struct settings, early_stopping),
+     .help = "beams: end with W finished texts (yes), when better ones are unlikely (no) or impossible (never)"},
     {.name = "stop",
      .argument = "TEXT",
      .kind = OPTION_TEXTS,
      .offset = offsetof(struct settings, stops),
      .help = "end before this text; may be given several times"},
+    {.name = "stop-id",
+     .argument = "ID",
+     .kind = OPTION_TEXTS,
+     .offset = offsetof(struct settings, stop_ids),
+     .help = "end before this token; may be given several times"},
+    {.name = "min-tokens",
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_min_tokens),
+     .help = "nothing ends the text before so many (0)"},
+    {.name = "max-ms",
+     .argument = "MS",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_max_ms),
+     .help = "end after so many milliseconds"},
+    {.name = "ignore-eos",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, ignores_end),
+     .help = "go on after a token that ends a text"},
+    {.name = "context-shift",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, shifts_context),
+     .help = "when the context is full, forget the older half of it and go on"},
+    {.name = "keep",
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_keep),
+     .help = "but keep the prompt's first N tokens"},
     {.name = "echo",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, echoes),
@@ -94,64 +145,148 @@ static const struct option_def options[] = {
      .help = "0, as without it: all processors"},
 };
 
+/* One of the texts that come: the continuation, and its ids as int32_t. */
+struct text {
+    struct buffer text, ids;
+};
+
 /* One completion under way. */
 struct completion {
     const struct settings *settings;
     struct output *output;
     hob_session *session;
+    hob_generation *generation;
     struct buffer prompt;
-    int32_t *prompt_ids;
-    size_t n_prompt_ids;
-    struct buffer text, ids; /* for --json: the continuation, and its ids as int32_t */
+    int32_t *prompt_ids, *stop_ids;
+    size_t n_prompt_ids, n_stop_ids;
+    struct text *texts;      /* settings->n_samples: kept for --json and where they are several */
+    size_t n_texts;
     bool has_begun;          /* the prompt's part is printed, or need not be */
-    hob_generate_result result;
 };
+
+/* Shown as it comes: one text, of which each token is final. */
+static bool is_streamed(const struct settings *settings)
+{
+    return !settings->is_json && settings->n_samples == 1 && settings->beam_width == 1;
+}
+
+static void print_prompt(const struct completion *completion)
+{
+    if (completion->settings->shows_ids) ids_print(completion->output, completion->prompt_ids, completion->n_prompt_ids);
+    else if (completion->settings->echoes)
+        output_write(completion->output, buffer_text(&completion->prompt), completion->prompt.n_bytes);
+}
 
 /* Not before the first token is there: a prompt that the model refuses leaves no half a line behind. */
 static void print_beginning(struct completion *completion)
 {
-    const struct settings *settings = completion->settings;
-    if (completion->has_begun) return;
+    if (!completion->has_begun && is_streamed(completion->settings)) print_prompt(completion);
     completion->has_begun = true;
-    if (settings->is_json) return;
-    if (settings->shows_ids) ids_print(completion->output, completion->prompt_ids, completion->n_prompt_ids);
-    else if (settings->echoes)
-        output_write(completion->output, buffer_text(&completion->prompt), completion->prompt.n_bytes);
+}
+
+static bool keep(struct text *text, const hob_generated *generated)
+{
+    buffer_append(&text->text, generated->text, generated->n_text_bytes);
+    if (generated->id != HOB_NO_TOKEN) buffer_append(&text->ids, &generated->id, sizeof generated->id);
+    return !interrupt_is_asked() && !text->text.is_failed && !text->ids.is_failed;
 }
 
 static bool on_generated(void *context, const hob_generated *generated)
 {
     struct completion *completion = context;
-    bool has_id = generated->id != HOB_NO_TOKEN;
     print_beginning(completion);
-    if (completion->settings->is_json) {
-        buffer_append(&completion->text, generated->text, generated->n_text_bytes);
-        if (has_id) buffer_append(&completion->ids, &generated->id, sizeof generated->id);
-        return !interrupt_is_asked() && !completion->text.is_failed && !completion->ids.is_failed;
-    }
+    if (!is_streamed(completion->settings)) return keep(&completion->texts[generated->output], generated);
     if (!completion->settings->shows_ids) output_write(completion->output, generated->text, generated->n_text_bytes);
-    else if (has_id) output_printf(completion->output, " %d", (int)generated->id);
+    else if (generated->id != HOB_NO_TOKEN) output_printf(completion->output, " %d", (int)generated->id);
     return output_flush(completion->output) && !interrupt_is_asked();
+}
+
+/* ---- what is shown at the end ---- */
+
+static const int32_t *ids_of(const struct text *text, size_t *ret_n_ids)
+{
+    *ret_n_ids = text->ids.n_bytes / sizeof(int32_t);
+    return (const int32_t *)(const void *)text->ids.bytes;
+}
+
+static json_t *json_of_text(const struct completion *completion, size_t index)
+{
+    size_t n_ids;
+    const struct text *text = &completion->texts[index];
+    const int32_t *ids = ids_of(text, &n_ids);
+    hob_generated_output output = hob_generation_output(completion->generation, index);
+    json_t *json = json_pack("{s:o, s:o, s:I, s:s}", "text", json_text(buffer_text(&text->text), text->text.n_bytes), "ids",
+                             json_ids(ids, n_ids), "n_tokens", (json_int_t)output.n_tokens, "finish", hob_finish_name(output.finish));
+    const struct settings *settings = completion->settings;
+    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)(settings->seed + index));
+    if (json_object_set_new(json, settings->beam_width > 1 ? "score" : "seed", more) == 0) return json;
+    json_decref(json);
+    return NULL;
+}
+
+/* All of them, where they are several. */
+static json_t *json_of_texts(const struct completion *completion)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < completion->n_texts; i++) {
+        if (json_array_append_new(array, json_of_text(completion, i)) == 0) continue;
+        json_decref(array);
+        array = NULL;
+    }
+    return array;
+}
+
+static json_t *json_of_ids(const struct completion *completion)
+{
+    size_t n_ids;
+    const int32_t *new_ids = ids_of(&completion->texts[0], &n_ids);
+    json_t *ids = json_ids(completion->prompt_ids, completion->n_prompt_ids), *more = json_ids(new_ids, n_ids);
+    if (ids && more && json_array_extend(ids, more) != 0) {
+        json_decref(ids);
+        ids = NULL;
+    }
+    json_decref(more);
+    return ids;
 }
 
 static json_t *json_of_completion(const struct completion *completion, const char *model)
 {
-    const hob_generate_result *result = &completion->result;
-    json_t *ids = json_ids(completion->prompt_ids, completion->n_prompt_ids);
-    json_t *new_ids =
-        json_ids((const int32_t *)(const void *)completion->ids.bytes, completion->ids.n_bytes / sizeof(int32_t));
-    if (ids && new_ids && json_array_extend(ids, new_ids) != 0) {
-        json_decref(ids);
-        ids = NULL;
+    const struct text *first = &completion->texts[0];
+    hob_generate_result result = hob_generation_result(completion->generation);
+    double tokens_per_s = result.generate_ms > 0 ? (double)result.n_tokens * 1000 / result.generate_ms : 0;
+    json_t *json = json_pack(
+        "{s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:f, s:f, s:f}", "model", json_text(model, strlen(model)), "prompt",
+        json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes), "text",
+        json_text(buffer_text(&first->text), first->text.n_bytes), "ids", json_of_ids(completion), "n_prompt_tokens",
+        (json_int_t)result.n_prompt_tokens, "n_tokens", (json_int_t)result.n_tokens, "finish", hob_finish_name(result.finish),
+        "prompt_ms", result.prompt_ms, "generate_ms", result.generate_ms, "tokens_per_s", tokens_per_s);
+    bool is_one = completion->settings->n_samples == 1 && completion->settings->beam_width == 1;
+    if (!json || is_one || json_object_set_new(json, "texts", json_of_texts(completion)) == 0) return json;
+    json_decref(json);
+    return NULL;
+}
+
+/* One after another; texts, unlike lines of ids, with a line between them that tells where one ends. */
+static void print_texts(struct completion *completion)
+{
+    struct output *output = completion->output;
+    for (size_t i = 0; i < completion->n_texts; i++) {
+        size_t n_ids;
+        const int32_t *ids = ids_of(&completion->texts[i], &n_ids);
+        bool shows_ids = completion->settings->shows_ids;
+        if (i > 0 && !shows_ids) output_printf(output, "---\n");
+        print_prompt(completion);
+        if (!shows_ids) output_write(output, buffer_text(&completion->texts[i].text), completion->texts[i].text.n_bytes);
+        for (size_t n = 0; shows_ids && n < n_ids; n++) output_printf(output, " %d", (int)ids[n]);
+        output_write(output, "\n", 1);
     }
-    json_decref(new_ids);
-    double tokens_per_s = result->generate_ms > 0 ? (double)result->n_tokens * 1000 / result->generate_ms : 0;
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:f, s:f, s:f}", "model", json_text(model, strlen(model)),
-                     "prompt", json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes), "text",
-                     json_text(buffer_text(&completion->text), completion->text.n_bytes), "ids", ids, "n_prompt_tokens",
-                     (json_int_t)result->n_prompt_tokens, "n_tokens", (json_int_t)result->n_tokens, "finish",
-                     hob_finish_name(result->finish), "prompt_ms", result->prompt_ms, "generate_ms",
-                     result->generate_ms, "tokens_per_s", tokens_per_s);
+}
+
+static bool is_out_of_memory(const struct completion *completion)
+{
+    for (size_t i = 0; i < completion->settings->n_samples; i++)
+        if (completion->texts[i].text.is_failed || completion->texts[i].ids.is_failed) return true;
+    return false;
 }
 
 static int print_end(struct completion *completion)
@@ -159,17 +294,21 @@ static int print_end(struct completion *completion)
     int status = STATUS_DONE;
     char *default_path = completion->settings->model_path ? NULL : hob_model_default_path(HOB_MODEL_DECODER);
     const char *model = completion->settings->model_path ? completion->settings->model_path : default_path;
-    if (completion->text.is_failed || completion->ids.is_failed) {
+    if (is_out_of_memory(completion)) {
         report("no memory for the text");
         status = STATUS_FAILED;
     } else if (completion->settings->is_json) {
         status = json_print(json_of_completion(completion, model ? model : ""), completion->output);
-    } else {
+    } else if (is_streamed(completion->settings)) {
         output_write(completion->output, "\n", 1);
+    } else {
+        print_texts(completion);
     }
     hob_free(default_path);
     return interrupt_is_asked() ? STATUS_INTERRUPTED : status;
 }
+
+/* ---- the run ---- */
 
 /* The prompt as text and ids. A line end that closes standard input belongs to the shell, not to the prompt. */
 static hob_status prepare_prompt(struct completion *completion, const struct command_line *line,
@@ -196,31 +335,90 @@ static hob_status check_model(const struct settings *settings, const struct load
     return HOB_OK;
 }
 
+/* "--stop-id 2 --stop-id 7", also "2,7". */
+static hob_status parse_stop_ids(struct completion *completion, hob_error *error)
+{
+    const struct text_list *texts = &completion->settings->stop_ids;
+    for (size_t i = 0; i < texts->n_items; i++) {
+        int32_t *ids;
+        size_t n_ids, n_all;
+        TRY(ids_parse(texts->items[i], &ids, &n_ids, error));
+        n_all = completion->n_stop_ids + n_ids;
+        int32_t *all = memory_resize(completion->stop_ids, n_all, sizeof *all);
+        if (all) {
+            memcpy(all + completion->n_stop_ids, ids, n_ids * sizeof *ids);
+            completion->stop_ids = all;
+            completion->n_stop_ids = n_all;
+        }
+        memory_free(ids);
+        if (!all) FAIL(error, HOB_NO_MEMORY, "--stop-id: out of memory");
+    }
+    return HOB_OK;
+}
+
 static hob_status generate(struct completion *completion, hob_error *error)
 {
     const struct settings *settings = completion->settings;
     hob_generate_options how = {.max_tokens = settings->n_tokens,
+                                .min_tokens = settings->n_min_tokens,
+                                .max_ms = settings->n_max_ms,
                                 .temperature = settings->temperature,
                                 .top_k = settings->top_k,
                                 .top_p = settings->top_p,
                                 .min_p = settings->min_p,
                                 .seed = settings->seed,
+                                .ignores_end = settings->ignores_end,
                                 .stops = settings->stops.items,
-                                .n_stops = settings->stops.n_items};
-    return hob_generate(completion->session, completion->prompt_ids, completion->n_prompt_ids, &how, on_generated,
-                        completion, &completion->result, error);
+                                .n_stops = settings->stops.n_items,
+                                .stop_ids = completion->stop_ids,
+                                .n_stop_ids = completion->n_stop_ids,
+                                .n_samples = settings->n_samples,
+                                .beam_width = settings->beam_width,
+                                .length_penalty = settings->length_penalty,
+                                .early_stopping = (hob_early_stopping)settings->early_stopping,
+                                .shifts_context = settings->shifts_context,
+                                .n_keep = settings->n_keep};
+    TRY(hob_generation_new(completion->session, completion->prompt_ids, completion->n_prompt_ids, &how, on_generated, completion,
+                           &completion->generation, error));
+    while (!hob_generation_is_done(completion->generation)) {
+        if (interrupt_is_asked()) hob_generation_cancel(completion->generation);
+        TRY(hob_generations_step(completion->session, &completion->generation, 1, error));
+    }
+    completion->n_texts = hob_generation_n_outputs(completion->generation);
+    return HOB_OK;
+}
+
+static hob_status make_texts(struct completion *completion, hob_error *error)
+{
+    completion->texts = memory_new(completion->settings->n_samples, sizeof *completion->texts);
+    if (!completion->texts) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", completion->settings->n_samples);
+    return HOB_OK;
 }
 
 static int complete(struct completion *completion, const struct command_line *line, const struct loaded *loaded)
 {
     hob_error error;
     if (check_model(line->settings, loaded, &error) != HOB_OK ||
-        prepare_prompt(completion, line, hob_model_tokenizer(loaded->model), &error) != HOB_OK)
+        prepare_prompt(completion, line, hob_model_tokenizer(loaded->model), &error) != HOB_OK ||
+        parse_stop_ids(completion, &error) != HOB_OK || make_texts(completion, &error) != HOB_OK)
         return report_error(&error);
     interrupt_watch();
     if (generate(completion, &error) != HOB_OK) return report_error(&error);
     print_beginning(completion);
     return print_end(completion);
+}
+
+static void completion_release(struct completion *completion)
+{
+    hob_generation_free(completion->generation);
+    hob_free(completion->prompt_ids);
+    memory_free(completion->stop_ids);
+    buffer_release(&completion->prompt);
+    for (size_t i = 0; completion->texts && i < completion->settings->n_samples; i++) {
+        buffer_release(&completion->texts[i].text);
+        buffer_release(&completion->texts[i].ids);
+    }
+    memory_free(completion->texts);
 }
 
 static int check_usage(const struct command_line *line)
@@ -229,9 +427,9 @@ static int check_usage(const struct command_line *line)
     if (line->n_words == 0) return report_usage(line->command, "expected TEXT, or - for standard input");
     for (size_t i = 0; i < settings->stops.n_items; i++)
         if (!*settings->stops.items[i]) return report_usage(line->command, "--stop: found an empty text");
-    if (settings->beam_width == 1) return STATUS_DONE;
-    report("--beam-width: found %zu, expected 1: beam search is not part of this version", settings->beam_width);
-    return STATUS_FAILED;
+    if (!settings->beam_width) return report_usage(line->command, "--beam-width: found 0, expected at least 1");
+    if (!settings->n_samples) return report_usage(line->command, "--samples: found 0, expected at least 1");
+    return STATUS_DONE;
 }
 
 static int run(const struct command_line *line)
@@ -245,10 +443,7 @@ static int run(const struct command_line *line)
         return report_error(&error);
     struct completion completion = {.settings = settings, .output = line->output, .session = loaded.session};
     status = complete(&completion, line, &loaded);
-    hob_free(completion.prompt_ids);
-    buffer_release(&completion.prompt);
-    buffer_release(&completion.text);
-    buffer_release(&completion.ids);
+    completion_release(&completion);
     loaded_release(&loaded);
     return status;
 }
@@ -256,11 +451,14 @@ static int run(const struct command_line *line)
 const struct command_def command_complete = {
     .name = "complete",
     .synopsis = "[-m MODEL] [-n TOKENS] [--temperature T] [--top-k K] [--top-p P] [--min-p P]\n"
-                "                    [--seed S] [--beam-width W] [--stop TEXT]… [--echo] [--ids] [--json]\n"
-                "                    [--threads N] TEXT…|-",
+                "                    [--seed S] [--samples N] [--beam-width W] [--length-penalty X]\n"
+                "                    [--early-stopping no|yes|never] [--stop TEXT]… [--stop-id ID]…\n"
+                "                    [--min-tokens N] [--max-ms MS] [--ignore-eos] [--context-shift [--keep N]]\n"
+                "                    [--echo] [--ids] [--json] [--threads N] TEXT…|-",
     .summary = "Continue a text",
     .details = "The continuation goes to standard output as it comes, with a line end behind it. Words are joined by\n"
-               "spaces; a prompt from standard input loses one line end at its end. Ctrl-C stops between two tokens.\n",
+               "spaces; a prompt from standard input loses one line end at its end. Ctrl-C stops between two tokens.\n"
+               "Several texts come when all are there, a line --- between them; with --json in a list \"texts\".\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),

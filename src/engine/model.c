@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "base/thread_pool.h"
 #include "engine/chat_template.h"
+#include "engine/end_tokens.h"
 #include "engine/neighbours.h"
 #include "engine/pack_model.h"
 #include "engine/roles.h"
@@ -226,6 +227,7 @@ static hob_status open_path(const char *path, const hob_model_options *options, 
     model->weight_errors = errors;
     model->bos_id = -1;
     status = set_up(model, path, &content, options, error);
+    if (status == HOB_OK && model->info.kind == HOB_MODEL_DECODER && !options->is_graph_only) status = end_tokens_find(model, error);
     if (status != HOB_OK) {
         if (!error || strncmp(error->message, path, strlen(path))) error_prefix(error, status, "%s", path);
         goto cleanup;
@@ -337,11 +339,4 @@ hob_status hob_model_read_input(const hob_model *model, const char *name, const 
     tensor->is_optional = declared->is_optional;
     *ret_tensor = tensor;
     return HOB_OK;
-}
-
-bool model_is_end(const struct hob_model *model, int32_t id)
-{
-    for (size_t i = 0; i < model->n_eos_ids; i++)
-        if (model->eos_ids[i] == id) return true;
-    return model->tokenizer && hob_tokenizer_is_end(model->tokenizer, id);
 }

@@ -29,7 +29,7 @@ struct hob_model {
     struct pass_report passes[PASS_MAX];
     struct weight_errors *weight_errors; /* where opening notes them; NULL: nobody asks */
     int64_t bos_id;             /* of the configuration; -1 when it does not say */
-    int64_t eos_ids[MODEL_MAX_EOS_IDS];
+    int64_t eos_ids[MODEL_MAX_EOS_IDS]; /* all tokens that end a text (end_tokens.h) */
     size_t n_eos_ids;
 };
 
@@ -39,8 +39,5 @@ HOB_MUST_CHECK hob_status model_open_weighing(const char *path, const hob_model_
 
 /* Place of the input of that name in graph->inputs. Fails: HOB_NOT_FOUND. */
 HOB_MUST_CHECK hob_status model_find_input(const struct hob_model *model, const char *name, uint32_t *ret_index, hob_error *error);
-
-/* Whether generation ends after this token: by the configuration or by the tokenizer. */
-bool model_is_end(const struct hob_model *model, int32_t id);
 
 #endif

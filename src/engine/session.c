@@ -57,6 +57,7 @@ void hob_session_free(hob_session *session)
 {
     if (!session) return;
     sequence_free(session->sequence);
+    memory_free(session->entries);
     executor_free(session->executor);
     session->provider.def->release(&session->provider);
     arena_release(&session->run_arena);
@@ -67,6 +68,17 @@ void hob_session_free(hob_session *session)
 size_t hob_session_n_threads(const hob_session *session)
 {
     return thread_pool_n_threads(session->provider.pool);
+}
+
+hob_status session_reserve_entries(hob_session *session, size_t n_entries, hob_error *error)
+{
+    if (n_entries <= session->n_reserved_entries) return HOB_OK;
+    struct batch_entry *entries = memory_new(n_entries, sizeof *entries);
+    if (!entries) FAIL(error, HOB_NO_MEMORY, "a step of %zu texts: out of memory", n_entries);
+    memory_free(session->entries);
+    session->entries = entries;
+    session->n_reserved_entries = n_entries;
+    return HOB_OK;
 }
 
 /* ---- running any graph ---- */

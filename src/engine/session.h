@@ -7,6 +7,7 @@
 #include "graph/provider.h"
 #include "hob/session.h"
 
+struct batch_entry;
 struct sequence;
 
 struct hob_session {
@@ -18,7 +19,12 @@ struct hob_session {
     int64_t n_context_tokens;   /* capacity of a sequence */
     struct sequence *sequence;  /* of hob_session_append and its kind; NULL for what is no decoder */
     const float *logits;        /* of its last position; NULL before any */
+    struct batch_entry *entries; /* room for a step of generations */
+    size_t n_reserved_entries;
 };
+
+/* Room for n_entries in session->entries; what stood there is lost. Fails: HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status session_reserve_entries(struct hob_session *session, size_t n_entries, hob_error *error);
 
 /* The buffer for input i: an integer (or bool, or float) tensor of that declared type and of [n] or [1,n], filled with
  * start, start+step, …. Lives in arena. */

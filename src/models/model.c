@@ -10,6 +10,8 @@ static void read_ids(const struct model_source *source, struct model_info *info)
 {
     if (!model_source_ints(source, KEY_BOS, 1, &info->bos_id)) info->bos_id = -1;
     info->n_eos_ids = model_source_ints(source, KEY_EOS, MODEL_MAX_EOS_IDS, info->eos_ids);
+    if (info->n_eos_ids < MODEL_MAX_EOS_IDS)
+        info->n_eos_ids += model_source_ints(source, KEY_EOM, 1, &info->eos_ids[info->n_eos_ids]);
 }
 
 /* llama.cpp's enum llama_pooling_type, as GGUF files hold it. */

@@ -46,7 +46,7 @@ struct model_pooling {
     int64_t max_tokens; /* special ones included; 0: the context length alone limits a text */
 };
 
-enum { MODEL_MAX_EOS_IDS = 8 };
+enum { MODEL_MAX_EOS_IDS = 32 };
 
 struct model_info {
     const char *architecture; /* model_def's name: static */

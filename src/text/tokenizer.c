@@ -14,6 +14,7 @@ static const char *const end_texts[] = {"<|eot_id|>",    "<|im_end|>",        "<
                                         "<|endoftext|>", "<|end_of_text|>",   "<|eom_id|>", "</s>",
                                         "<EOT>",         "<|return|>",        "<eos>",
                                         ("<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>")};
+enum { MOST_ENDS = ARRAY_LENGTH(end_texts) + 2 }; /* and those that have the roles */
 
 static const struct normalizer_def *const normalizer_defs[] = {
 #define NORMALIZER(name) &normalizer_##name,
@@ -85,15 +86,32 @@ void tokenizer_set_role(struct tokenizer *tokenizer, hob_token_role role, int32_
     if (vocabulary_has(&tokenizer->vocabulary, id)) tokenizer->roles[role] = id;
 }
 
+static void add_end(int32_t id, size_t most, int32_t *ids, size_t *n_ids)
+{
+    if (id < 0 || *n_ids == most) return;
+    for (size_t i = 0; i < *n_ids; i++)
+        if (ids[i] == id) return;
+    ids[(*n_ids)++] = id;
+}
+
+size_t tokenizer_end_ids(const struct tokenizer *tokenizer, size_t most, int32_t *ret_ids)
+{
+    size_t n_ids = 0;
+    add_end(tokenizer->roles[HOB_TOKEN_EOS], most, ret_ids, &n_ids);
+    add_end(tokenizer->roles[HOB_TOKEN_EOT], most, ret_ids, &n_ids);
+    for (size_t i = 0; i < ARRAY_LENGTH(end_texts); i++) {
+        int32_t id = tokenizer_id(tokenizer, end_texts[i], strlen(end_texts[i]));
+        if (id >= 0 && tokenizer_type(tokenizer, id) != TOKEN_NORMAL) add_end(id, most, ret_ids, &n_ids);
+    }
+    return n_ids;
+}
+
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id)
 {
-    if (id < 0) return false;
-    if (id == tokenizer->roles[HOB_TOKEN_EOS] || id == tokenizer->roles[HOB_TOKEN_EOT]) return true;
-    size_t n_bytes;
-    const char *text = tokenizer_token(tokenizer, id, &n_bytes);
-    if (!text || tokenizer_type(tokenizer, id) == TOKEN_NORMAL) return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(end_texts); i++)
-        if (strlen(end_texts[i]) == n_bytes && !memcmp(end_texts[i], text, n_bytes)) return true;
+    int32_t ids[MOST_ENDS];
+    size_t n_ids = tokenizer_end_ids(tokenizer, MOST_ENDS, ids);
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] == id) return true;
     return false;
 }
 

@@ -82,6 +82,8 @@ int32_t tokenizer_role(const struct tokenizer *tokenizer, hob_token_role role);
 /* For what tokenizer_config.json or config.json says beside a tokenizer.json; before the tokenizer is shared. */
 void tokenizer_set_role(struct tokenizer *tokenizer, hob_token_role role, int32_t id);
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id);
+/* Those for which tokenizer_is_end holds, at most so many; returns how many. */
+size_t tokenizer_end_ids(const struct tokenizer *tokenizer, size_t most, int32_t *ret_ids);
 
 /* Streaming decode: what push and finish append, put together, is what tokenizer_decode appends for all ids. */
 struct detokenizer;

@@ -231,12 +231,76 @@ PYTHON
     is_usage_error "--stop: found an empty text"
 }
 
-@test "beams are refused with a clear sentence" {
-    hob complete --beam-width 4 x
-    is_failure "--beam-width: found 4, expected 1"
+@test "--samples: text i is what --seed S+i gives" {
     need_shared
-    hob complete -m "$stories" -n 2 --beam-width 1 x
+    hob complete -m "$stories" -n 20 --temperature 1 --seed 5 --samples 3 --json "$once"
     [ "$status" -eq 0 ]
+    texts=$output
+    for index in 0 1 2; do
+        hob complete -m "$stories" -n 20 --temperature 1 --seed $((5 + index)) "$once"
+        [ "$output" = "$(jq -r ".texts[$index].text" <<<"$texts")" ]
+        jq -e ".texts[$index].seed == 5 + $index and .texts[$index].n_tokens == 20 and .texts[$index].finish == \"length\"" <<<"$texts"
+    done
+    [ "$(jq '.texts | length' <<<"$texts")" -eq 3 ]
+    jq -e '.text == .texts[0].text and .n_tokens == 60' <<<"$texts"
+    hob complete -m "$stories" -n 20 --temperature 1 --seed 5 --samples 3 "$once"
+    [ "$output" = "$(jq -r '[.texts[].text] | join("\n---\n")' <<<"$texts")" ]
+    hob complete -m "$stories" -n 20 --temperature 1 --seed 5 --samples 3 --ids "$once"
+    [ "${#lines[@]}" -eq 3 ]
+    [ "${lines[1]}" = "1 403 407 261 378 $(jq -r '.texts[1].ids | join(" ")' <<<"$texts")" ]
+    hob complete --samples 0 x
+    is_usage_error "--samples: found 0"
+}
+
+@test "--beam-width finds texts at least as probable as the greedy one" {
+    need_shared
+    hob complete -m "$stories" -n 12 --beam-width 1 "$once"
+    greedy=$output
+    hob complete -m "$stories" -n 12 --beam-width 4 --samples 4 --length-penalty 0 --json "$once"
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.texts[0].text' <<<"$output")" = "$greedy" ]
+    jq -e '[.texts[].score] | (. == (sort | reverse)) and length == 4 and .[0] < 0' <<<"$output"
+    jq -e '.text == .texts[0].text and .texts[3].n_tokens == 12' <<<"$output"
+    for how in no yes never; do
+        hob complete -m "$stories" -n 4 --beam-width 2 --early-stopping "$how" "$once"
+        [ "$output" = ", there was a" ]
+    done
+    hob complete -m "$stories" --beam-width 2 --samples 3 x
+    is_failure "found 3 texts to give of a search with 2 beams"
+    hob complete -m "$stories" --beam-width 2 --temperature 1 x
+    is_failure "beam search draws nothing: found temperature 1, expected 0"
+    hob complete --beam-width 0 x
+    is_usage_error "--beam-width: found 0"
+    hob complete --early-stopping maybe x
+    is_usage_error "--early-stopping: found 'maybe'"
+}
+
+@test "limits: --stop-id, --min-tokens, --max-ms, --ignore-eos" {
+    need_shared
+    hob complete -m "$stories" -n 20 --ids "$once"
+    ids=$output
+    fourth=$(cut -d' ' -f9 <<<"$ids")
+    hob complete -m "$stories" -n 20 --ids --stop-id 500 --stop-id "$fourth" "$once"
+    [ "$output" = "$(cut -d' ' -f1-8 <<<"$ids")" ]
+    hob complete -m "$stories" -n 20 --json --stop-id "$fourth" "$once"
+    jq -e '.finish == "stop" and .n_tokens == 3' <<<"$output"
+    hob complete -m "$stories" -n 20 --json --stop-id "$fourth" --min-tokens 9 "$once"
+    jq -e --argjson id "$fourth" '.n_tokens >= 9 and (.ids[5:14] | index($id)) == null' <<<"$output"
+    hob complete -m "$stories" -n 0 --json --max-ms 1 "$once"
+    jq -e '.finish == "time"' <<<"$output"
+    hob complete -m "$stories" -n 0 --json --ignore-eos "$once"
+    jq -e '.finish == "context" and .n_prompt_tokens + .n_tokens == 513' <<<"$output"
+    hob complete --stop-id x y
+    is_failure "x"
+}
+
+@test "--context-shift goes on where the context is full" {
+    need_shared
+    hob complete -m "$stories" -n 600 --json --ignore-eos --context-shift --keep 5 "$once"
+    [ "$status" -eq 0 ]
+    jq -e '.finish == "length" and .n_tokens == 600' <<<"$output"
+    hob complete -m "$stories" -n 0 --context-shift "$once"
+    is_failure "found no limit of tokens"
 }
 
 @test "models that cannot be opened or generate nothing" {

@@ -37,19 +37,24 @@ void sequence_free(struct sequence *sequence)
     memory_free(sequence);
 }
 
+hob_status sequence_assign(struct sequence *to, const struct sequence *from, hob_error *error)
+{
+    to->n_ids = 0;
+    decoder_rewind(to->decoder, 0);
+    TRY(decoder_copy(from->decoder, from->n_ids, to->decoder, error));
+    memcpy(to->ids, from->ids, (size_t)from->n_ids * sizeof *to->ids);
+    to->n_ids = from->n_ids;
+    return HOB_OK;
+}
+
 hob_status sequence_fork(const struct sequence *sequence, struct sequence **ret_sequence, hob_error *error)
 {
     struct sequence *twin;
     TRY(sequence_new(sequence->session, &twin, error));
-    hob_status status = decoder_copy(sequence->decoder, sequence->n_ids, twin->decoder, error);
-    if (status != HOB_OK) {
-        sequence_free(twin);
-        return status;
-    }
-    memcpy(twin->ids, sequence->ids, (size_t)sequence->n_ids * sizeof *twin->ids);
-    twin->n_ids = sequence->n_ids;
-    *ret_sequence = twin;
-    return HOB_OK;
+    hob_status status = sequence_assign(twin, sequence, error);
+    if (status == HOB_OK) *ret_sequence = twin;
+    else sequence_free(twin);
+    return status;
 }
 
 hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error)

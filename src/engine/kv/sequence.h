@@ -25,6 +25,8 @@ void sequence_free(struct sequence *sequence); /* takes NULL; gives its blocks b
 /* A second one with the same past. Blocks are shared until one of the two writes into them; where the graph's caches cannot be
  * shared, they are copied or computed anew. */
 HOB_MUST_CHECK hob_status sequence_fork(const struct sequence *sequence, struct sequence **ret_sequence, hob_error *error);
+/* Makes `to` such a second one, of the same session: what it held is forgotten, and it need not be made anew. On failure it is empty. */
+HOB_MUST_CHECK hob_status sequence_assign(struct sequence *to, const struct sequence *from, hob_error *error);
 /* Forgets all but the first n_tokens. */
 HOB_MUST_CHECK hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error);
 

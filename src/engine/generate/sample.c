@@ -1,0 +1,160 @@
+#include "engine/generate/sample.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/generate/context_shift.h"
+
+#include <string.h>
+
+/* One bit for each id, none for those that end a text. */
+static hob_status list_not_ends(struct sample *sample, hob_error *error)
+{
+    const struct request *request = sample->request;
+    size_t n_vocab = (size_t)request->session->n_vocab, n_words = (n_vocab + 31) / 32;
+    sample->not_ends = memory_new(n_words, sizeof *sample->not_ends);
+    if (!sample->not_ends) FAIL(error, HOB_NO_MEMORY, "a mask of %zu tokens: out of memory", n_vocab);
+    memset(sample->not_ends, 0xff, n_words * sizeof *sample->not_ends);
+    for (size_t i = 0; i < request->n_end_ids; i++) {
+        uint32_t id = (uint32_t)request->end_ids[i];
+        if (id < n_vocab) sample->not_ends[id / 32] &= ~(1u << id % 32);
+    }
+    return HOB_OK;
+}
+
+static hob_status begin_chain(struct sample *sample, hob_error *error)
+{
+    const struct request *request = sample->request;
+    hob_generate_options options = request->options;
+    options.seed += sample->index;
+    TRY(sampler_chain_init(&sample->chain, &options, request->session->model->tokenizer, (size_t)request->session->n_vocab, error));
+    return sampler_chain_begin(&sample->chain, request->prompt, request->n_prompt, request_most_tokens(request) + 1, error);
+}
+
+static hob_status reserve_shift(struct sample *sample, hob_error *error)
+{
+    size_t n_context = (size_t)sample->request->session->n_context_tokens;
+    sample->shifted = memory_new(n_context + 1, sizeof *sample->shifted);
+    if (!sample->shifted) FAIL(error, HOB_NO_MEMORY, "context shift: out of memory");
+    return HOB_OK;
+}
+
+hob_status sample_init(struct sample *sample, struct request *request, size_t index, hob_error *error)
+{
+    hob_status status = HOB_OK;
+    const hob_generate_options *options = &request->options;
+    *sample = (struct sample){.request = request, .index = index};
+    TRY_CLEANUP(begin_chain(sample, error));
+    if (options->shifts_context) TRY_CLEANUP(reserve_shift(sample, error));
+    if (options->min_tokens) TRY_CLEANUP(list_not_ends(sample, error));
+    TRY_CLEANUP(text_stream_init(&sample->stream, request->session->model->tokenizer, request->prompt, request->n_prompt,
+                                 options->stops, options->n_stops, error));
+cleanup:
+    if (status != HOB_OK) sample_release(sample);
+    return status;
+}
+
+static void give_sequence_back(struct sample *sample)
+{
+    if (!sample->is_lent) sequence_free(sample->sequence);
+    sample->sequence = NULL;
+}
+
+void sample_release(struct sample *sample)
+{
+    give_sequence_back(sample);
+    sampler_chain_release(&sample->chain);
+    text_stream_release(&sample->stream);
+    memory_free(sample->shifted);
+    memory_free(sample->not_ends);
+    *sample = (struct sample){0};
+}
+
+void feed_plan(const struct feed *feed, size_t most_ids, struct sequence *sequence, struct batch_entry *ret_entry)
+{
+    size_t n_left = feed->n_ids - feed->n_fed, n_ids = n_left < most_ids ? n_left : most_ids;
+    *ret_entry = (struct batch_entry){
+        .sequence = sequence, .ids = feed->ids + feed->n_fed, .n_ids = (int64_t)n_ids, .n_rows = n_ids == n_left};
+}
+
+/* ---- a token ---- */
+
+static bool may_stop(const struct sample *sample)
+{
+    return sample->n_tokens >= sample->request->options.min_tokens;
+}
+
+static void tell(struct sample *sample, int32_t id, float logprob, const char *text, size_t n_bytes)
+{
+    hob_generated generated = {.id = id, .logprob = logprob, .text = text, .n_text_bytes = n_bytes, .output = sample->index};
+    if (id != HOB_NO_TOKEN) {
+        generated.top_logprobs = sample->chain.top_logprobs;
+        generated.n_top_logprobs = sample->chain.n_top_logprobs;
+    }
+    request_tell(sample->request, &generated);
+}
+
+static hob_status accept(struct sample *sample, int32_t id, float logprob, hob_error *error)
+{
+    const char *text;
+    size_t n_bytes;
+    sample->last_id = id;
+    sample->n_tokens++;
+    TRY(text_stream_push(&sample->stream, id, may_stop(sample), &text, &n_bytes, error));
+    tell(sample, id, logprob, text, n_bytes);
+    return HOB_OK;
+}
+
+hob_status sample_take(struct sample *sample, const float *logits, hob_error *error)
+{
+    int32_t id;
+    float logprob = 0.0f;
+    hob_finish finish;
+    const hob_generate_options *options = &sample->request->options;
+    const uint32_t *allowed = may_stop(sample) ? NULL : sample->not_ends;
+    sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
+    if (may_stop(sample) && request_is_end(sample->request, id, &finish)) return sample_end(sample, finish, error);
+    TRY(accept(sample, id, logprob, error));
+    if (request_is_over(sample->request, &finish)) return sample_end(sample, finish, error);
+    if (sample->stream.is_stopped) return sample_end(sample, HOB_FINISH_STOP, error);
+    if (sample->n_tokens == options->max_tokens) return sample_end(sample, HOB_FINISH_LENGTH, error);
+    return HOB_OK;
+}
+
+/* ---- what comes next ---- */
+
+/* The token that has no place counts to what is kept, as the last of the new prompt. */
+static hob_status shift(struct sample *sample, hob_error *error)
+{
+    const struct request *request = sample->request;
+    size_t n_ids = (size_t)sequence_n_tokens(sample->sequence), n_keep = context_shift_n_keep(request);
+    memcpy(sample->shifted, sequence_ids(sample->sequence), n_ids * sizeof *sample->shifted);
+    sample->shifted[n_ids] = sample->last_id;
+    size_t n_kept = context_shift(sample->shifted, n_ids + 1, n_keep);
+    sample->feed = (struct feed){.ids = sample->shifted + n_keep, .n_ids = n_kept - n_keep};
+    return sequence_rewind(sample->sequence, (int64_t)n_keep, error);
+}
+
+hob_status sample_go_on(struct sample *sample, hob_error *error)
+{
+    if (sample->is_done || sample->feed.n_fed < sample->feed.n_ids) return HOB_OK;
+    if (sequence_n_tokens(sample->sequence) < sample->request->session->n_context_tokens) {
+        sample->feed = (struct feed){.ids = &sample->last_id, .n_ids = 1};
+        return HOB_OK;
+    }
+    return sample->shifted ? shift(sample, error) : sample_end(sample, HOB_FINISH_CONTEXT, error);
+}
+
+hob_status sample_end(struct sample *sample, hob_finish finish, hob_error *error)
+{
+    const char *text;
+    size_t n_bytes;
+    if (sample->is_done) return HOB_OK;
+    sample->is_done = true;
+    sample->finish = finish;
+    give_sequence_back(sample);
+    if (finish == HOB_FINISH_CANCELLED) return HOB_OK;
+    TRY(text_stream_finish(&sample->stream, may_stop(sample), &text, &n_bytes, error));
+    if (sample->stream.is_stopped) sample->finish = HOB_FINISH_STOP;
+    if (n_bytes) tell(sample, HOB_NO_TOKEN, 0.0f, text, n_bytes);
+    return HOB_OK;
+}
