@@ -15,19 +15,25 @@ typedef struct hob_embed_options {
     hob_pooling pooling;   /* HOB_POOLING_DEFAULT: what the model says */
     bool is_raw;           /* do not normalise, even if the model says so */
     bool is_normalized;    /* normalise, even if the model does not say so */
+    const char *prompt;    /* name of the model's prompt to put in front of each text; NULL: its default one, "": none */
+    size_t n_dimensions;   /* only so many first numbers of each vector, cut off before normalising; 0: all. Sound for models trained for it
+                            * (Matryoshka) */
 } hob_embed_options;
 
 /* texts: n_texts, text_bytes[i] bytes each, or NUL-terminated where text_bytes is NULL. options NULL: the model's own.
- * ret_vectors: room for n_texts * hob_model_get_info(model).width floats. A text longer than the model's context is cut at its end,
+ * ret_vectors: room for n_texts * hob_model_get_info(model).width floats
+ * (n_texts * n_dimensions where that is set). A text longer than the model's context is cut at its end,
  * as sentence-transformers does.
- * Fails: HOB_UNSUPPORTED (not an encoder, or no tokenizer), HOB_NO_MEMORY. Accuracy: 1e-5 to PyTorch in f32. */
+ * Fails: HOB_UNSUPPORTED (not an encoder, or no tokenizer), HOB_BAD_ARGUMENT (no such prompt, more dimensions than there are),
+ * HOB_NO_MEMORY. Accuracy: 1e-5 to PyTorch in f32. */
 HOB_API HOB_MUST_CHECK hob_status hob_embed(hob_session *session, const char *const *texts, const size_t *text_bytes,
                                             size_t n_texts, const hob_embed_options *options, float *ret_vectors,
                                             hob_error *error);
 
-/* The same for texts that are token ids already: n_ids[i] of them in ids[i], special tokens included; nothing is cut off.
+/* The same for texts that are token ids already: n_ids[i] of them in ids[i], special tokens and prompt
+ * included; nothing is cut off.
  * Fails: HOB_UNSUPPORTED (not an encoder), HOB_LIMIT (longer than the model's context), HOB_BAD_ARGUMENT (an id outside the
- * vocabulary), HOB_NO_MEMORY. */
+ * vocabulary, a prompt, more dimensions than there are), HOB_NO_MEMORY. */
 HOB_API HOB_MUST_CHECK hob_status hob_embed_ids(hob_session *session, const int32_t *const *ids, const size_t *n_ids, size_t n_texts,
                                                 const hob_embed_options *options, float *ret_vectors, hob_error *error);
 

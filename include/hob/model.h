@@ -66,6 +66,11 @@ HOB_API const hob_tokenizer *hob_model_tokenizer(const hob_model *model);
 /* How the model wants a conversation written, as Jinja text; NULL when it does not say. Owned by the model. */
 HOB_API const char *hob_model_chat_template(const hob_model *model);
 
+/* The texts that the model wants in front of others (sentence-transformers' prompts): their names, NULL behind the last, and the text of
+ * one, NULL when there is none of that name. Owned by the model. */
+HOB_API const char *hob_model_prompt_name(const hob_model *model, size_t index);
+HOB_API const char *hob_model_prompt(const hob_model *model, const char *name);
+
 HOB_API size_t hob_model_n_inputs(const hob_model *model);
 HOB_API size_t hob_model_n_outputs(const hob_model *model);
 /* NULL outside. Lives as long as the model. */

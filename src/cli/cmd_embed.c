@@ -17,6 +17,8 @@ struct settings {
     const char *model_path;
     int pooling;
     bool is_raw;
+    const char *prompt;
+    size_t n_dimensions;
     size_t n_threads;
 };
 
@@ -40,6 +42,16 @@ static const struct option_def options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, is_raw),
      .help = "do not scale the vectors to length 1"},
+    {.name = "prompt",
+     .argument = "NAME",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, prompt),
+     .help = "put the model's prompt of that name (query, document, …) before each text; '' for none"},
+    {.name = "dimensions",
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_dimensions),
+     .help = "keep the first N numbers of each vector, then normalise (Matryoshka models)"},
     {.name = "threads",
      .letter = 't',
      .argument = "N",
@@ -78,7 +90,8 @@ static hob_status print_vector(struct embedder *embedder, const float *vector, h
 static hob_status embed_batch(struct embedder *embedder, bool *ret_is_heard, hob_error *error)
 {
     const struct settings *settings = embedder->line->settings;
-    hob_embed_options how = {.pooling = (hob_pooling)settings->pooling, .is_raw = settings->is_raw};
+    hob_embed_options how = {.pooling = (hob_pooling)settings->pooling, .is_raw = settings->is_raw,
+                             .prompt = settings->prompt, .n_dimensions = settings->n_dimensions};
     TRY(hob_embed(embedder->loaded.session, embedder->texts, embedder->text_bytes, embedder->n_texts, &how,
                   embedder->vectors, error));
     for (size_t i = 0; i < embedder->n_texts; i++)
@@ -142,7 +155,12 @@ static int prepare(struct embedder *embedder)
                info.kind == HOB_MODEL_DECODER ? "language model (see hob complete)" : "plain graph (see hob run)");
         return STATUS_FAILED;
     }
-    embedder->width = (size_t)info.width;
+    const struct settings *settings = embedder->line->settings;
+    embedder->width = settings->n_dimensions ? settings->n_dimensions : (size_t)info.width;
+    if (embedder->width > (size_t)info.width) {
+        report("--dimensions: found %zu, expected at most %lld, the model's", embedder->width, (long long)info.width);
+        return STATUS_FAILED;
+    }
     embedder->vectors = memory_new(BATCH_TEXTS * embedder->width, sizeof(float));
     if (embedder->vectors) return STATUS_DONE;
     report("no memory for the embeddings");
@@ -167,7 +185,7 @@ static int run(const struct command_line *line)
 
 const struct command_def command_embed = {
     .name = "embed",
-    .synopsis = "[-m MODEL] [--pooling mean|cls|last] [--no-normalize] [--threads N] TEXT…|-",
+    .synopsis = "[-m MODEL] [--pooling mean|cls|last] [--no-normalize] [--prompt NAME] [--dimensions N] [--threads N] TEXT…|-",
     .summary = "Turn texts into embedding vectors",
     .details = "Each word is a text; from standard input each line is one. Each text gives one line: a JSON array.\n",
     .options = options,

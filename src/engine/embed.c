@@ -3,6 +3,7 @@
  * Graphs with hob's own inputs, or that the pass pack_batch gave them, take several texts laid end to end in one run, told apart by
  * `segments`; others take one text a run, without padding. Either way a text's vector depends on nothing but the text. */
 #include "hob/embed.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/session.h"
@@ -31,8 +32,9 @@ struct embedding {
     hob_session *session;
     hob_pooling pooling;
     bool is_normalized;
-    int64_t width;
-    float *vectors;
+    int64_t width;  /* of hidden states */
+    int64_t n_kept; /* numbers of a vector */
+    float *vectors; /* [n_texts, n_kept] */
 };
 
 /* ---- tokens ---- */
@@ -57,8 +59,8 @@ static size_t cut(const struct hob_model *model, int32_t *ids, size_t n_ids)
     return (size_t)most;
 }
 
-static hob_status tokenize(const struct hob_model *model, const char *text, size_t n_bytes, int32_t **ret_ids, size_t *ret_n_ids,
-                           hob_error *error)
+static hob_status tokenize_plain(const struct hob_model *model, const char *text, size_t n_bytes, int32_t **ret_ids,
+                                 size_t *ret_n_ids, hob_error *error)
 {
     unsigned flags = model->pooling.is_plain_text ? 0 : HOB_ADD_SPECIAL;
     TRY(hob_tokenizer_encode(model->tokenizer, text, n_bytes, flags, ret_ids, ret_n_ids, error));
@@ -67,15 +69,53 @@ static hob_status tokenize(const struct hob_model *model, const char *text, size
     return HOB_OK;
 }
 
-static hob_status tokenize_all(const struct hob_model *model, const char *const *texts, const size_t *text_bytes,
+/* The prompt and the text are one text: where one ends, a token need not. */
+static hob_status tokenize(const struct hob_model *model, const char *prompt, const char *text, size_t n_bytes, int32_t **ret_ids,
+                           size_t *ret_n_ids, hob_error *error)
+{
+    struct buffer whole = {0};
+    if (!*prompt) return tokenize_plain(model, text, n_bytes, ret_ids, ret_n_ids, error);
+    buffer_append_string(&whole, prompt);
+    buffer_append(&whole, text, n_bytes);
+    hob_status status = whole.is_failed ? error_set(error, HOB_NO_MEMORY, ERROR_HERE, "a prompt and its text: out of memory")
+                                        : tokenize_plain(model, buffer_text(&whole), whole.n_bytes, ret_ids, ret_n_ids, error);
+    buffer_release(&whole);
+    return status;
+}
+
+static void list_prompts(const struct model_prompts *prompts, struct buffer *list)
+{
+    for (size_t i = 0; i < prompts->n; i++) buffer_printf(list, "%s%s", i ? ", " : "one of ", prompts->items[i].name);
+    if (!prompts->n) buffer_append_string(list, "none: the model has no prompts");
+}
+
+/* The text behind a name; "" for no prompt. */
+static hob_status find_prompt(const struct hob_model *model, const char *name, const char **ret_text, hob_error *error)
+{
+    if (!name) name = model->prompts.default_name ? model->prompts.default_name : "";
+    const char *text = model_find_prompt(&model->prompts, name);
+    if (!text && *name) {
+        struct buffer list = {0};
+        list_prompts(&model->prompts, &list);
+        hob_status status = error_set(error, HOB_BAD_ARGUMENT, ERROR_HERE, "prompt: found \"%.64s\", expected %s", name, buffer_text(&list));
+        buffer_release(&list);
+        return status;
+    }
+    *ret_text = text ? text : "";
+    return HOB_OK;
+}
+
+static hob_status tokenize_all(const struct hob_model *model, const char *prompt_name, const char *const *texts, const size_t *text_bytes,
                                struct tokenized *tokenized, hob_error *error)
 {
+    const char *prompt = "";
+    TRY(find_prompt(model, prompt_name, &prompt, error));
     tokenized->ids = memory_new(tokenized->n_texts, sizeof *tokenized->ids);
     tokenized->n_ids = memory_new(tokenized->n_texts, sizeof *tokenized->n_ids);
     if (!tokenized->ids || !tokenized->n_ids) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", tokenized->n_texts);
     for (size_t i = 0; i < tokenized->n_texts; i++) {
         size_t n_bytes = text_bytes ? text_bytes[i] : strlen(texts[i]);
-        TRY(tokenize(model, texts[i], n_bytes, &tokenized->ids[i], &tokenized->n_ids[i], error));
+        TRY(tokenize(model, prompt, texts[i], n_bytes, &tokenized->ids[i], &tokenized->n_ids[i], error));
     }
     return HOB_OK;
 }
@@ -168,11 +208,11 @@ static void normalize(float *vector, int64_t width)
 /* rows: the hidden states of one text, n_rows >= 1. */
 static void pool(const struct embedding *embedding, const float *rows, int64_t row_stride, int64_t n_rows, float *vector)
 {
-    int64_t width = embedding->width;
+    int64_t n_kept = embedding->n_kept;
     const float *row = embedding->pooling == HOB_POOLING_LAST ? rows + (n_rows - 1) * row_stride : rows;
-    if (embedding->pooling == HOB_POOLING_MEAN) pool_mean(rows, row_stride, n_rows, width, vector);
-    else memcpy(vector, row, (size_t)width * sizeof *vector);
-    if (embedding->is_normalized) normalize(vector, width);
+    if (embedding->pooling == HOB_POOLING_MEAN) pool_mean(rows, row_stride, n_rows, n_kept, vector);
+    else memcpy(vector, row, (size_t)n_kept * sizeof *vector);
+    if (embedding->is_normalized) normalize(vector, n_kept);
 }
 
 /* A row for each token, or for each text. */
@@ -200,7 +240,7 @@ static hob_status pool_output(const struct embedding *embedding, const struct to
     const float *rows = output->data;
     for (size_t text = first; text < last; text++) {
         int64_t n_ids = (int64_t)lists->n_ids[text], n_rows = is_ready ? 1 : n_ids;
-        if (n_ids) pool(embedding, rows, row_stride, n_rows, embedding->vectors + (int64_t)text * embedding->width);
+        if (n_ids) pool(embedding, rows, row_stride, n_rows, embedding->vectors + (int64_t)text * embedding->n_kept);
         rows += n_rows * row_stride;
     }
     return HOB_OK;
@@ -214,7 +254,7 @@ static hob_status embed_range(const struct embedding *embedding, const struct to
     int64_t n_tokens = 0;
     for (size_t text = first; text < last; text++) n_tokens += (int64_t)lists->n_ids[text];
     if (!n_tokens) {
-        memset(embedding->vectors + (int64_t)first * embedding->width, 0, (last - first) * (size_t)embedding->width * sizeof(float));
+        memset(embedding->vectors + (int64_t)first * embedding->n_kept, 0, (last - first) * (size_t)embedding->n_kept * sizeof(float));
         return HOB_OK;
     }
     TRY(bind_inputs(embedding->session, lists, first, last, n_tokens, error));
@@ -255,10 +295,14 @@ static hob_status embed_lists(hob_session *session, const struct token_lists *li
         .pooling = options->pooling == HOB_POOLING_DEFAULT ? model->pooling.mode : options->pooling,
         .is_normalized = !options->is_raw && (model->pooling.is_normalized || options->is_normalized),
         .width = model->info.width,
+        .n_kept = options->n_dimensions ? (int64_t)options->n_dimensions : model->info.width,
     };
-    if (lists->n_texts > SIZE_MAX / sizeof(float) / (size_t)embedding.width)
+    if (options->n_dimensions > (size_t)embedding.width)
+        FAIL(error, HOB_BAD_ARGUMENT, "dimensions: found %zu, expected at most %lld, the model's", options->n_dimensions,
+             (long long)embedding.width);
+    if (lists->n_texts > SIZE_MAX / sizeof(float) / (size_t)embedding.n_kept)
         FAIL(error, HOB_LIMIT, "found %zu texts: too many", lists->n_texts);
-    size_t n_floats = lists->n_texts * (size_t)embedding.width;
+    size_t n_floats = lists->n_texts * (size_t)embedding.n_kept;
     embedding.vectors = memory_new(n_floats, sizeof(float));
     if (!embedding.vectors) FAIL(error, HOB_NO_MEMORY, "%zu embeddings: out of memory", lists->n_texts);
     TRY_CLEANUP(embed_all(&embedding, lists, error));
@@ -277,7 +321,7 @@ hob_status hob_embed(hob_session *session, const char *const *texts, const size_
     if (!model->tokenizer)
         FAIL(error, HOB_UNSUPPORTED, "the model has no tokenizer: %s", model->tokenizer_error ? model->tokenizer_error : "none was sought");
     struct tokenized tokenized = {.n_texts = n_texts};
-    TRY_CLEANUP(tokenize_all(model, texts, text_bytes, &tokenized, error));
+    TRY_CLEANUP(tokenize_all(model, options ? options->prompt : NULL, texts, text_bytes, &tokenized, error));
     struct token_lists lists = {(const int32_t *const *)tokenized.ids, tokenized.n_ids, n_texts};
     TRY_CLEANUP(embed_lists(session, &lists, options, ret_vectors, error));
 cleanup:
@@ -291,5 +335,7 @@ hob_status hob_embed_ids(hob_session *session, const int32_t *const *ids, const 
     struct token_lists lists = {ids, n_ids, n_texts};
     TRY(check_model(session->model, error));
     TRY(check_ids(session->model, &lists, error));
+    if (options && options->prompt && *options->prompt)
+        FAIL(error, HOB_BAD_ARGUMENT, "prompt: found \"%.64s\" for ids, expected none: ids hold it already", options->prompt);
     return embed_lists(session, &lists, options, ret_vectors, error);
 }

@@ -205,6 +205,8 @@ static hob_status set_up(struct hob_model *model, const char *path, struct forma
     if (is_graph_file) classify_graph(model);
     if (options->is_graph_only) return HOB_OK;
     if (is_graph_file) TRY(read_neighbours(model, error));
+    if (model->folder && model->info.kind == HOB_MODEL_ENCODER)
+        TRY(model_read_prompts(model->folder, &model->graph->arena, &model->prompts, error));
     TRY(chat_template_find(model, error));
     model->info.pooling = model->pooling.mode;
     model->info.is_normalized = model->pooling.is_normalized;
@@ -285,6 +287,16 @@ hob_model_info hob_model_get_info(const hob_model *model)
 const char *hob_model_chat_template(const hob_model *model)
 {
     return model->chat_template;
+}
+
+const char *hob_model_prompt_name(const hob_model *model, size_t index)
+{
+    return index < model->prompts.n ? model->prompts.items[index].name : NULL;
+}
+
+const char *hob_model_prompt(const hob_model *model, const char *name)
+{
+    return model_find_prompt(&model->prompts, name);
 }
 
 const hob_tokenizer *hob_model_tokenizer(const hob_model *model)

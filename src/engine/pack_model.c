@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LEAST_PASS_BYTES = 9 };
+enum { LEAST_PASS_BYTES = 9, LEAST_PROMPT_BYTES = 10 };
 
 static void put_name(struct buffer *bytes, const char *name)
 {
@@ -33,6 +33,16 @@ static void write_pooling(const struct model_pooling *pooling, struct buffer *by
     record_put_i64(bytes, pooling->max_tokens);
 }
 
+static void write_prompts(const struct model_prompts *prompts, struct buffer *bytes)
+{
+    record_put_u32(bytes, (uint32_t)prompts->n);
+    for (size_t i = 0; i < prompts->n; i++) {
+        put_name(bytes, prompts->items[i].name);
+        put_name(bytes, prompts->items[i].text);
+    }
+    put_name(bytes, prompts->default_name ? prompts->default_name : "");
+}
+
 static void write_model(const struct hob_model *model, struct buffer *bytes)
 {
     const hob_model_info *info = &model->info;
@@ -43,6 +53,7 @@ static void write_model(const struct hob_model *model, struct buffer *bytes)
     record_put_i64(bytes, info->n_layers);
     record_put_i64(bytes, info->width);
     write_pooling(&model->pooling, bytes);
+    write_prompts(&model->prompts, bytes);
     record_put_i64(bytes, model->bos_id);
     record_put_u32(bytes, (uint32_t)model->n_eos_ids);
     for (size_t i = 0; i < model->n_eos_ids; i++) record_put_i64(bytes, model->eos_ids[i]);
@@ -74,6 +85,21 @@ static void read_pooling(struct record_reader *reader, struct model_pooling *poo
     pooling->is_stated = record_bool(reader);
     pooling->is_plain_text = record_bool(reader);
     pooling->max_tokens = record_i64(reader);
+}
+
+static hob_status read_prompts(struct record_reader *reader, struct arena *arena, struct model_prompts *prompts, hob_error *error)
+{
+    uint32_t n_prompts = record_count(reader, LEAST_PROMPT_BYTES);
+    struct model_prompt *items = ARENA_NEW(arena, struct model_prompt, n_prompts);
+    if (!items) FAIL(error, HOB_NO_MEMORY, "prompts: out of memory");
+    for (uint32_t i = 0; i < n_prompts; i++) {
+        const char *name = record_name(reader);
+        items[i] = (struct model_prompt){.name = name, .text = record_name(reader)};
+    }
+    const char *default_name = record_name(reader);
+    *prompts = (struct model_prompts){.items = items, .n = n_prompts, .default_name = *default_name ? default_name : NULL};
+    if (prompts->default_name && !model_find_prompt(prompts, default_name)) record_fail(reader);
+    return HOB_OK;
 }
 
 static void read_info(struct record_reader *reader, hob_model_info *info)
@@ -127,6 +153,7 @@ hob_status pack_model_read(const struct pack *pack, struct hob_model *model, hob
     struct record_reader reader = pack_read(pack, PACK_MODEL);
     read_info(&reader, &model->info);
     read_pooling(&reader, &model->pooling);
+    TRY(read_prompts(&reader, &model->graph->arena, &model->prompts, error));
     read_ids(&reader, model);
     TRY(read_optional_outputs(&reader, model, error));
     if (!record_is_read(&reader)) FAIL(error, HOB_BAD_FILE, "section model: the record is damaged at byte %zu", (size_t)(reader.at - reader.start));

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct draft;
 struct graph;
 struct model_source;
@@ -46,7 +47,18 @@ struct model_pooling {
     int64_t max_tokens; /* special ones included; 0: the context length alone limits a text */
 };
 
-enum { MODEL_MAX_EOS_IDS = 32 };
+/* Texts that sentence-transformers puts in front of others, by name: "query: ". Texts belong to the arena they were read into (or to the
+ * pack's map). */
+struct model_prompt {
+    const char *name, *text;
+};
+struct model_prompts {
+    const struct model_prompt *items;
+    size_t n;
+    const char *default_name; /* of the one that stands in front of every text unless told otherwise; NULL: none */
+};
+
+enum { MODEL_MAX_EOS_IDS = 32, MODEL_MAX_PROMPTS = 256 };
 
 struct model_info {
     const char *architecture; /* model_def's name: static */
@@ -87,6 +99,13 @@ HOB_MUST_CHECK hob_status model_build(const struct tensor_file *file, const char
  * say; the defaults where there are none. For any folder, one with an ONNX model too. Fails: HOB_BAD_FILE,
  * HOB_UNSUPPORTED (max pooling, a Dense module …), HOB_IO. */
 HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_pooling *ret_pooling, hob_error *error);
+
+/* What config_sentence_transformers.json in folder says; none where there is no such file. Fails: HOB_BAD_FILE, HOB_LIMIT, HOB_IO,
+ * HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status model_read_prompts(const char *folder, struct arena *arena, struct model_prompts *ret_prompts,
+                                             hob_error *error);
+/* NULL when there is none of that name. */
+const char *model_find_prompt(const struct model_prompts *prompts, const char *name);
 
 size_t model_def_count(void);
 const struct model_def *model_def_at(size_t index);

@@ -76,6 +76,65 @@ sentences_into_files() {
     [ "$output" != "$cls" ]
 }
 
+# A copy of the model with sentence-transformers' prompts beside it, and a pack of that.
+make_prompted() {
+    prompted=$BATS_TEST_TMPDIR/prompted
+    cp -rL "$bert" "$prompted"
+    chmod -R u+w "$prompted"
+    rm -f "$prompted"/*.onnx
+    echo "{\"prompts\": {\"query\": \"query: \", \"none\": \"\"}, \"default_prompt_name\": $1}" >"$prompted/config_sentence_transformers.json"
+}
+
+@test "--prompt puts the model's text in front, from its folder and from a pack" {
+    need_shared
+    make_prompted null
+    hob import "$prompted" -o "$BATS_TEST_TMPDIR/prompted.hob"
+    hob embed -m "$bert" "query: a sentence" "a sentence"
+    query=${lines[0]} plain=${lines[1]}
+    for model in "$prompted" "$BATS_TEST_TMPDIR/prompted.hob"; do
+        hob embed -m "$model" --prompt query "a sentence"
+        [ "$output" = "$query" ]
+        hob embed -m "$model" --prompt none "a sentence"
+        [ "$output" = "$plain" ]
+        hob embed -m "$model" "a sentence"
+        [ "$output" = "$plain" ]
+        hob embed -m "$model" --prompt passage "a sentence"
+        [ "$status" -eq 1 ]
+        [[ $errors == *'prompt: found "passage", expected one of query, none'* ]]
+    done
+    hob embed -m "$bert" --prompt query "a sentence"
+    [ "$status" -eq 1 ]
+    [[ $errors == *"the model has no prompts"* ]]
+}
+
+@test "a default prompt stands in front unless it is taken away" {
+    need_shared
+    make_prompted '"query"'
+    hob import "$prompted" -o "$BATS_TEST_TMPDIR/prompted.hob"
+    hob embed -m "$bert" "query: a sentence" "a sentence"
+    query=${lines[0]} plain=${lines[1]}
+    for model in "$prompted" "$BATS_TEST_TMPDIR/prompted.hob"; do
+        hob embed -m "$model" "a sentence"
+        [ "$output" = "$query" ]
+        hob embed -m "$model" --prompt "" "a sentence"
+        [ "$output" = "$plain" ]
+    done
+}
+
+@test "--dimensions cuts, then normalises" {
+    need_shared
+    hob embed -m "$bert" --dimensions 16 "a sentence" "another"
+    [ "${#lines[@]}" -eq 2 ]
+    jq -e 'length == 16 and ((map(. * .) | add) - 1 | fabs) < 1e-5' <<<"${lines[1]}"
+    hob embed -m "$bert" --no-normalize "a sentence"
+    whole=$(jq -c '.[:16]' <<<"$output")
+    hob embed -m "$bert" --no-normalize --dimensions 16 "a sentence"
+    [ "$(jq -c . <<<"$output")" = "$whole" ]
+    hob embed -m "$bert" --dimensions 65 x
+    [ "$status" -eq 1 ]
+    [[ $errors == *"--dimensions: found 65, expected at most 64"* ]]
+}
+
 @test "lines from standard input: empty ones count, the last needs no end" {
     need_shared
     script 'printf "a\n\nb" | "$HOB" embed -m "$1" -' "$bert"

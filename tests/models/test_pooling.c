@@ -1,6 +1,7 @@
 /* sentence-transformers folders, good and bad. */
 #include "unit.h"
 
+#include "base/arena.h"
 #include "models/model.h"
 #include "models/scratch_folder.h"
 
@@ -97,8 +98,61 @@ static void test_bad_folders(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check(&cases[i]);
 }
 
+/* ---- prompts ---- */
+
+static hob_status read_prompts(const char *text, struct arena *arena, struct model_prompts *ret_prompts, hob_error *error)
+{
+    struct scratch_folder folder;
+    scratch_folder_make(&folder);
+    if (text) scratch_folder_write(&folder, "config_sentence_transformers.json", text);
+    hob_status status = model_read_prompts(folder.path, arena, ret_prompts, error);
+    scratch_folder_remove(&folder);
+    return status;
+}
+
+static void test_prompts(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct model_prompts prompts = {.n = 7};
+    hob_error error = {0};
+    assert_int_equal(read_prompts(NULL, &arena, &prompts, &error), HOB_OK);
+    assert_int_equal(prompts.n, 0);
+    assert_null(model_find_prompt(&prompts, "query"));
+    assert_int_equal(read_prompts("{\"prompts\": null, \"default_prompt_name\": null}", &arena, &prompts, &error), HOB_OK);
+    assert_int_equal(prompts.n, 0);
+    const char *text = "{\"prompts\": {\"query\": \"query: \", \"passage\": \"\"}, \"default_prompt_name\": \"passage\"}";
+    assert_int_equal(read_prompts(text, &arena, &prompts, &error), HOB_OK);
+    assert_int_equal(prompts.n, 2);
+    assert_string_equal(model_find_prompt(&prompts, "query"), "query: ");
+    assert_string_equal(model_find_prompt(&prompts, prompts.default_name), "");
+    arena_release(&arena);
+}
+
+static void test_bad_prompts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"prompts\": [\"query\"]}", "prompts: found a list, expected an object"},
+        {"{\"prompts\": {\"query\": 3}}", "prompts: query: found a whole number, expected a text"},
+        {"{\"default_prompt_name\": \"query\"}", "default_prompt_name: found query, expected a name among prompts"},
+        {"{\"prompts\": {}", "config_sentence_transformers.json"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena = {0};
+        struct model_prompts prompts = {.n = 7};
+        hob_error error = {0};
+        assert_int_equal(read_prompts(cases[i].text, &arena, &prompts, &error), HOB_BAD_FILE);
+        if (!strstr(error.message, cases[i].message)) fail_msg("found \"%s\"", error.message);
+        assert_int_equal(prompts.n, 7);
+        arena_release(&arena);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good_folders), cmocka_unit_test(test_bad_folders)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good_folders), cmocka_unit_test(test_prompts), cmocka_unit_test(test_bad_prompts), cmocka_unit_test(test_bad_folders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
