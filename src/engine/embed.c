@@ -175,7 +175,7 @@ static hob_status bind_inputs(hob_session *session, const struct token_lists *li
         struct tensor tensor;
         enum input_role role = roles->inputs[i];
         int64_t n_items = role == INPUT_SEGMENTS ? (int64_t)(last - first) + 1 : n_tokens;
-        if (role == INPUT_PAST || role == INPUT_ROWS || role == INPUT_USE_CACHE)
+        if (role == INPUT_PAST || role == INPUT_ROWS || role == INPUT_USE_CACHE || role == INPUT_CAPACITY)
             FAIL(error, HOB_UNSUPPORTED, "an encoder with a cache input is not supported");
         TRY(session_fill_input(session, i, &session->run_arena, n_items, role == INPUT_MASK, 0, &tensor, error));
         if (role == INPUT_IDS || role == INPUT_POSITIONS || role == INPUT_SEGMENTS) fill_packed(lists, first, last, role, &tensor);

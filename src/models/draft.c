@@ -74,6 +74,12 @@ hob_status draft_read_gelu(struct draft *d, const char *fallback, const char **r
 
 /* ---- tensors ---- */
 
+bool draft_has(const struct draft *d, enum tensor_role role, enum tensor_part part)
+{
+    char name[SOURCE_NAME_BYTES];
+    return model_source_tensor(d->source, role, part, 0, name) != NULL;
+}
+
 static void fail_shape(struct draft *d, const char *name, const struct tensor *found, int rank, const int64_t *dims)
 {
     char found_text[TENSOR_SHAPE_TEXT_BYTES], expected_text[TENSOR_SHAPE_TEXT_BYTES];
@@ -107,7 +113,7 @@ static const struct tensor *find_tensor(struct draft *d, enum tensor_role role, 
     return tensor;
 }
 
-static uint32_t add_as_f32(struct draft *d, const char *name, const struct tensor *tensor)
+static uint32_t add_as_f32(struct draft *d, const char *name, const struct tensor *tensor, float offset)
 {
     struct tensor copy = *tensor;
     size_t n_items = (size_t)tensor_n_items(tensor);
@@ -118,6 +124,7 @@ static uint32_t add_as_f32(struct draft *d, const char *name, const struct tenso
         return VALUE_NONE;
     }
     numbers_load_f32(tensor, 0, 1, n_items, copy.data);
+    for (size_t i = 0; offset != 0 && i < n_items; i++) ((float *)copy.data)[i] += offset;
     return builder_constant(&d->builder, name, &copy);
 }
 
@@ -126,7 +133,7 @@ uint32_t draft_weight(struct draft *d, enum tensor_role role, int64_t layer, int
     char name[SOURCE_NAME_BYTES];
     const struct tensor *tensor = find_tensor(d, role, PART_WEIGHT, layer, rank, dims, name);
     if (!tensor) return VALUE_NONE;
-    return tensor->dtype == DTYPE_F64 ? add_as_f32(d, name, tensor) : builder_constant(&d->builder, name, tensor);
+    return tensor->dtype == DTYPE_F64 ? add_as_f32(d, name, tensor, 0) : builder_constant(&d->builder, name, tensor);
 }
 
 uint32_t draft_transposed(struct draft *d, enum tensor_role role, int64_t layer, int64_t n, int64_t k)
@@ -139,14 +146,25 @@ uint32_t draft_transposed(struct draft *d, enum tensor_role role, int64_t layer,
     return builder_constant(&d->builder, name, &view);
 }
 
-uint32_t draft_vector(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer, int64_t n_items)
+static uint32_t add_vector(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer, int64_t n_items,
+                           float offset)
 {
     char name[SOURCE_NAME_BYTES];
     const struct tensor *tensor = find_tensor(d, role, part, layer, 1, &n_items, name);
     if (!tensor) return VALUE_NONE;
-    if (tensor->dtype == DTYPE_F32) return builder_constant(&d->builder, name, tensor);
-    if (numbers_is_float(tensor->dtype)) return add_as_f32(d, name, tensor);
+    if (tensor->dtype == DTYPE_F32 && offset == 0) return builder_constant(&d->builder, name, tensor);
+    if (numbers_is_float(tensor->dtype)) return add_as_f32(d, name, tensor, offset);
     builder_fail(&d->builder, HOB_BAD_TYPE, "%s: %s: found %s, expected floating point numbers", d->source->file->path,
                  name, dtype_name(tensor->dtype));
     return VALUE_NONE;
+}
+
+uint32_t draft_vector(struct draft *d, enum tensor_role role, enum tensor_part part, int64_t layer, int64_t n_items)
+{
+    return add_vector(d, role, part, layer, n_items, 0);
+}
+
+uint32_t draft_offset_vector(struct draft *d, enum tensor_role role, int64_t layer, int64_t n_items, float offset)
+{
+    return add_vector(d, role, PART_WEIGHT, layer, n_items, offset);
 }

@@ -33,6 +33,7 @@ HOB_MUST_CHECK hob_status draft_read_shape(struct draft *draft, hob_error *error
 /* fallback KEY_REQUIRED: the file must say. */
 HOB_MUST_CHECK hob_status draft_read_ff_width(struct draft *draft, int64_t fallback, hob_error *error);
 /* Gelu's `approximate` as the file's activation says; fails on another activation. */
+bool draft_has(const struct draft *draft, enum tensor_role role, enum tensor_part part); /* in layer 0 */
 HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallback, const char **ret_approximate,
                                           hob_error *error);
 
@@ -45,6 +46,8 @@ void draft_begin(struct draft *draft);
 uint32_t draft_weight(struct draft *draft, enum tensor_role role, int64_t layer, int rank, const int64_t *dims);
 /* A matrix that the file has as [k,n], seen as [n,k]. */
 uint32_t draft_transposed(struct draft *draft, enum tensor_role role, int64_t layer, int64_t n, int64_t k);
+/* [n_items] float32, converted if need be; offset is added. */
+uint32_t draft_offset_vector(struct draft *draft, enum tensor_role role, int64_t layer, int64_t n_items, float offset);
 /* [n_items] float32, converted if need be. */
 uint32_t draft_vector(struct draft *draft, enum tensor_role role, enum tensor_part part, int64_t layer,
                       int64_t n_items);
@@ -69,18 +72,32 @@ struct norm {
     enum norm_kind kind;
     float epsilon;
     bool lacks_bias; /* NORM_LAYER without one */
+    int64_t width;       /* of the last axis; 0: draft->width */
+    bool is_zero_centred; /* the file holds the weights minus 1 (Gemma) */
 };
-/* Over the last axis, of draft->width. */
+/* Over the last axis. */
 uint32_t draft_norm(struct draft *draft, const struct norm *norm, uint32_t x);
 
 uint32_t draft_add(struct draft *draft, uint32_t a, uint32_t b);
 uint32_t draft_gelu(struct draft *draft, const char *approximate, uint32_t x);
+uint32_t draft_scale(struct draft *draft, uint32_t x, float factor);
+/* cap * tanh(x / cap) */
+uint32_t draft_softcap(struct draft *draft, uint32_t x, float cap);
+/* x [..,sum of sizes] → n_parts views of the last axis. */
+void draft_split(struct draft *draft, uint32_t x, const int64_t *sizes, uint32_t n_parts, uint32_t *ret_parts);
 
 /* [T, heads*K] → [T, heads, K] */
 uint32_t draft_split_heads(struct draft *draft, uint32_t x, bool is_query);
+struct cached_attention {
+    int64_t layer;
+    float scale;         /* of the scores; 0: 1 / sqrt(K) */
+    float softcap;       /* 0: none */
+    int64_t left_window; /* keys a query sees, itself among them; 0: all */
+};
 /* Causal attention over the KV cache of the layer, which k and v are appended to.
  * q [T,H,K], k and v [T,Hkv,K] → [T, H*K] */
-uint32_t draft_cached_attention(struct draft *draft, int64_t layer, uint32_t q, uint32_t k, uint32_t v);
+uint32_t draft_cached_attention(struct draft *draft, const struct cached_attention *attention, uint32_t q, uint32_t k,
+                                uint32_t v);
 struct packed_attention {
     uint32_t segments;      /* [n+1]: the borders of a packed batch's sentences */
     uint32_t distance_bias; /* [1 or H, 2R-1] as hob.Attention takes it; VALUE_NONE: none */
@@ -90,8 +107,10 @@ struct packed_attention {
 uint32_t draft_packed_attention(struct draft *draft, const struct packed_attention *attention, uint32_t q, uint32_t k,
                                 uint32_t v);
 
-/* Ends a decoder: the wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from
- * token_embedding where the file has none (tied). */
+/* The wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from token_embedding where the file has
+ * none (tied). */
+uint32_t draft_logits(struct draft *draft, uint32_t x, const struct norm *norm, uint32_t token_embedding, bool has_bias);
+/* Ends a decoder with these logits, without a bias. */
 void draft_finish_decoder(struct draft *draft, uint32_t x, const struct norm *norm, uint32_t token_embedding);
 
 #endif

@@ -65,10 +65,11 @@ uint32_t draft_linear(struct draft *d, const struct linear *linear, uint32_t x)
 uint32_t draft_norm(struct draft *d, const struct norm *norm, uint32_t x)
 {
     struct attribute epsilon = attribute_float("epsilon", norm->epsilon);
-    uint32_t weight = draft_vector(d, norm->role, PART_WEIGHT, norm->layer, d->width);
+    int64_t width = norm->width ? norm->width : d->width;
+    uint32_t weight = draft_offset_vector(d, norm->role, norm->layer, width, norm->is_zero_centred ? 1 : 0);
     if (norm->kind == NORM_RMS) return builder_op(&d->builder, "hob.RMSNorm", INPUTS(x, weight), &epsilon, 1);
     if (norm->lacks_bias) return builder_op(&d->builder, "LayerNormalization", INPUTS(x, weight), &epsilon, 1);
-    uint32_t bias = draft_vector(d, norm->role, PART_BIAS, norm->layer, d->width);
+    uint32_t bias = draft_vector(d, norm->role, PART_BIAS, norm->layer, width);
     return builder_op(&d->builder, "LayerNormalization", INPUTS(x, weight, bias), &epsilon, 1);
 }
 
@@ -80,6 +81,24 @@ uint32_t draft_add(struct draft *d, uint32_t a, uint32_t b)
 uint32_t draft_gelu(struct draft *d, const char *approximate, uint32_t x)
 {
     return builder_op(&d->builder, "hob.Gelu", INPUTS(x), ATTRIBUTES(attribute_string("approximate", approximate)));
+}
+
+uint32_t draft_scale(struct draft *d, uint32_t x, float factor)
+{
+    return builder_op(&d->builder, "Mul", INPUTS(x, builder_float(&d->builder, factor)), NO_ATTRIBUTES);
+}
+
+uint32_t draft_softcap(struct draft *d, uint32_t x, float cap)
+{
+    x = builder_op(&d->builder, "Div", INPUTS(x, builder_float(&d->builder, cap)), NO_ATTRIBUTES);
+    return draft_scale(d, builder_op(&d->builder, "Tanh", INPUTS(x), NO_ATTRIBUTES), cap);
+}
+
+void draft_split(struct draft *d, uint32_t x, const int64_t *sizes, uint32_t n_parts, uint32_t *ret_parts)
+{
+    uint32_t inputs[] = {x, builder_ints(&d->builder, sizes, n_parts)};
+    struct attribute last_axis = attribute_int("axis", -1);
+    builder_op_n(&d->builder, "Split", inputs, 2, &last_axis, 1, n_parts, ret_parts);
 }
 
 /* ---- attention ---- */
@@ -114,13 +133,17 @@ static uint32_t cache(struct draft *d, const char *what, int64_t layer, uint32_t
                          (const int64_t[]){DIM_UNKNOWN, d->n_kv_heads, d->head_width}, 0);
 }
 
-uint32_t draft_cached_attention(struct draft *d, int64_t layer, uint32_t q, uint32_t k, uint32_t v)
+uint32_t draft_cached_attention(struct draft *d, const struct cached_attention *attention, uint32_t q, uint32_t k, uint32_t v)
 {
     q = heads_first(d, q);
-    k = heads_first(d, cache(d, "key", layer, k));
-    v = heads_first(d, cache(d, "value", layer, v));
-    struct attribute is_causal = attribute_int("is_causal", 1);
-    return merge_heads(d, builder_op(&d->builder, "hob.Attention", INPUTS(q, k, v), &is_causal, 1));
+    k = heads_first(d, cache(d, "key", attention->layer, k));
+    v = heads_first(d, cache(d, "value", attention->layer, v));
+    struct attribute attributes[4] = {attribute_int("is_causal", 1)};
+    size_t n_attributes = 1;
+    if (attention->scale != 0) attributes[n_attributes++] = attribute_float("scale", attention->scale);
+    if (attention->softcap != 0) attributes[n_attributes++] = attribute_float("softcap", attention->softcap);
+    if (attention->left_window) attributes[n_attributes++] = attribute_int("left_window", attention->left_window);
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", INPUTS(q, k, v), attributes, n_attributes));
 }
 
 uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *attention, uint32_t q, uint32_t k,
@@ -136,14 +159,20 @@ uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *
 
 /* ---- ends ---- */
 
-void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding)
+uint32_t draft_logits(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding, bool has_bias)
 {
-    char name[SOURCE_NAME_BYTES];
     uint32_t rows = draft_input(d, "rows", "R");
     x = builder_op(&d->builder, "Gather", INPUTS(x, rows), NO_ATTRIBUTES);
     x = draft_norm(d, norm, x);
     uint32_t head = token_embedding;
-    if (model_source_tensor(d->source, TENSOR_HEAD, PART_WEIGHT, 0, name))
+    if (draft_has(d, TENSOR_HEAD, PART_WEIGHT))
         head = draft_weight(d, TENSOR_HEAD, 0, 2, (const int64_t[]){d->n_vocab, d->width});
-    builder_output(&d->builder, "logits", builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES));
+    if (!has_bias) return builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES);
+    uint32_t bias = draft_vector(d, TENSOR_HEAD, PART_BIAS, 0, d->n_vocab);
+    return builder_op(&d->builder, "hob.Linear", INPUTS(x, head, bias), NO_ATTRIBUTES);
+}
+
+void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding)
+{
+    builder_output(&d->builder, "logits", draft_logits(d, x, norm, token_embedding, false));
 }

@@ -57,12 +57,10 @@ static uint32_t norm(struct draft *d, const struct gpt2 *gpt2, enum tensor_role 
 
 static uint32_t attend(struct draft *d, int64_t layer, uint32_t x)
 {
-    uint32_t parts[3], fused[2] = {linear(d, TENSOR_QKV, layer, 3 * d->width, d->width, x)};
-    fused[1] = builder_ints(&d->builder, (const int64_t[]){d->width, d->width, d->width}, 3);
-    struct attribute last_axis = attribute_int("axis", -1);
-    builder_op_n(&d->builder, "Split", fused, 2, &last_axis, 1, 3, parts);
+    uint32_t parts[3], fused = linear(d, TENSOR_QKV, layer, 3 * d->width, d->width, x);
+    draft_split(d, fused, (const int64_t[]){d->width, d->width, d->width}, 3, parts);
     for (size_t i = 0; i < 3; i++) parts[i] = draft_split_heads(d, parts[i], i == 0);
-    uint32_t mixed = draft_cached_attention(d, layer, parts[0], parts[1], parts[2]);
+    uint32_t mixed = draft_cached_attention(d, &(struct cached_attention){.layer = layer}, parts[0], parts[1], parts[2]);
     return linear(d, TENSOR_ATTENTION_OUTPUT, layer, d->width, d->width, mixed);
 }
 

@@ -1,7 +1,7 @@
 /* Nomic's BERT: rotary positions, SwiGLU, one matrix for query, key and value, no biases but the norms'.
  *
  * Source: Nussbaum et al. 2024. */
-#include "models/rope_scaling.h"
+#include "models/rope.h"
 #include "models/text_encoder.h"
 
 #include "base/error.h"
@@ -54,7 +54,6 @@ static hob_status build(struct draft *d, hob_error *error)
                                  .epsilon = 1e-12f,
                                  .first_position = POSITIONS_NOT_LEARNED,
                                  .distance_bias = VALUE_NONE};
-    double base;
     TRY(text_encoder_read(d, &nomic, error));
     TRY(refuse_variants(d, error));
     TRY(limit_context(d, error));
@@ -63,10 +62,11 @@ static hob_status build(struct draft *d, hob_error *error)
     TRY(model_source_bool(d->source, KEY_QKV_BIAS, has_bias_tensor, &nomic.has_qkv_bias, error));
     nomic.has_output_bias =
         nomic.has_qkv_bias && model_source_tensor(d->source, TENSOR_ATTENTION_OUTPUT, PART_BIAS, 0, name);
-    TRY(model_source_float(d->source, KEY_ROPE_BASE, 10000, &base, error));
-    nomic.rope.base = (float)base;
+    struct rope rope = {.width = d->head_width, .scale = 1, .factors = VALUE_NONE};
+    TRY(model_source_float(d->source, KEY_ROPE_BASE, 10000, &rope.base, error));
     draft_begin(d);
-    TRY(rope_scaling_factors(d, nomic.rope.base, d->head_width, &nomic.rope.factors, error));
+    TRY(rope_scale(d, &rope, error));
+    nomic.rope = (struct encoder_rope){.base = (float)rope.base, .factors = rope.factors};
     text_encoder_build(d, &nomic);
     return HOB_OK;
 }

@@ -1,14 +1,17 @@
 /* Qwen2 and Qwen2.5: Llama with biases on q, k and v. */
 #include "models/rotary_decoder.h"
 
+#include "base/error.h"
+
 static hob_status build(struct draft *d, hob_error *error)
 {
     struct rotary_decoder decoder = {
         .has_qkv_bias = true,
         .rope_base = 10000,
-        .is_window_on = false, /* config.json names a window that use_sliding_window must switch on */
+        .window.is_on = false, /* config.json names a window that use_sliding_window must switch on */
     };
-    return rotary_decoder_build(d, decoder, error);
+    TRY(rotary_decoder_read(d, &decoder, error));
+    return rotary_decoder_build(d, &decoder, error);
 }
 
 const struct model_def model_qwen2 = {

@@ -36,17 +36,24 @@ enum tensor_role {
     TENSOR_V,
     TENSOR_QKV, /* the three in one, rows q, k, v */
     TENSOR_Q_FULL_NORM, /* of all heads' queries together */
+    TENSOR_Q_NORM, /* of heads, before they turn */
+    TENSOR_K_NORM,
     TENSOR_ATTENTION_OUTPUT,
     TENSOR_ATTENTION_OUTPUT_NORM, /* behind attention and its residual (post-norm) */
+    TENSOR_ATTENTION_POST_NORM, /* behind attention, before its residual */
     TENSOR_FF_NORM,
     TENSOR_FF_GATE,
     TENSOR_FF_UP,
+    TENSOR_FF_GATE_UP, /* the two in one, rows gate, up */
     TENSOR_FF_DOWN,
+    TENSOR_FF_POST_NORM, /* behind the feed-forward part, before its residual */
     TENSOR_LAYER_OUTPUT_NORM, /* behind the feed-forward part and its residual (post-norm) */
     TENSOR_OUTPUT_NORM,
     TENSOR_HEAD,
     TENSOR_ROPE_FACTORS,
     TENSOR_RELATIVE_BIAS, /* a score a head for each bucket of distances */
+    TENSOR_ROPE_SHORT_FACTORS,
+    TENSOR_ROPE_LONG_FACTORS,
     TENSOR_TOKEN_MAPPING, /* static: token to row */
     TENSOR_TOKEN_WEIGHTS, /* static: a factor a token */
     TENSOR_ROLE_COUNT
@@ -77,6 +84,8 @@ static inline bool model_source_is_gguf(const struct model_source *source)
 
 bool model_source_has(const struct model_source *source, enum model_key key);
 bool model_source_says(const struct model_source *source, enum model_key key, const char *text);
+/* The file says null, which is not the same as nothing. */
+bool model_source_is_null(const struct model_source *source, enum model_key key);
 /* fallback: when the file does not say; KEY_REQUIRED fails then. Fails: HOB_BAD_FILE naming key, value and
  * bounds. */
 HOB_MUST_CHECK hob_status model_source_int(const struct model_source *source, enum model_key key, int64_t fallback,
@@ -92,6 +101,13 @@ HOB_MUST_CHECK hob_status model_source_text(const struct model_source *source, e
  * say. */
 size_t model_source_ints(const struct model_source *source, enum model_key key, size_t max_items,
                          int64_t *ret_integers);
+/* Of a list; 0 where there is none. */
+size_t model_source_n_items(const struct model_source *source, enum model_key key);
+/* Item i of a list: a number within the key's bounds (false and true are 0 and 1), or a text. Fails: HOB_BAD_FILE. */
+HOB_MUST_CHECK hob_status model_source_item_float(const struct model_source *source, enum model_key key, size_t i,
+                                                  double *ret_number, hob_error *error);
+HOB_MUST_CHECK hob_status model_source_item_text(const struct model_source *source, enum model_key key, size_t i,
+                                                 const char **ret_text, hob_error *error);
 /* The key as this file spells it, for messages. */
 const char *model_source_key_name(const struct model_source *source, enum model_key key, char name[SOURCE_NAME_BYTES]);
 /* HOB_UNSUPPORTED: "WHERE: KEY: found VALUE, expected EXPECTED". */

@@ -127,6 +127,13 @@ bool model_source_says(const struct model_source *source, enum model_key key, co
     return value.kind == VALUE_TEXT && !strcmp(value.text, text);
 }
 
+bool model_source_is_null(const struct model_source *source, enum model_key key)
+{
+    for (size_t i = 0; !model_source_is_gguf(source) && i < KEY_MAX_ALIASES && keys[key].hf[i]; i++)
+        if (json_is_null(find_json(source->config, keys[key].hf[i]))) return !model_source_has(source, key);
+    return false;
+}
+
 static hob_status fail_missing(const struct model_source *source, enum model_key key, hob_error *error)
 {
     char name[SOURCE_NAME_BYTES];
@@ -215,6 +222,56 @@ size_t model_source_ints(const struct model_source *source, enum model_key key, 
         if (value.kind == VALUE_INT && is_in_bounds(key, value.number)) ret_integers[n_integers++] = value.integer;
     }
     return n_integers;
+}
+
+/* ---- lists ---- */
+
+size_t model_source_n_items(const struct model_source *source, enum model_key key)
+{
+    char name[SOURCE_NAME_BYTES];
+    model_source_key_name(source, key, name);
+    if (!model_source_is_gguf(source)) return json_array_size(find_json(source->config, name)); /* 0 for other kinds */
+    const struct metadata *metadata = tensor_file_get(source->file, name);
+    return metadata && metadata->kind == METADATA_ARRAY ? metadata->n_items : 0;
+}
+
+/* Texts of GGUF arrays do not end in NUL and are none of ours. */
+static struct key_value value_of_element(const struct metadata *array, size_t i)
+{
+    if (array->element_kind == METADATA_FLOAT)
+        return (struct key_value){.kind = VALUE_NUMBER, .number = array->numbers[i]};
+    bool is_integer = array->element_kind == METADATA_INT || array->element_kind == METADATA_UINT;
+    if (is_integer || array->element_kind == METADATA_BOOL) return value_of_int(array->integers[i]);
+    return (struct key_value){.kind = VALUE_OTHER};
+}
+
+static struct key_value find_item(const struct model_source *source, enum model_key key, size_t i)
+{
+    char name[SOURCE_NAME_BYTES];
+    model_source_key_name(source, key, name);
+    if (i >= model_source_n_items(source, key)) return (struct key_value){.kind = VALUE_ABSENT};
+    if (model_source_is_gguf(source)) return value_of_element(tensor_file_get(source->file, name), i);
+    struct key_value value = value_of_json(json_array_get(find_json(source->config, name), i));
+    return value.kind == VALUE_FLAG ? value_of_int(value.integer) : value;
+}
+
+hob_status model_source_item_float(const struct model_source *source, enum model_key key, size_t i, double *ret_number,
+                                   hob_error *error)
+{
+    struct key_value value = find_item(source, key, i);
+    if (value.kind != VALUE_INT && value.kind != VALUE_NUMBER) return fail_kind(source, key, value.kind, VALUE_NUMBER, error);
+    TRY(check_bounds(source, key, value.number, error));
+    *ret_number = value.number;
+    return HOB_OK;
+}
+
+hob_status model_source_item_text(const struct model_source *source, enum model_key key, size_t i, const char **ret_text,
+                                  hob_error *error)
+{
+    struct key_value value = find_item(source, key, i);
+    if (value.kind != VALUE_TEXT) return fail_kind(source, key, value.kind, VALUE_TEXT, error);
+    *ret_text = value.text;
+    return HOB_OK;
 }
 
 static void describe(struct key_value value, char text[SOURCE_NAME_BYTES])

@@ -17,16 +17,23 @@ static const char *const gguf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_V] = "blk.#.attn_v",
     [TENSOR_QKV] = "blk.#.attn_qkv",
     [TENSOR_Q_FULL_NORM] = "blk.#.attn_q_norm",
+    [TENSOR_Q_NORM] = "blk.#.attn_q_norm",
+    [TENSOR_K_NORM] = "blk.#.attn_k_norm",
     [TENSOR_ATTENTION_OUTPUT] = "blk.#.attn_output",
     [TENSOR_ATTENTION_OUTPUT_NORM] = "blk.#.attn_output_norm",
+    [TENSOR_ATTENTION_POST_NORM] = "blk.#.post_attention_norm",
     [TENSOR_FF_NORM] = "blk.#.ffn_norm",
     [TENSOR_FF_GATE] = "blk.#.ffn_gate",
     [TENSOR_FF_UP] = "blk.#.ffn_up",
+    [TENSOR_FF_GATE_UP] = "blk.#.ffn_up",
     [TENSOR_FF_DOWN] = "blk.#.ffn_down",
+    [TENSOR_FF_POST_NORM] = "blk.#.post_ffw_norm",
     [TENSOR_LAYER_OUTPUT_NORM] = "blk.#.layer_output_norm",
     [TENSOR_OUTPUT_NORM] = "output_norm",
     [TENSOR_HEAD] = "output",
     [TENSOR_ROPE_FACTORS] = "rope_freqs",
+    [TENSOR_ROPE_SHORT_FACTORS] = "rope_factors_short",
+    [TENSOR_ROPE_LONG_FACTORS] = "rope_factors_long",
 };
 
 /* Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta; bare tensors have no

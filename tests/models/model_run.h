@@ -37,6 +37,7 @@ struct model_run {
     struct model_info info;
     struct provider provider;
     struct executor *executor;
+    int64_t capacity; /* what graphs that ask for it are told; what there is, is MODEL_RUN_CAPACITY */
     hob_error error;
 };
 
@@ -66,12 +67,11 @@ cleanup:
     return status;
 }
 
-static inline void model_run_start(struct model_run *run, const char *path, const char *disabled_passes, bool has_full_caches)
+/* run->graph and run->info are there. */
+static inline void model_run_start_graph(struct model_run *run, const char *disabled_passes, bool has_full_caches)
 {
-    *run = (struct model_run){0};
     const struct program *program;
     struct pass_options options = {.kernels = kernels_select(), .disabled = disabled_passes};
-    ASSERT_OK(model_run_build(path, &run->graph, &run->info, &run->error), run->error);
     for (uint32_t i = 0; has_full_caches && i < run->graph->n_states; i++) run->graph->states[i].dtype = DTYPE_F32;
     ASSERT_OK(passes_run(run->graph, &options, NULL, &run->error), run->error);
     ASSERT_OK(program_new(run->graph, &program, &run->error), run->error);
@@ -79,6 +79,13 @@ static inline void model_run_start(struct model_run *run, const char *path, cons
     run->provider.def = cpu;
     ASSERT_OK(cpu->open(&(struct provider_options){.n_threads = 1}, &run->provider, &run->error), run->error);
     ASSERT_OK(executor_new(program, &run->provider, MODEL_RUN_CAPACITY, &run->executor, &run->error), run->error);
+}
+
+static inline void model_run_start(struct model_run *run, const char *path, const char *disabled_passes, bool has_full_caches)
+{
+    *run = (struct model_run){.capacity = MODEL_RUN_CAPACITY};
+    ASSERT_OK(model_run_build(path, &run->graph, &run->info, &run->error), run->error);
+    model_run_start_graph(run, disabled_passes, has_full_caches);
 }
 
 static inline void model_run_open(struct model_run *run, const char *path, const char *disabled_passes)
@@ -98,6 +105,13 @@ static inline void model_run_close(struct model_run *run)
     run->provider.def->release(&run->provider);
     graph_free(run->graph);
     arena_release(&run->arena);
+}
+
+static inline bool model_run_has_input(const struct model_run *run, const char *name)
+{
+    for (uint32_t i = 0; i < run->graph->n_inputs; i++)
+        if (!strcmp(run->graph->values[run->graph->inputs[i]].name, name)) return true;
+    return false;
 }
 
 /* values must last until the step. */
@@ -136,6 +150,7 @@ static inline const struct tensor *model_run_append(struct model_run *run, const
     model_run_feed(run, "ids", ids, n_ids);
     model_run_feed(run, "positions", positions, n_ids);
     model_run_feed(run, "rows", rows, n_ids);
+    if (model_run_has_input(run, "capacity")) model_run_feed(run, "capacity", &run->capacity, 1);
     return model_run_step(run, n_ids);
 }
 

@@ -94,11 +94,43 @@ static void test_bad_configs(void **state)
         {"llama3", "{\"rms_norm_eps\": null}", HOB_BAD_FILE, "rms_norm_eps: missing"},
         {"llama3", "{\"hidden_act\": \"relu\"}", HOB_UNSUPPORTED, "hidden_act: found \"relu\", expected silu"},
         {"llama3", "{\"hidden_act\": 1}", HOB_BAD_FILE, "hidden_act: found a whole number, expected a text"},
-        {"llama3", "{\"mlp_bias\": true}", HOB_UNSUPPORTED, "mlp_bias: found true, expected false"},
+        {"llama3", "{\"mlp_bias\": true}", HOB_NOT_FOUND, "model.layers.0.mlp.gate_proj.bias: missing, expected [48]"},
         {"llama3", "{\"mlp_bias\": 0}", HOB_BAD_FILE, "mlp_bias: found a whole number, expected true or false"},
         {"llama3", "{\"num_local_experts\": 8}", HOB_UNSUPPORTED, "num_local_experts: found 8, expected no experts"},
-        {"llama3", "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}}", HOB_UNSUPPORTED,
-         "rope_scaling.rope_type: found \"yarn\", expected none, linear or llama3"},
+        {"llama3", "{\"rope_scaling\": {\"rope_type\": \"mrope\", \"factor\": 4}}", HOB_UNSUPPORTED,
+         "rope_scaling.rope_type: found \"mrope\", expected none, linear, ntk, dynamic, yarn, llama3 or longrope"},
+        {"llama3", "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"extrapolation_factor\": 0.5}}", HOB_UNSUPPORTED,
+         "rope_scaling.extrapolation_factor: found 0.5, expected 1"},
+        {"llama3", "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4}, \"rope_theta\": 1}", HOB_UNSUPPORTED,
+         "rope_theta: found 1, expected more than 1"},
+        {"llama3", "{\"rope_scaling\": {\"type\": \"dynamic\"}}", HOB_BAD_FILE, "rope_scaling.factor: missing"},
+        {"llama3", "{\"rope_scaling\": {\"type\": \"ntk\", \"factor\": -1}}", HOB_BAD_FILE, "rope_scaling.factor: found -1"},
+        {"llama3", "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1, 2]}}", HOB_BAD_FILE,
+         "rope_scaling.short_factor: found 2 factors, expected 8"},
+        {"phi3", "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1, 2, 3, 4], \"long_factor\": [1, 2, 0, 4]}}", HOB_BAD_FILE,
+         "rope_scaling.long_factor: found 0, expected 1e-06 to 1000000"},
+        {"phi3", "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1, 2, 3, \"4\"]}}", HOB_BAD_FILE,
+         "rope_scaling.short_factor: found a text, expected a number"},
+        {"phi3", "{\"rope_scaling\": {\"type\": \"su\", \"long_mscale\": 1.25}}", HOB_UNSUPPORTED,
+         "rope_scaling.long_mscale: found 1.25, expected attention_factor or none"},
+        {"gemma2", "{\"layer_types\": [\"full_attention\"]}", HOB_BAD_FILE,
+         "layer_types: found 1 items, expected one for each of 2 layers"},
+        {"gemma2", "{\"layer_types\": [\"full_attention\", \"chunked_attention\"]}", HOB_UNSUPPORTED,
+         "layer_types: found \"chunked_attention\", expected sliding_attention or full_attention"},
+        {"gemma2", "{\"layer_types\": [\"full_attention\", 1]}", HOB_BAD_FILE, "layer_types: found a whole number, expected a text"},
+        {"gemma2", "{\"sliding_window\": -1}", HOB_BAD_FILE, "sliding_window: found -1, expected 0 to 268435456"},
+        {"gemma2", "{\"hidden_activation\": \"relu\"}", HOB_UNSUPPORTED, "hidden_activation: found \"relu\", expected gelu_pytorch_tanh"},
+        {"gemma2", "{\"query_pre_attn_scalar\": 0}", HOB_BAD_FILE, "query_pre_attn_scalar: found 0"},
+        {"gemma2", "{\"attn_logit_softcapping\": -3}", HOB_BAD_FILE, "attn_logit_softcapping: found -3"},
+        {"gemma3", "{\"attn_logit_softcapping\": 50.0}", HOB_UNSUPPORTED, "attn_logit_softcapping: found 50, expected none"},
+        {"gemma3", "{\"use_bidirectional_attention\": true}", HOB_UNSUPPORTED, "use_bidirectional_attention: found true, expected false"},
+        {"gemma3", "{\"rope_parameters\": {\"sliding_attention\": {\"rope_type\": \"yarn\"}}}", HOB_UNSUPPORTED,
+         "rope_parameters.sliding_attention.rope_type: found \"yarn\", expected default"},
+        {"stablelm", "{\"qk_layernorm\": true}", HOB_UNSUPPORTED, "qk_layernorm: found true, expected false"},
+        {"starcoder2", "{\"norm_type\": \"rms_norm\"}", HOB_UNSUPPORTED, "norm_type: found \"rms_norm\", expected layer_norm"},
+        {"starcoder2", "{\"mlp_type\": \"gated\"}", HOB_UNSUPPORTED, "mlp_type: found \"gated\", expected default"},
+        {"gpt_neox", "{\"num_key_value_heads\": 1}", HOB_UNSUPPORTED, "num_key_value_heads: found 1, expected as many as heads"},
+        {"smollm3", "{\"no_rope_layers\": [1, 1, 1, 3]}", HOB_BAD_FILE, "no_rope_layers: found 3, expected 0 to 1"},
         {"llama3", "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8}}", HOB_BAD_FILE,
          "rope_scaling.low_freq_factor: missing"},
         {"llama3",
@@ -146,11 +178,18 @@ static void test_config_variants(void **state)
     struct model_info info;
     hob_error error;
     ASSERT_OK(build_patched("llama3", "{\"sliding_window\": 16, \"model_type\": \"mistral\"}", &info, &error), error);
-    assert_int_equal(info.n_context, 16);
+    assert_int_equal(info.n_context, 64);
     ASSERT_OK(build_patched("qwen2", "{}", &info, &error), error);
     assert_int_equal(info.n_context, 64);
     ASSERT_OK(build_patched("qwen2", "{\"use_sliding_window\": true}", &info, &error), error);
-    assert_int_equal(info.n_context, 16);
+    assert_int_equal(info.n_context, 64);
+    ASSERT_OK(build_patched("gemma2", "{\"layer_types\": [\"full_attention\", \"sliding_attention\"]}", &info, &error), error);
+    ASSERT_OK(build_patched("gemma3",
+                            "{\"rope_theta\": null, \"rope_local_base_freq\": null, \"rope_scaling\": null, \"rope_parameters\": "
+                            "{\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}, \"full_attention\": "
+                            "{\"rope_type\": \"linear\", \"factor\": 8.0, \"rope_theta\": 1000000.0}}}",
+                            &info, &error),
+              error);
     ASSERT_OK(build_patched("llama3", "{\"eos_token_id\": [5, 6, -1], \"bos_token_id\": null}", &info, &error), error);
     assert_int_equal(info.bos_id, -1);
     assert_int_equal(info.n_eos_ids, 2);
@@ -241,8 +280,13 @@ static void test_bad_metadata(void **state)
          "blk.0.ffn_gate.weight: found [48,32], expected [47,32]"},
         {"llama3", INT("llama.rope.dimension_count", 18), HOB_BAD_FILE, "18 rotary dimensions"},
         {"llama3", INT("llama.expert_count", 8), HOB_UNSUPPORTED, "llama.expert_count: found 8, expected no experts"},
-        {"llama-linear", TEXT("llama.rope.scaling.type", "longrope"), HOB_UNSUPPORTED,
-         "llama.rope.scaling.type: found \"longrope\", expected none, linear or llama3"},
+        {"llama-linear", TEXT("llama.rope.scaling.type", "longrope"), HOB_NOT_FOUND, "rope_factors_short.weight: missing"},
+        {"llama-linear", TEXT("llama.rope.scaling.type", "proportional"), HOB_UNSUPPORTED,
+         "llama.rope.scaling.type: found \"proportional\", expected none, linear, ntk, dynamic, yarn, llama3 or longrope"},
+        {"llama-yarn", FLOAT("llama.rope.scaling.yarn_log_multiplier", 0.1), HOB_UNSUPPORTED,
+         "llama.rope.scaling.yarn_log_multiplier: found 0.1, expected none"},
+        {"gemma3", INT("gemma3.attention.sliding_window_pattern", -1), HOB_BAD_FILE, "sliding_window_pattern: found -1"},
+        {"phi3", INT("phi3.attention.head_count_kv", 2), HOB_BAD_SHAPE, "blk.0.attn_qkv.weight: found [32,16], expected [48,16]"},
         {"bert", INT("bert.pooling_type", 4), HOB_UNSUPPORTED, "bert.pooling_type: found 4, expected 0 to 3"},
         {"bert",
          {.key = "bert.attention.causal", .kind = METADATA_BOOL, .integer = 1},
@@ -271,7 +315,7 @@ static void test_metadata_variants(void **state)
     assert_int_equal(info.pooling.mode, HOB_POOLING_MEAN);
     assert_true(info.pooling.is_normalized);
     check_gguf(&(struct gguf_case){"llama3", INT("llama.attention.sliding_window", 8), HOB_OK, ""}, &info);
-    assert_int_equal(info.n_context, 8);
+    assert_int_equal(info.n_context, 64);
 }
 
 static hob_status build_spoiled(const char *path, const char *tensor, const struct tensor *change, hob_error *error)
@@ -299,6 +343,13 @@ static void test_bad_tensors(void **state)
     struct tensor blocks = {.data = numbers, .dtype = DTYPE_Q8_0, .rank = 1, .dims = {32}, .strides = {1}};
     check_failure(build_spoiled(DATA "llama3/model.gguf", "blk.1.ffn_norm.weight", &blocks, &error), &error,
                   HOB_BAD_TYPE, "blk.1.ffn_norm.weight: found q8_0, expected floating point numbers");
+    float factors[4] = {1, 0, 1, 1};
+    struct tensor table = {.data = factors, .dtype = DTYPE_F32, .rank = 1, .dims = {4}, .strides = {1}};
+    check_failure(build_spoiled(DATA "phi3/model.gguf", "rope_factors_long.weight", &table, &error), &error, HOB_BAD_FILE,
+                  "rope_factors_long.weight: found 0, expected more than 0");
+    table.dims[0] = 3;
+    check_failure(build_spoiled(DATA "phi3/model.gguf", "rope_factors_long.weight", &table, &error), &error, HOB_BAD_SHAPE,
+                  "rope_factors_long.weight: found rank 1 and 3 items, expected [4]");
     struct tensor mapping = {.data = numbers, .dtype = DTYPE_I32, .rank = 1, .dims = {40}, .strides = {1}};
     numbers[7] = 16;
     check_failure(build_spoiled(DATA "model2vec", "mapping", &mapping, &error), &error, HOB_BAD_FILE,

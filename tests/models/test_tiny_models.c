@@ -156,6 +156,11 @@ static void test_encoder_info(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BOTH_FILES(test_decoder, "qwen3"), BOTH_FILES(test_decoder, "mistral"), BOTH_FILES(test_decoder, "granite"),
+        BOTH_FILES(test_decoder, "smollm3"), BOTH_FILES(test_decoder, "gemma"), BOTH_FILES(test_decoder, "gemma2"),
+        BOTH_FILES(test_decoder, "gemma3"), BOTH_FILES(test_decoder, "phi3"), BOTH_FILES(test_decoder, "olmo2"),
+        BOTH_FILES(test_decoder, "starcoder2"), BOTH_FILES(test_decoder, "gpt_neox"), BOTH_FILES(test_decoder, "phi2"),
+        BOTH_FILES(test_decoder, "stablelm"), BOTH_FILES(test_decoder, "llama-yarn"),
         BOTH_FILES(test_decoder, "llama3"), BOTH_FILES(test_decoder, "llama-linear"),
         BOTH_FILES(test_decoder, "qwen2"),  BOTH_FILES(test_decoder, "gpt2"),
         CASE(test_half_cache, "llama3", "", NULL), CASE(test_half_cache, "qwen2", "", NULL), BOTH_FILES(test_encoder, "bert"),   CASE(test_static, "model2vec", "", NULL),
