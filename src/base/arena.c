@@ -23,7 +23,7 @@ void arena_release(struct arena *arena)
         next = chunk->next;
         memory_free(chunk);
     }
-    *arena = (struct arena){.chunk_bytes = arena->chunk_bytes};
+    *arena = (struct arena){.chunk_bytes = arena->chunk_bytes, .is_doubling = arena->is_doubling};
 }
 
 void arena_clear(struct arena *arena)
@@ -40,12 +40,21 @@ static void *chunk_take(struct arena_chunk *chunk, size_t size_bytes, size_t ali
     return chunk->bytes + start;
 }
 
+static size_t doubled(const struct arena *arena, size_t size_bytes)
+{
+    size_t all_bytes = arena->total_bytes < ARENA_MOST_DOUBLED ? arena->total_bytes : ARENA_MOST_DOUBLED;
+    return size_bytes < all_bytes ? all_bytes : size_bytes;
+}
+
 static struct arena_chunk *add_chunk(struct arena *arena, size_t size_bytes)
 {
     if (size_bytes < arena->chunk_bytes) size_bytes = arena->chunk_bytes;
+    if (arena->is_doubling) size_bytes = doubled(arena, size_bytes);
     if (size_bytes > SIZE_MAX / 2) return NULL;
-    struct arena_chunk *chunk = memory_aligned(sizeof *chunk + size_bytes);
+    size_bytes += sizeof(struct arena_chunk);
+    struct arena_chunk *chunk = arena->is_doubling ? memory_large(size_bytes) : memory_aligned(size_bytes);
     if (!chunk) return NULL;
+    size_bytes -= sizeof *chunk;
     chunk->size_bytes = size_bytes;
     chunk->used_bytes = 0;
     /* Inserted after the current chunk, so that the chunks behind it stay in use after arena_clear. */

@@ -15,11 +15,13 @@
 #include <stddef.h>
 
 struct arena_chunk;
+enum { ARENA_MOST_DOUBLED = 32 << 20 };
 
 struct arena {
     struct arena_chunk *first, *current;
     size_t chunk_bytes; /* least size of a new chunk */
     size_t total_bytes; /* of all chunks */
+    bool is_doubling;   /* a new chunk is as large as all before it, up to ARENA_MOST_DOUBLED, and of large pages where it can be */
 };
 
 void arena_init(struct arena *arena, size_t chunk_bytes); /* allocates nothing yet */

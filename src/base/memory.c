@@ -5,6 +5,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE_BYTES = 2 << 20 };
 
 static atomic_uint_fast64_t n_allocations; /* statistics only: the one global besides the kernel table and log sink */
 
@@ -27,6 +30,16 @@ void *memory_aligned(size_t size_bytes)
     if (size_bytes > SIZE_MAX - 64) return NULL;
     atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
     return aligned_alloc(64, size_align(size_bytes ? size_bytes : 1, 64));
+}
+
+void *memory_large(size_t size_bytes)
+{
+    if (size_bytes < LARGE_PAGE_BYTES || size_bytes > SIZE_MAX - LARGE_PAGE_BYTES) return memory_aligned(size_bytes);
+    size_bytes = size_align(size_bytes, LARGE_PAGE_BYTES);
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    void *block = aligned_alloc(LARGE_PAGE_BYTES, size_bytes);
+    if (block) (void)!madvise(block, size_bytes, MADV_HUGEPAGE); /* a wish: small pages do as well */
+    return block;
 }
 
 char *memory_copy_string(const char *text)

@@ -15,6 +15,9 @@ void *memory_new(size_t n_items, size_t item_bytes);
 void *memory_resize(void *block, size_t n_items, size_t item_bytes);
 /* size_bytes of uninitialised memory aligned to 64 bytes; free with memory_free. */
 void *memory_aligned(size_t size_bytes);
+/* As memory_aligned, for what is as large as weights or activations: the system is asked for large pages, with which a read spends no
+ * time on finding addresses. A page is resident as soon as a byte of it is written, so not for what is mostly left empty. */
+void *memory_large(size_t size_bytes);
 char *memory_copy_string(const char *text); /* NULL in, NULL out */
 void memory_free(void *block);              /* takes NULL */
 

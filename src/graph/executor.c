@@ -267,7 +267,7 @@ static hob_status make_plan(struct executor *executor, const struct executor_bou
         return status;
     }
     if (plan->n_bytes > executor->block_bytes) {
-        unsigned char *block = memory_aligned(plan->n_bytes);
+        unsigned char *block = memory_large(plan->n_bytes);
         if (!block) {
             size_t n_bytes = plan->n_bytes;
             plan_free(plan);

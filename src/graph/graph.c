@@ -40,6 +40,8 @@ hob_status graph_new(struct graph *parent, struct graph **ret_graph, hob_error *
     struct graph *graph = memory_new(1, sizeof *graph);
     if (!graph) FAIL(error, HOB_NO_MEMORY, "a new graph: out of memory");
     arena_init(&graph->arena, ARENA_CHUNK_BYTES);
+    arena_init(&graph->weights, ARENA_CHUNK_BYTES);
+    graph->weights.is_doubling = true;
     graph->name = "";
     graph->producer = "";
     graph->parent = parent;
@@ -63,6 +65,7 @@ void graph_free(struct graph *graph)
     for (uint32_t i = graph->n_owned; i-- > 0;) graph->owned[i].release(graph->owned[i].object);
     string_map_release(&graph->value_by_name);
     arena_release(&graph->arena);
+    arena_release(&graph->weights);
     memory_free(graph);
 }
 

@@ -81,6 +81,7 @@ struct graph_owned {
 
 struct graph {
     struct arena arena;
+    struct arena weights;                /* what passes make of weights */
     const char *name;
     struct graph *parent;                /* of a subgraph; NULL at the top */
     struct value *values;

@@ -29,7 +29,7 @@ hob_status packing_new(struct graph *graph, enum dtype dtype, int64_t n, int64_t
 {
     size_t n_bytes;
     if (!panel_bytes(dtype, n, k, &n_bytes)) FAIL(error, HOB_LIMIT, "found a weight of [%" PRId64 ",%" PRId64 "], which is too large", n, k);
-    void *panels = arena_alloc(&graph->arena, n_bytes, PANEL_ALIGNMENT);
+    void *panels = arena_alloc(&graph->weights, n_bytes, PANEL_ALIGNMENT);
     if (!panels) FAIL(error, HOB_NO_MEMORY, "no memory for %zu bytes of weights", n_bytes);
     TRY(tensor_init(ret_panels, dtype, 2, (int64_t[]){n, k}, panels, error));
     ret_panels->layout = LAYOUT_PANELS;

@@ -8,7 +8,7 @@
 #include "ops/matrix/panel_product.h"
 
 /* FINISHED_ROWS: the matrix kernel works on so many rows at a time; their sums are still near when the activation takes them. */
-enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_ITEMS = 1 << 20, FINISHED_ROWS = 240, PANELS_TOGETHER = 4 };
+enum { WORTHWHILE_PRODUCTS = 1 << 16, PACKED_BLOCK_ITEMS = 1 << 20, FINISHED_ROWS = 240, FEW_ROWS = 4, PANELS_OF_FEW = 4, PANELS_TOGETHER = 6 };
 
 struct linear_params {
     struct activation activation;
@@ -95,13 +95,14 @@ static void pack_panels(void *context, size_t begin, size_t end)
     panel_pack(&job->source, job->product.dtype, (int64_t)begin, (int64_t)end, job->packed);
 }
 
-/* Kernels take two panels at once, or four, and look at all rows anew in each call: ranges are whole fours where that leaves enough
- * of them. */
+/* Kernels take two or three panels at once, four where the rows are few, and look at all rows anew in each call: ranges are multiples
+ * of these where that leaves enough of them. */
 static size_t least_panels(const struct panel_product *product)
 {
     int64_t products_per_panel = product->m * (product->k + 1) * PANEL_COLUMNS;
     int64_t least = 1 + WORTHWHILE_PRODUCTS / (products_per_panel + 1);
-    if (panel_count(product->n) >= 4 * PANELS_TOGETHER) least = (least + PANELS_TOGETHER - 1) / PANELS_TOGETHER * PANELS_TOGETHER;
+    int64_t together = product->m < FEW_ROWS ? PANELS_OF_FEW : PANELS_TOGETHER;
+    if (panel_count(product->n) >= 4 * together) least = (least + together - 1) / together * together;
     return (size_t)least;
 }
 
