@@ -346,6 +346,51 @@ def make_modernbert(folder):
           "attention.sliding_window_pattern": 2, "pooling_type": 1})
 
 
+# ---- a language model that embeds ----
+
+def make_qwen2(folder):
+    b = Builder(28)
+    b.table("embed_tokens", N_VOCAB, 16, 1.0)
+    b.norm("layers.0.input_layernorm", 16, False)
+    b.norm("layers.0.post_attention_layernorm", 16, False)
+    for name, n in (("q", 16), ("k", 8), ("v", 8)):
+        b.matrix(f"layers.0.self_attn.{name}_proj", n, 16)
+    b.matrix("layers.0.self_attn.o_proj", 16, 16, False)
+    b.matrix("layers.0.mlp.gate_proj", 12, 16, False)
+    b.matrix("layers.0.mlp.up_proj", 12, 16, False)
+    b.matrix("layers.0.mlp.down_proj", 16, 12, False)
+    b.norm("norm", 16, False)
+    w = b.w
+
+    def forward(ids):
+        def normed_by_rms(name, x):
+            return x / torch.sqrt((x * x).mean(-1, keepdim=True) + EPSILON) * w[name + ".weight"]
+
+        x = w["embed_tokens.weight"][ids]
+        h = normed_by_rms("layers.0.input_layernorm", x)
+        turns = frequencies(10000.0, 8)
+        q = turn(linear(h, w, "layers.0.self_attn.q_proj"), 2, turns)
+        k = turn(linear(h, w, "layers.0.self_attn.k_proj"), 1, turns).repeat(1, 2)
+        v = linear(h, w, "layers.0.self_attn.v_proj").repeat(1, 2)
+        later = torch.zeros(len(ids), len(ids)).masked_fill(distances(len(ids)) > 0, -math.inf)
+        x = x + linear(mix(q, k, v, 2, later), w, "layers.0.self_attn.o_proj")
+        h = normed_by_rms("layers.0.post_attention_layernorm", x)
+        gate = linear(h, w, "layers.0.mlp.gate_proj")
+        x = x + linear(gate * torch.sigmoid(gate) * linear(h, w, "layers.0.mlp.up_proj"), w, "layers.0.mlp.down_proj")
+        return normed_by_rms("norm", x)
+
+    config = BASE | {"model_type": "qwen2", "num_hidden_layers": 1, "num_key_value_heads": 1, "rms_norm_eps": EPSILON,
+                     "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": True}
+    finish(folder, config, b, forward, "lasttoken")
+    names = {"embed_tokens": "token_embd", "norm": "output_norm", "input_layernorm": "attn_norm",
+             "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+             "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
+             "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+    gguf(folder, "qwen2", by_layer(w, "layers.", names),
+         {"block_count": 1, "attention.head_count_kv": 1, "attention.layer_norm_rms_epsilon": EPSILON, "rope.freq_base": 10000.0,
+          "attention.causal": True, "pooling_type": 3})
+
+
 # ---- files ----
 
 def by_layer(w, prefix, names):
@@ -370,7 +415,8 @@ def gguf(folder, architecture, tensors, values, others=None):
 
 def pool(hidden, mode):
     borders = list(zip(BORDERS[:-1], BORDERS[1:]))
-    pooled = torch.stack([hidden[a:b].mean(0) if mode == "mean" else hidden[a] for a, b in borders])
+    pick = {"mean": lambda x: x.mean(0), "cls": lambda x: x[0], "lasttoken": lambda x: x[-1]}[mode]
+    pooled = torch.stack([pick(hidden[a:b]) for a, b in borders])
     return pooled / pooled.norm(dim=1, keepdim=True)
 
 
@@ -382,7 +428,8 @@ def finish(folder, config, builder, forward, mode, prefix=""):
                                           {"idx": 1, "path": "1_Pooling", "type": module + "Pooling"},
                                           {"idx": 2, "path": "2_Normalize", "type": module + "Normalize"}])
     write_json(folder + "/1_Pooling/config.json", {"pooling_mode_cls_token": mode == "cls",
-                                                   "pooling_mode_mean_tokens": mode == "mean"})
+                                                   "pooling_mode_mean_tokens": mode == "mean",
+                                                   "pooling_mode_lasttoken": mode == "lasttoken"})
     write_safetensors(folder + "/model.safetensors", {prefix + k: v for k, v in to_numpy(builder.w).items()}, "BF16")
     ids = builder.make.ids(int(BORDERS[-1]), N_VOCAB)
     hidden = torch.cat([forward(ids[a:b]) for a, b in zip(BORDERS[:-1], BORDERS[1:])])
@@ -397,6 +444,7 @@ def main(root):
     make_jina(root + "/jina-bert-v2")
     make_gte(root + "/gte")
     make_modernbert(root + "/modernbert")
+    make_qwen2(root + "/qwen2")
 
 
 if __name__ == "__main__":

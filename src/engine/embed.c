@@ -176,7 +176,8 @@ static hob_status bind_inputs(hob_session *session, const struct token_lists *li
         enum input_role role = roles->inputs[i];
         int64_t n_items = role == INPUT_SEGMENTS ? (int64_t)(last - first) + 1 : n_tokens;
         if (role == INPUT_PAST || role == INPUT_ROWS || role == INPUT_USE_CACHE || role == INPUT_CAPACITY)
-            FAIL(error, HOB_UNSUPPORTED, "an encoder with a cache input is not supported");
+            FAIL(error, HOB_UNSUPPORTED, "input %s: found in an encoder, expected those of whole texts",
+                 hob_model_input_name(session->model, i));
         TRY(session_fill_input(session, i, &session->run_arena, n_items, role == INPUT_MASK, 0, &tensor, error));
         if (role == INPUT_IDS || role == INPUT_POSITIONS || role == INPUT_SEGMENTS) fill_packed(lists, first, last, role, &tensor);
         executor_bind(session->executor, i, &tensor);

@@ -25,6 +25,7 @@ struct draft {
     int64_t n_layers, width, n_heads, n_kv_heads, head_width, ff_width, n_vocab, n_context;
     enum dtype cache_dtype;                                    /* of keys and values */
     uint32_t ids, positions;                                   /* inputs */
+    uint32_t segments;                                         /* encoders' and embedders' input; else VALUE_NONE */
     uint32_t query_shape, key_shape, merged_shape, first_axis; /* constants that every layer's views share */
 };
 
@@ -39,7 +40,7 @@ HOB_MUST_CHECK hob_status draft_read_gelu(struct draft *draft, const char *fallb
 
 /* int64 [dim_name] */
 uint32_t draft_input(struct draft *draft, const char *name, const char *dim_name);
-/* ids and positions, and the constants of the views. */
+/* ids, positions and, where whole texts are embedded, segments; and the constants of the views. */
 void draft_begin(struct draft *draft);
 
 /* The tensor as a constant in the file's type (float64 becomes float32). layer: where the role has one. */
@@ -94,23 +95,27 @@ struct cached_attention {
     float softcap;       /* 0: none */
     int64_t left_window; /* keys a query sees, itself among them; 0: all */
 };
-/* Causal attention over the KV cache of the layer, which k and v are appended to.
+/* Causal attention over the KV cache of the layer, which k and v are appended to; in an embedder over the
+ * text's own keys.
  * q [T,H,K], k and v [T,Hkv,K] → [T, H*K] */
 uint32_t draft_cached_attention(struct draft *draft, const struct cached_attention *attention, uint32_t q, uint32_t k,
                                 uint32_t v);
 struct packed_attention {
-    uint32_t segments;      /* [n+1]: the borders of a packed batch's sentences */
     uint32_t distance_bias; /* [1 or H, 2R-1] as hob.Attention takes it; VALUE_NONE: none */
     int64_t half_window;    /* how far to each side a query sees; 0: everything */
 };
-/* Attention within each sentence of a packed batch. Shapes as above, H == Hkv. */
+/* Attention within each sentence of a packed batch, to both sides. Shapes as above, H == Hkv. */
 uint32_t draft_packed_attention(struct draft *draft, const struct packed_attention *attention, uint32_t q, uint32_t k,
                                 uint32_t v);
 
+/* Whether a decoder's graph is drawn up for its hidden states: the file says how to pool them. */
+bool draft_is_embedder(const struct draft *draft);
+/* Ends an embedder: the last norm of all rows. */
+void draft_finish_embedder(struct draft *draft, uint32_t x, const struct norm *norm);
 /* The wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from token_embedding where the file has
  * none (tied). */
 uint32_t draft_logits(struct draft *draft, uint32_t x, const struct norm *norm, uint32_t token_embedding, bool has_bias);
-/* Ends a decoder with these logits, without a bias. */
+/* Ends a decoder with these logits, without a bias; an embedder as above. */
 void draft_finish_decoder(struct draft *draft, uint32_t x, const struct norm *norm, uint32_t token_embedding);
 
 #endif

@@ -31,6 +31,7 @@ void draft_begin(struct draft *d)
     d->cache_dtype = find_cache_dtype(d);
     d->ids = draft_input(d, "ids", "T");
     d->positions = draft_input(d, "positions", "T");
+    if (d->info->kind == MODEL_ENCODER) d->segments = draft_input(d, "segments", "n+1");
     /* 0 keeps the number of positions. */
     d->query_shape = builder_ints(b, (const int64_t[]){0, d->n_heads, d->head_width}, 3);
     d->key_shape = builder_ints(b, (const int64_t[]){0, d->n_kv_heads, d->head_width}, 3);
@@ -125,8 +126,15 @@ static uint32_t merge_heads(struct draft *d, uint32_t x)
     return builder_op(b, "Reshape", INPUTS(x, d->merged_shape), NO_ATTRIBUTES);
 }
 
+bool draft_is_embedder(const struct draft *d)
+{
+    return d->source->def->kind == MODEL_DECODER && d->info->kind == MODEL_ENCODER;
+}
+
+/* An embedder runs a text once and keeps nothing. */
 static uint32_t cache(struct draft *d, const char *what, int64_t layer, uint32_t x)
 {
+    if (draft_is_embedder(d)) return x;
     char name[SOURCE_NAME_BYTES];
     snprintf(name, sizeof name, "cache.%" PRId64 ".%s", layer, what);
     return builder_cache(&d->builder, name, x, d->cache_dtype, 3,
@@ -143,7 +151,9 @@ uint32_t draft_cached_attention(struct draft *d, const struct cached_attention *
     if (attention->scale != 0) attributes[n_attributes++] = attribute_float("scale", attention->scale);
     if (attention->softcap != 0) attributes[n_attributes++] = attribute_float("softcap", attention->softcap);
     if (attention->left_window) attributes[n_attributes++] = attribute_int("left_window", attention->left_window);
-    return merge_heads(d, builder_op(&d->builder, "hob.Attention", INPUTS(q, k, v), attributes, n_attributes));
+    uint32_t inputs[] = {q, k, v, VALUE_NONE, d->segments};
+    uint32_t n_inputs = draft_is_embedder(d) ? 5 : 3;
+    return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, n_inputs, attributes, n_attributes));
 }
 
 uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *attention, uint32_t q, uint32_t k,
@@ -152,12 +162,17 @@ uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *
     int64_t window = attention->half_window ? attention->half_window + 1 : 0;
     struct attribute windows[] = {attribute_int("left_window", window), attribute_int("right_window", window)};
     uint32_t inputs[] = {heads_first(d, q), heads_first(d, k),   heads_first(d, v),
-                         VALUE_NONE,        attention->segments, attention->distance_bias};
+                         VALUE_NONE,        d->segments,         attention->distance_bias};
     uint32_t n_inputs = attention->distance_bias == VALUE_NONE ? 5 : 6;
     return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, n_inputs, windows, window ? 2 : 0));
 }
 
 /* ---- ends ---- */
+
+void draft_finish_embedder(struct draft *d, uint32_t x, const struct norm *norm)
+{
+    builder_output(&d->builder, "hidden", draft_norm(d, norm, x));
+}
 
 uint32_t draft_logits(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding, bool has_bias)
 {
@@ -174,5 +189,6 @@ uint32_t draft_logits(struct draft *d, uint32_t x, const struct norm *norm, uint
 
 void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding)
 {
-    builder_output(&d->builder, "logits", draft_logits(d, x, norm, token_embedding, false));
+    if (draft_is_embedder(d)) draft_finish_embedder(d, x, norm);
+    else builder_output(&d->builder, "logits", draft_logits(d, x, norm, token_embedding, false));
 }

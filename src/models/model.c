@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "models/draft.h"
 
+#include <string.h>
+
 enum { GRAPH_OPSET = 17 }; /* of ai.onnx, whose operators the architectures use beside ours */
 
 static void read_ids(const struct model_source *source, struct model_info *info)
@@ -32,19 +34,28 @@ static hob_status read_info(const struct model_source *source, const char *folde
 {
     *info = (struct model_info){.architecture = source->def->name, .kind = source->def->kind};
     read_ids(source, info);
-    if (info->kind == MODEL_DECODER) return HOB_OK;
-    return model_source_is_gguf(source) ? read_gguf_pooling(source, &info->pooling, error)
-                                        : model_read_pooling(folder ? folder : ".", &info->pooling, error);
+    TRY(model_source_is_gguf(source) ? read_gguf_pooling(source, &info->pooling, error)
+                                     : model_read_pooling(folder ? folder : ".", &info->pooling, error));
+    /* Language models whose files say how to pool were made to embed (Qwen3-Embedding, E5-Mistral). */
+    if (info->kind != MODEL_DECODER || !info->pooling.is_stated) return HOB_OK;
+    bool is_causal;
+    TRY(model_source_bool(source, KEY_IS_CAUSAL, true, &is_causal, error));
+    if (!is_causal) return model_source_refuse(source, KEY_IS_CAUSAL, "true", error);
+    info->kind = MODEL_ENCODER;
+    return HOB_OK;
 }
 
 static hob_status build_graph(const struct model_source *source, struct graph *graph, struct model_info *info,
                               hob_error *error)
 {
-    struct draft draft = {.source = source, .info = info};
+    struct draft draft = {.source = source, .info = info, .segments = VALUE_NONE};
     builder_init(&draft.builder, graph);
     TRY(graph_add_opset(graph, "", GRAPH_OPSET, error));
     TRY(source->def->build(&draft, error));
-    return builder_finish(&draft.builder, error);
+    TRY(builder_finish(&draft.builder, error));
+    if (draft_is_embedder(&draft) && strcmp(graph->output_names[0], "hidden"))
+        FAIL(error, HOB_UNSUPPORTED, "%s: found how to pool hidden states, expected none: %s cannot embed", source->where, source->def->name);
+    return HOB_OK;
 }
 
 hob_status model_build(const struct tensor_file *file, const char *folder, struct graph **ret_graph,

@@ -182,12 +182,16 @@ static uint32_t add_layer(const struct layer *layer, uint32_t x)
     return add_part(layer, TENSOR_FF_POST_NORM, x, feed_forward(layer, pre_norm(layer, TENSOR_FF_NORM, x)));
 }
 
-static void add_logits(struct draft *d, const struct rotary_decoder *decoder, uint32_t x, uint32_t table)
+static void add_output(struct draft *d, const struct rotary_decoder *decoder, uint32_t x, uint32_t table)
 {
     struct norm last = {.role = TENSOR_OUTPUT_NORM,
                         .kind = decoder->norm,
                         .epsilon = decoder->epsilon,
                         .is_zero_centred = decoder->is_norm_zero_centred};
+    if (draft_is_embedder(d)) {
+        draft_finish_embedder(d, x, &last);
+        return;
+    }
     uint32_t logits = draft_logits(d, x, &last, table, decoder->has_head_bias);
     if (decoder->logit_scale != 0) logits = draft_scale(d, logits, decoder->logit_scale);
     if (decoder->logit_softcap != 0) logits = draft_softcap(d, logits, decoder->logit_softcap);
@@ -203,6 +207,6 @@ hob_status rotary_decoder_build(struct draft *d, struct rotary_decoder *decoder,
     if (decoder->embedding_scale != 0) x = draft_scale(d, x, decoder->embedding_scale);
     for (int64_t i = 0; i < d->n_layers && d->builder.status == HOB_OK; i++)
         x = add_layer(&(struct layer){.draft = d, .decoder = decoder, .index = i}, x);
-    add_logits(d, decoder, x, table);
+    add_output(d, decoder, x, table);
     return HOB_OK;
 }

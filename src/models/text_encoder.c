@@ -130,8 +130,7 @@ static uint32_t attend(struct draft *d, const struct text_encoder *encoder, int6
 {
     bool is_local = encoder->global_every && layer % encoder->global_every;
     const struct encoder_rope *rope = is_local ? &encoder->local_rope : &encoder->rope;
-    struct packed_attention attention = {.segments = encoder->segments,
-                                         .distance_bias = encoder->distance_bias,
+    struct packed_attention attention = {.distance_bias = encoder->distance_bias,
                                          .half_window = is_local ? encoder->half_window : 0};
     uint32_t parts[3];
     project(d, encoder, layer, x, parts);
@@ -198,9 +197,8 @@ static uint32_t embed(struct draft *d, const struct text_encoder *encoder)
     return norm(d, encoder, TENSOR_EMBEDDING_NORM, 0, x);
 }
 
-void text_encoder_build(struct draft *d, struct text_encoder *encoder)
+void text_encoder_build(struct draft *d, const struct text_encoder *encoder)
 {
-    encoder->segments = draft_input(d, "segments", "n+1");
     uint32_t x = embed(d, encoder);
     for (int64_t layer = 0; layer < d->n_layers && d->builder.status == HOB_OK; layer++)
         x = add_layer(d, encoder, layer, x);

@@ -47,7 +47,6 @@ struct text_encoder {
         global_every; /* layers 0, n, 2n … see everything, the others half_window keys to each side; 0: all see everything */
     int64_t half_window;
     const char *gelu;  /* set by text_encoder_read: Gelu's `approximate` */
-    uint32_t segments; /* set by text_encoder_build */
 };
 
 /* Hugging Face's names in BERT and RoBERTa, by role. */
@@ -65,6 +64,6 @@ HOB_MUST_CHECK hob_status text_encoder_skip_padding(struct draft *draft, struct 
 HOB_MUST_CHECK hob_status text_encoder_want(const struct draft *draft, enum model_key key, bool expected,
                                             hob_error *error);
 /* draft_begin must have been called. */
-void text_encoder_build(struct draft *draft, struct text_encoder *encoder);
+void text_encoder_build(struct draft *draft, const struct text_encoder *encoder);
 
 #endif

@@ -189,7 +189,8 @@ int main(void)
         ALL_TESTS("jina-bert-v2", "/model.gguf"),
         ALL_TESTS("gte", ""),
         ALL_TESTS("modernbert", ""),
-        ALL_TESTS("modernbert", "/model.gguf"),
+        ALL_TESTS("modernbert", "/model.gguf"), ALL_TESTS("qwen2", ""),
+        ALL_TESTS("qwen2", "/model.gguf"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
