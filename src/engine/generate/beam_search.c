@@ -52,10 +52,13 @@ static void consider(struct beam_search *search, const struct beam_candidate *ca
     }
 }
 
-static bool is_end(const struct beam_search *search, int32_t id)
+static bool is_end(const struct beam_search *search, int32_t id, hob_finish *ret_finish)
 {
-    for (size_t i = 0; i < search->settings.n_end_ids; i++)
-        if (search->settings.end_ids[i] == id) return true;
+    for (size_t i = 0; i < search->settings.n_end_ids; i++) {
+        if (search->settings.end_ids[i] != id) continue;
+        *ret_finish = i < search->settings.n_model_ends ? HOB_FINISH_END : HOB_FINISH_STOP;
+        return true;
+    }
     return false;
 }
 
@@ -68,13 +71,14 @@ static float least_useful(const struct beam_search *search, double sum)
 
 static void consider_row(struct beam_search *search, size_t beam, const float *logits)
 {
+    hob_finish ignored;
     bool has_ends = search->n_tokens + 1 > search->settings.min_tokens;
     double sum = search->n_tokens ? search->beams[beam].sum : 0;
     search->settings.kernels->log_softmax_f32((int64_t)search->settings.n_vocab, logits, search->logprobs);
     float least = least_useful(search, sum);
     for (size_t i = 0; i < search->settings.n_vocab; i++) {
         float logprob = search->logprobs[i];
-        if (!(logprob >= least) || isinf(logprob) || (!has_ends && is_end(search, (int32_t)i))) continue;
+        if (!(logprob >= least) || isinf(logprob) || (!has_ends && is_end(search, (int32_t)i, &ignored))) continue;
         consider(search, &(struct beam_candidate){sum + (double)logprob, beam, (int32_t)i, logprob});
         least = least_useful(search, sum);
     }
@@ -139,13 +143,14 @@ static void share_out(struct beam_search *search)
 {
     size_t width = search->settings.width, n_next = 0;
     for (size_t rank = 0; rank < search->n_candidates && n_next < width; rank++) {
+        hob_finish finish;
         const struct beam_candidate *candidate = &search->candidates[rank];
         int32_t parent = search->n_tokens ? search->beams[candidate->beam].node : -1;
-        if (!is_end(search, candidate->id)) {
+        if (!is_end(search, candidate->id, &finish)) {
             search->next[n_next++] =
                 (struct beam){candidate->beam, add_node(search, parent, candidate), candidate->id, candidate->sum};
         } else if (rank < width) {
-            struct hypothesis hypothesis = {.node = parent, .n_tokens = search->n_tokens, .finish = HOB_FINISH_END};
+            struct hypothesis hypothesis = {.node = parent, .n_tokens = search->n_tokens, .finish = finish};
             add_hypothesis(search, candidate->sum, search->n_tokens + 1, hypothesis);
         }
     }

@@ -24,7 +24,7 @@ struct beam_settings {
     size_t width, n_vocab;
     size_t max_tokens, min_tokens; /* of a text; max_tokens at least 1 */
     const int32_t *end_ids;        /* the caller's, as long as the search */
-    size_t n_end_ids;
+    size_t n_end_ids, n_model_ends; /* behind the model's own: the caller's, which are no end but a stop */
     double length_penalty;
     hob_early_stopping early_stopping;
     const struct kernels *kernels;

@@ -25,6 +25,7 @@ hob_status beams_init(struct beams *beams, struct request *request, hob_error *e
                                      .min_tokens = options->min_tokens,
                                      .end_ids = request->end_ids,
                                      .n_end_ids = request->n_end_ids,
+                                     .n_model_ends = request->n_model_ends,
                                      .length_penalty = (double)options->length_penalty,
                                      .early_stopping = options->early_stopping,
                                      .kernels = request->session->provider.kernels};

@@ -110,6 +110,7 @@ hob_status sample_take(struct sample *sample, const float *logits, hob_error *er
     float logprob = 0.0f;
     hob_finish finish;
     const hob_generate_options *options = &sample->request->options;
+    if (request_is_cancelled(sample->request)) return sample_end(sample, HOB_FINISH_CANCELLED, error); /* by another text's listener */
     const uint32_t *allowed = may_stop(sample) ? NULL : sample->not_ends;
     sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
     if (may_stop(sample) && request_is_end(sample->request, id, &finish)) return sample_end(sample, finish, error);
