@@ -205,7 +205,7 @@ $(BUILD)/bench/side_hob: $(BUILD)/bench/side_hob.o $(BUILD)/libhob.a
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
 $(BUILD)/bench/peer_llama $(BUILD)/bench/limits: $(BUILD)/bench/%: $(BUILD)/bench/%.o
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ -ldl -pthread -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -ldl -lm -pthread -o $@
 $(BUILD)/bench/mask_cpuid.so: $(BUILD)/bench/mask_cpuid.o
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) $^ -ldl -o $@

@@ -2,11 +2,16 @@
  *
  *     peer_llama FOLDER BACKEND|best MODEL.gguf THREADS CONTEXT_TOKENS < questions
  *
+ * Beside the questions of side.h it answers one that tests' figures come from:
+ *
+ *     perplexity BYTES FILE   of the first so many bytes, in windows of the context   {"perplexity":…,"error":…,"n_tokens":…,"n_windows":…}
+ *
  * Its parameters travel by value in structs we do not know. The ABI passes large ones in memory, so a block that is larger than any of
  * them does; of the context's, the first four words are n_ctx, n_batch, n_ubatch and n_seq_max, which their defaults confirm. */
 #include "side.h"
 
 #include <dlfcn.h>
+#include <math.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -35,6 +40,10 @@ struct batch {
     X(void *, llama_init_from_model, (void *model, struct opaque))            \
     X(const void *, llama_model_get_vocab, (const void *model))               \
     X(int32_t, llama_vocab_n_tokens, (const void *vocab))                     \
+    X(int32_t, llama_tokenize,                                                \
+      (const void *vocab, const char *text, int32_t n_bytes, int32_t *ids, int32_t n_most, bool add_special, bool parse_special)) \
+    X(bool, llama_vocab_get_add_bos, (const void *vocab))                     \
+    X(int32_t, llama_vocab_bos, (const void *vocab))                          \
     X(void, llama_set_n_threads, (void *context, int32_t, int32_t))           \
     X(struct batch, llama_batch_get_one, (int32_t * tokens, int32_t n))       \
     X(int32_t, llama_decode, (void *context, struct batch))                   \
@@ -53,6 +62,7 @@ static struct {
 struct side {
     void *model, *context;
     size_t n_vocab, n_tokens; /* n_tokens: in the context */
+    size_t n_context;
     int32_t prompt[MAX_IDS];
 };
 
@@ -130,6 +140,7 @@ static int open_model(struct side *side, char **arguments)
         !open_context(side, (int32_t)strtol(arguments[4], NULL, 10), (uint32_t)strtoul(arguments[5], NULL, 10)))
         return 0;
     double load_ms = clock_ms(CLOCK_MONOTONIC) - watch.wall_ms;
+    side->n_context = strtoul(arguments[5], NULL, 10);
     side->n_vocab = (size_t)llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(side->model));
     make_prompt(side->prompt, side->n_vocab);
     printf("{\"load_ms\":%.6f}\n", load_ms);
@@ -191,6 +202,81 @@ static int write_logits(struct side *side, size_t n, const char *path)
     return write_floats(path, llama.llama_get_logits_ith(side->context, -1), side->n_vocab) || fail("cannot write");
 }
 
+/* ---- perplexity, as llama.cpp's own tool computes it ---- */
+
+struct cost {
+    double sum, sum_squares;
+    size_t n_tokens;
+};
+
+static double cost_of(const float *logits, size_t n_vocab, int32_t id)
+{
+    double sum = 0;
+    float most = logits[0];
+    for (size_t i = 1; i < n_vocab; i++) most = logits[i] > most ? logits[i] : most;
+    for (size_t i = 0; i < n_vocab; i++) sum += exp((double)logits[i] - (double)most);
+    return log(sum) - ((double)logits[id] - (double)most);
+}
+
+/* One window: the tokens of its second half are scored. */
+static int score_window(struct side *side, int32_t *ids, int32_t bos, struct cost *cost)
+{
+    int32_t n = (int32_t)side->n_context, first = n / 2, positions[MAX_IDS], n_sequences[MAX_IDS], zero = 0, *sequences[MAX_IDS];
+    int8_t has_logits[MAX_IDS];
+    for (int32_t i = 0; i < n; i++) {
+        positions[i] = i;
+        n_sequences[i] = 1;
+        sequences[i] = &zero;
+        has_logits[i] = i >= first;
+    }
+    clear(side);
+    int32_t begin = ids[0];
+    if (bos >= 0) ids[0] = bos;
+    struct batch batch = {.n_tokens = n, .tokens = ids, .positions = positions, .n_sequences = n_sequences,
+                          .sequences = sequences, .has_logits = has_logits};
+    int status = llama.llama_decode(side->context, batch);
+    ids[0] = begin;
+    for (int32_t i = first; status == 0 && i + 1 < n; i++) {
+        double one = cost_of(llama.llama_get_logits_ith(side->context, i), side->n_vocab, ids[i + 1]);
+        cost->sum += one;
+        cost->sum_squares += one * one;
+        cost->n_tokens++;
+    }
+    return status == 0;
+}
+
+static int32_t *read_ids(const void *vocab, const char *path, size_t n_most_bytes, size_t *ret_n_ids)
+{
+    FILE *file = fopen(path, "rbe");
+    char *text = malloc(n_most_bytes);
+    int32_t *ids = malloc((n_most_bytes + 8) * sizeof *ids), n = -1;
+    if (file && text && ids) {
+        size_t n_bytes = fread(text, 1, n_most_bytes, file);
+        n = llama.llama_tokenize(vocab, text, (int32_t)n_bytes, ids, (int32_t)n_most_bytes + 8, true, false);
+    }
+    if (file) fclose(file);
+    free(text);
+    *ret_n_ids = n > 0 ? (size_t)n : 0;
+    return ids;
+}
+
+static int perplexity(struct side *side, size_t n_most_bytes, const char *path)
+{
+    const void *vocab = llama.llama_model_get_vocab(side->model);
+    int32_t bos = llama.llama_vocab_get_add_bos(vocab) ? llama.llama_vocab_bos(vocab) : -1;
+    struct cost cost = {0};
+    size_t n_ids, n_windows = 0;
+    int32_t *ids = read_ids(vocab, path, n_most_bytes, &n_ids);
+    for (; (n_windows + 1) * side->n_context <= n_ids; n_windows++)
+        if (!score_window(side, ids + n_windows * side->n_context, bos, &cost)) break;
+    free(ids);
+    if (cost.n_tokens < 2 || (n_windows + 1) * side->n_context <= n_ids) return fail("llama_decode, or a text too short");
+    double n = (double)cost.n_tokens, mean = cost.sum / n, variance = cost.sum_squares / n - mean * mean;
+    printf("{\"perplexity\":%.9g,\"error\":%.9g,\"n_tokens\":%zu,\"n_windows\":%zu}\n", exp(mean),
+           sqrt(variance / (n - 1)) * exp(mean), cost.n_tokens, n_windows);
+    return 1;
+}
+
 static int answer(struct side *side, const char *line)
 {
     size_t n, depth;
@@ -201,6 +287,8 @@ static int answer(struct side *side, const char *line)
         return decode(side, n, depth, true);
     if (sscanf(line, "greedy %zu %zu", &n, &depth) == 2 && n <= MAX_IDS && depth <= MAX_IDS)
         return decode(side, n, depth, false);
+    if (sscanf(line, "perplexity %zu %511s", &n, path) == 2 && n < INT32_MAX / 2 && side->n_context <= MAX_IDS)
+        return perplexity(side, n, path);
     if (sscanf(line, "logits %zu %511s", &n, path) == 2 && n <= MAX_IDS) return write_logits(side, n, path);
     return fail("not a question");
 }

@@ -12,6 +12,7 @@
 #include "hob/import.h"
 #include "hob/memory.h"
 #include "hob/model.h"
+#include "hob/score.h"
 #include "hob/session.h"
 #include "hob/status.h"
 #include "hob/tensor.h"
