@@ -18,7 +18,7 @@ not true|true and 0|"" or "x"|none and 1|1 if false|1 if true else 2|missing or 
 "a" ~ 1 ~ none ~ true ~ 1.0|"a" + "b"|"a" * 3|[1] * 2 + [2]|3 * "ab"|"a" "b"|"%s-%d-%05.1f" % ("x", 3, 2.5)|"x" % ()
 [1, "a", none, true, 1.5, [2], (3,), {"k": "v"}]|()|(1,)|{}|["it's", 'a"b', "a'b\"c", "tab\t", "é", "\u200b"]|{1: 2, "a": none}
 "hello"[1]|"hello"[-1]|"hello"[9]|"hello"[1:3]|"hello"[::-1]|"hello"[::2]|"héllo"[1:2]|[1,2,3][1:]|[1,2,3][:-1]|[1,2,3][::-1]|[1,2,3][5:2]|[1,2,3][-2:]|(1,2,3)[1:]
-words[0].name|words[0]["name"]|words[0].missing|words[-1].name|words.0.name|text.upper()|text.missing|d.items()|d.keys()|d["items"]|d.get("a")|d.get("z")|d.get("z", 5)
+words[0].name|words[0]["name"]|words[0].missing|words[-1].name|words.0.name|text.upper()|text.missing|d.items() | list|d.keys() | list|d["items"]|d.get("a")|d.get("z")|d.get("z", 5)
 " x ".strip()|"xxaxx".strip("x")|"xxaxx".lstrip("x")|"xxaxx".rstrip("x")|"a b  c".split()|"a,b,,c".split(",")|"a,b,c".split(",", 1)|" a b ".split(none, 1)|"a,b,c".rsplit(",", 1)|" a b c ".rsplit(none, 1)
 "a\nb\r\nc".splitlines()|"abc".startswith("ab")|"abc".startswith(("x", "a"))|"abc".endswith("bc")|"abc".find("c")|"abc".find("z")|"abca".rfind("a")|"abca".count("a")|"a-b".replace("-", "+")|"aaa".replace("a", "b", 2)|"abc".replace("", "-")
 "hello world".title()|"they're".title()|"HELLO wORLD".capitalize()|"abc".isdigit()|"12".isdigit()|"abc".isalpha()|"AB".isupper()|"ab1".islower()|" ".isspace()|"7".zfill(3)|"-7".zfill(4)|"a".ljust(3) ~ "|"|", ".join(["a", "b"])|"a-b-c".partition("-")|"a-b-c".rpartition("-")|"pre-x".removeprefix("pre-")|"x.py".removesuffix(".py")|"{} and {}".format(1, "b")|"{a}{0}".format(1, a=2)

@@ -7,6 +7,7 @@
 #ifndef HOB_HOB_H
 #define HOB_HOB_H
 
+#include "hob/chat.h"
 #include "hob/embed.h"
 #include "hob/generate.h"
 #include "hob/import.h"

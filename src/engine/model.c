@@ -33,6 +33,7 @@ static hob_status build_from_tensors(struct hob_model *model, struct format_cont
     TRY(graph_own(model->graph, content->tensors, release_tensor_file, error));
     const char *chat_template = tensor_file_get_string(content->tensors, "tokenizer.chat_template");
     if (chat_template && *chat_template) model->chat_template = chat_template;
+    model->tool_template = tensor_file_get_string(content->tensors, "tokenizer.chat_template.tool_use");
     const struct tensor_file *tensors = content->tensors; /* the graph's now */
     content->tensors = NULL;
     for (size_t i = 0; i < tensors->n_maps; i++) TRY(graph_add_file(model->graph, tensors->map_paths[i], error));
@@ -275,6 +276,7 @@ void hob_model_free(hob_model *model)
     graph_free(model->graph);
     memory_free(model->tokenizer_error);
     memory_free(model->owned_template);
+    memory_free(model->owned_tool_template);
     memory_free(model->folder);
     memory_free(model);
 }

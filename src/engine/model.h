@@ -25,7 +25,8 @@ struct hob_model {
     hob_tokenizer *tokenizer;   /* NULL when there is none */
     char *tokenizer_error;      /* why there is none; NULL when nobody looked */
     const char *chat_template;  /* Jinja text; NULL when there is none */
-    char *owned_template;       /* where it was read from a file beside the model */
+    const char *tool_template;  /* the one for conversations with tools; NULL: the same */
+    char *owned_template, *owned_tool_template; /* where they were read from files beside the model */
     const struct pack *pack;    /* what a pack is mapped as; NULL for other formats. The graph owns it */
     struct pass_report passes[PASS_MAX];
     struct weight_errors *weight_errors; /* where opening notes them; NULL: nobody asks */

@@ -61,6 +61,13 @@ static void write_model(const struct hob_model *model, struct buffer *bytes)
     for (uint32_t i = 0; i < model->graph->n_outputs; i++) record_put_u8(bytes, model->are_optional_outputs[i]);
 }
 
+/* The template, and behind it the one for conversations with tools where there is another. */
+static void write_chat_templates(const struct hob_model *model, struct buffer *bytes)
+{
+    if (model->chat_template) buffer_append(bytes, model->chat_template, strlen(model->chat_template) + 1);
+    if (model->chat_template && model->tool_template) buffer_append(bytes, model->tool_template, strlen(model->tool_template) + 1);
+}
+
 hob_status pack_model_write(const struct hob_model *model, const struct pack_origin *origin, struct pack_content *content,
                             hob_error *error)
 {
@@ -68,7 +75,7 @@ hob_status pack_model_write(const struct hob_model *model, const struct pack_ori
     write_origin(model, origin, &sections[PACK_SOURCE]);
     write_model(model, &sections[PACK_MODEL]);
     if (model->tokenizer) TRY(tokenizer_write((const struct tokenizer *)model->tokenizer, &sections[PACK_TOKENIZER], error));
-    if (model->chat_template) buffer_append(&sections[PACK_CHAT_TEMPLATE], model->chat_template, strlen(model->chat_template) + 1);
+    write_chat_templates(model, &sections[PACK_CHAT_TEMPLATE]);
     for (int id = 0; id < PACK_N_SECTIONS; id++)
         if (sections[id].is_failed) FAIL(error, HOB_NO_MEMORY, "a pack's section %s: out of memory", pack_section_name((enum pack_section_id)id));
     return HOB_OK;
@@ -143,8 +150,12 @@ static hob_status read_chat_template(const struct pack *pack, struct hob_model *
     size_t n_bytes;
     const char *text = pack_bytes(pack, PACK_CHAT_TEMPLATE, &n_bytes);
     if (!n_bytes) return HOB_OK;
-    if (strnlen(text, n_bytes) != n_bytes - 1) FAIL(error, HOB_BAD_FILE, "section chat_template: found a text that does not end where it should");
+    size_t n_first = strnlen(text, n_bytes) + 1;
+    bool has_second = n_first < n_bytes;
+    if (n_first > n_bytes || (has_second && strnlen(text + n_first, n_bytes - n_first) != n_bytes - n_first - 1))
+        FAIL(error, HOB_BAD_FILE, "section chat_template: found a text that does not end where it should");
     model->chat_template = text;
+    model->tool_template = has_second ? text + n_first : NULL;
     return HOB_OK;
 }
 

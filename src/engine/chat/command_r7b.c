@@ -1,0 +1,9 @@
+/* Command R7B and A: <|START_ACTION|>[{"tool_call_id": "0", "tool_name": …, "parameters": {…}}]<|END_ACTION|>. */
+#include "engine/chat/chat_format.h"
+#include "engine/chat/json_calls.h"
+
+const struct chat_format_def chat_format_command_r7b = {.name = "command_r7b",
+                                                        .told_by = {"<|START_ACTION|>"},
+                                                        .begin = "<|START_ACTION|>",
+                                                        .end = "<|END_ACTION|>",
+                                                        .parse = json_calls_parse};

@@ -1,0 +1,6 @@
+/* Granite 3: <|tool_call|>[{"name": …, "arguments": {…}}], up to the reply's end. */
+#include "engine/chat/chat_format.h"
+#include "engine/chat/json_calls.h"
+
+const struct chat_format_def chat_format_granite = {
+    .name = "granite", .told_by = {"<|tool_call|>"}, .begin = "<|tool_call|>", .parse = json_calls_parse};
