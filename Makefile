@@ -25,6 +25,7 @@ ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE -DHOB_BUILDING $(CPPFLAGS)
 ALL_CFLAGS   = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=off -pthread $(INSTRUMENT) $(CFLAGS)
 ALL_LDFLAGS  = $(INSTRUMENT) $(LDFLAGS)
 LDLIBS   := -ljansson -lsodium -lutf8proc -lpcre2-8 -lm -pthread
+CLI_LDLIBS := -ledit
 
 # Files.
 SOURCES     := $(sort $(wildcard src/*/*.c src/*/*/*.c))
@@ -100,7 +101,7 @@ $(BUILD)/libhob.so: $(LIB_OBJECTS) $(BUILD)/sources
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LDLIBS) -o $@
 $(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/libhob.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(CLI_OBJECTS) $(BUILD)/libhob.a $(LDLIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(CLI_OBJECTS) $(BUILD)/libhob.a $(CLI_LDLIBS) $(LDLIBS) -o $@
 
 # Each tests/<room>/test_<thing>.c is one cmocka program; with the static library it sees internal names.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libhob.a

@@ -18,6 +18,18 @@ void interrupt_watch(void)
     sigaction(SIGINT, &action, NULL);
 }
 
+void interrupt_watch_reading(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+void interrupt_forget(void)
+{
+    is_asked = 0;
+}
+
 bool interrupt_is_asked(void)
 {
     return is_asked != 0;
