@@ -83,6 +83,11 @@ typedef struct hob_generate_options {
                                    been the prompt: they are computed anew. Wants max_tokens; not for beams */
     size_t n_keep;              /* of the prompt; the token that begins a text is always among them */
     size_t chunk_tokens;        /* of the prompt in one step; 0: 192 */
+
+    /* ---- drafts: guesses of the next tokens that one run checks. They make it faster or slower and change no byte of a text ---- */
+    size_t n_draft_tokens;      /* most at a time, 0 to 64; 0: none. Not for beams */
+    hob_session *draft_session; /* of a smaller model with the same vocabulary, which makes them; the caller's, as long as the generation, and
+                                   run by whoever runs that. NULL: what followed where the last tokens stood before */
 } hob_generate_options;
 
 typedef enum hob_finish {
@@ -120,6 +125,7 @@ typedef struct hob_generate_result {
     size_t n_prompt_tokens;
     size_t n_cached_tokens; /* of the prompt, which were not computed again */
     size_t n_tokens;        /* generated, of all texts; tokens that end one are not counted */
+    size_t n_drafted, n_draft_accepted; /* drafts run, and those of them that were right */
     double prompt_ms, generate_ms;
 } hob_generate_result;
 

@@ -151,6 +151,7 @@ static void bound_input(const struct decoder *decoder, uint32_t i, int64_t n_pas
     case INPUT_IDS:
     case INPUT_POSITIONS:
     case INPUT_TOKEN_TYPES: bound->dims[last] = n_new; break;
+    case INPUT_ROWS: bound->dims[last] = bound->dims[last] > 1 ? n_new : 1; break; /* one, or as many as there are drafts */
     case INPUT_MASK: bound->dims[last] = n_past + n_new; break;
     case INPUT_PAST:
         for (uint32_t p = 0; p < roles->n_carried; p++)

@@ -95,7 +95,7 @@ static hob_status set_up(struct hob_generation *generation, hob_error *error)
     TRY(session_reserve_entries(request->session, most_entries(generation), error));
     if (generation->is_lent) TRY(borrow_root(generation, error));
     else TRY(sequence_new(request->session, &generation->root, error));
-    generation->prompt = (struct feed){request->prompt, request->n_prompt, generation->n_cached};
+    generation->prompt = (struct feed){.ids = request->prompt, .n_ids = request->n_prompt, .n_fed = generation->n_cached};
     return HOB_OK;
 }
 
@@ -332,6 +332,10 @@ hob_generate_result hob_generation_result(const hob_generation *generation)
                                   .generate_ms = ms_between(generation->prompt_ns, generation->end_ns)};
     size_t n_outputs = hob_generation_n_outputs(generation);
     for (size_t i = 0; i < n_outputs; i++) result.n_tokens += hob_generation_output(generation, i).n_tokens;
+    for (size_t i = 0; generation->samples && i < n_outputs; i++) {
+        result.n_drafted += generation->samples[i].drafts.n_made;
+        result.n_draft_accepted += generation->samples[i].drafts.n_right;
+    }
     if (n_outputs) result.finish = hob_generation_output(generation, 0).finish;
     return result;
 }

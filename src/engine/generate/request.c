@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/generate/drafts.h"
 
 #include <string.h>
 
@@ -83,6 +84,7 @@ static hob_status check_beams(const hob_generate_options *options, hob_error *er
     if (options->n_logit_biases || options->dry_multiplier != 0 || options->frequency_penalty != 0 || options->presence_penalty != 0 ||
         (options->repetition_penalty != 0 && options->repetition_penalty != 1))
         FAIL(error, HOB_BAD_ARGUMENT, "beam search: found biases or penalties, expected none");
+    if (options->n_draft_tokens) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found drafts to make, expected none");
     if (options->n_stops) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found stop texts, expected none (stop ids are possible)");
     if (options->shifts_context) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found a context that shifts, expected one that does not");
     if (!(options->length_penalty >= -100 && options->length_penalty <= 100))
@@ -108,6 +110,8 @@ static hob_status check_options(const struct request *request, hob_error *error)
         if (!*options->stops[i]) FAIL(error, HOB_BAD_ARGUMENT, "stop text %zu: found an empty text", i);
     if (options->n_samples > MOST_TEXTS)
         FAIL(error, HOB_BAD_ARGUMENT, "texts: found %zu, expected at most %d", options->n_samples, MOST_TEXTS);
+    if (options->n_draft_tokens > DRAFTS_MOST)
+        FAIL(error, HOB_BAD_ARGUMENT, "drafts: found %zu at a time, expected at most %d", options->n_draft_tokens, DRAFTS_MOST);
     TRY(check_shift(request, error));
     return options->beam_width > 1 ? check_beams(options, error) : HOB_OK;
 }

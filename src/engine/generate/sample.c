@@ -46,6 +46,7 @@ hob_status sample_init(struct sample *sample, struct request *request, size_t in
     TRY_CLEANUP(begin_chain(sample, error));
     if (options->shifts_context) TRY_CLEANUP(reserve_shift(sample, error));
     if (options->min_tokens) TRY_CLEANUP(list_not_ends(sample, error));
+    TRY_CLEANUP(drafts_init(&sample->drafts, request, sample->chain.n_room, error));
     TRY_CLEANUP(text_stream_init(&sample->stream, request->session->model->tokenizer, request->prompt, request->n_prompt,
                                  options->stops, options->n_stops, error));
 cleanup:
@@ -64,6 +65,7 @@ void sample_release(struct sample *sample)
     give_sequence_back(sample);
     sampler_chain_release(&sample->chain);
     text_stream_release(&sample->stream);
+    drafts_release(&sample->drafts);
     memory_free(sample->shifted);
     memory_free(sample->not_ends);
     *sample = (struct sample){0};
@@ -73,7 +75,7 @@ void feed_plan(const struct feed *feed, size_t most_ids, struct sequence *sequen
 {
     size_t n_left = feed->n_ids - feed->n_fed, n_ids = n_left < most_ids ? n_left : most_ids;
     *ret_entry = (struct batch_entry){
-        .sequence = sequence, .ids = feed->ids + feed->n_fed, .n_ids = (int64_t)n_ids, .n_rows = n_ids == n_left};
+        .sequence = sequence, .ids = feed->ids + feed->n_fed, .n_ids = (int64_t)n_ids, .n_rows = n_ids == n_left ? 1 + (int64_t)feed->n_drafts : 0};
 }
 
 /* ---- a token ---- */
@@ -104,21 +106,43 @@ static hob_status accept(struct sample *sample, int32_t id, float logprob, hob_e
     return HOB_OK;
 }
 
-hob_status sample_take(struct sample *sample, const float *logits, hob_error *error)
+/* One row's token. ret_is_over: the text ends with it, as ret_finish says. */
+static hob_status take_row(struct sample *sample, const float *logits, bool *ret_is_over, hob_finish *ret_finish, hob_error *error)
 {
     int32_t id;
     float logprob = 0.0f;
-    hob_finish finish;
     const hob_generate_options *options = &sample->request->options;
     if (request_is_cancelled(sample->request)) return sample_end(sample, HOB_FINISH_CANCELLED, error); /* by another text's listener */
     const uint32_t *allowed = may_stop(sample) ? NULL : sample->not_ends;
+    *ret_is_over = true;
     sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
-    if (may_stop(sample) && request_is_end(sample->request, id, &finish)) return sample_end(sample, finish, error);
+    if (may_stop(sample) && request_is_end(sample->request, id, ret_finish)) return HOB_OK;
     TRY(accept(sample, id, logprob, error));
-    if (request_is_over(sample->request, &finish)) return sample_end(sample, finish, error);
-    if (sample->stream.is_stopped) return sample_end(sample, HOB_FINISH_STOP, error);
-    if (sample->n_tokens == options->max_tokens) return sample_end(sample, HOB_FINISH_LENGTH, error);
+    if (request_is_over(sample->request, ret_finish)) return HOB_OK;
+    *ret_finish = sample->stream.is_stopped ? HOB_FINISH_STOP : HOB_FINISH_LENGTH;
+    *ret_is_over = sample->stream.is_stopped || sample->n_tokens == options->max_tokens;
     return HOB_OK;
+}
+
+/* What was run behind the token that is the last now was a wrong guess. */
+static hob_status drop_drafts(struct sample *sample, size_t n_right, hob_error *error)
+{
+    size_t n_wrong = sample->feed.n_drafts - n_right;
+    if (sample->feed.n_drafts) drafts_note(&sample->drafts, n_right);
+    return n_wrong ? sequence_rewind(sample->sequence, sequence_n_tokens(sample->sequence) - (int64_t)n_wrong, error) : HOB_OK;
+}
+
+hob_status sample_take(struct sample *sample, const float *logits, hob_error *error)
+{
+    bool is_over;
+    hob_finish finish;
+    size_t n_vocab = sample->chain.n_vocab, n_right = 0;
+    for (;; n_right++) {
+        TRY(take_row(sample, logits + n_right * n_vocab, &is_over, &finish, error));
+        if (is_over || n_right == sample->feed.n_drafts || sample->drafts.ids[1 + n_right] != sample->last_id) break;
+    }
+    TRY(drop_drafts(sample, n_right, error));
+    return is_over ? sample_end(sample, finish, error) : HOB_OK;
 }
 
 /* ---- what comes next ---- */
@@ -135,13 +159,31 @@ static hob_status shift(struct sample *sample, hob_error *error)
     return sequence_rewind(sample->sequence, (int64_t)n_keep, error);
 }
 
+/* How many drafts may be made: each wants a place in the context behind the last token, and a token of its own in the text. */
+static size_t count_room(const struct sample *sample)
+{
+    const struct request *request = sample->request;
+    size_t n_places = (size_t)(request->session->n_context_tokens - sequence_n_tokens(sample->sequence)) - 1;
+    size_t n_tokens = request_most_tokens(request) - sample->n_tokens - 1, n_run = request->options.chunk_tokens - 1;
+    size_t n_room = n_places < n_tokens ? n_places : n_tokens;
+    return n_room < n_run ? n_room : n_run;
+}
+
+/* The last token, and drafts where some are made. */
+static hob_status feed_last(struct sample *sample, hob_error *error)
+{
+    struct drafts *drafts = &sample->drafts;
+    sample->feed = (struct feed){.ids = &sample->last_id, .n_ids = 1};
+    if (!drafts->drafter) return HOB_OK;
+    TRY(drafts_make(drafts, &sample->chain, sample->last_id, count_room(sample), error));
+    sample->feed = (struct feed){.ids = drafts->ids, .n_ids = 1 + drafts->n_ids, .n_drafts = drafts->n_ids};
+    return HOB_OK;
+}
+
 hob_status sample_go_on(struct sample *sample, hob_error *error)
 {
     if (sample->is_done || sample->feed.n_fed < sample->feed.n_ids) return HOB_OK;
-    if (sequence_n_tokens(sample->sequence) < sample->request->session->n_context_tokens) {
-        sample->feed = (struct feed){.ids = &sample->last_id, .n_ids = 1};
-        return HOB_OK;
-    }
+    if (sequence_n_tokens(sample->sequence) < sample->request->session->n_context_tokens) return feed_last(sample, error);
     return sample->shifted ? shift(sample, error) : sample_end(sample, HOB_FINISH_CONTEXT, error);
 }
 

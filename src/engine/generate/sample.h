@@ -1,8 +1,8 @@
 /* One of a generation's texts: what is drawn from the model's logits, how its text comes out, when it ends.
  *
  * A sample is fed ids (first what is left of the prompt, then its last token, or after a context shift many) until its sequence holds
- * all but one of its tokens, and then takes a row of logits. It says what it wants run with sample_plan; drafts would stand behind the
- * last id there, and sample_take looks at a row for each. Owns its sequence unless that is lent. One thread at a time.
+ * all but one of its tokens, and then takes a row of logits. Drafts (drafts.h) may stand behind the
+ * last id: sample_take then looks at a row for each. Owns its sequence unless that is lent. One thread at a time.
  *
  *     if (sample_plan(&sample, &entry)) … batch_run(…) …
  *     sample_advance(&sample, &entry);
@@ -12,15 +12,17 @@
 #ifndef ENGINE_GENERATE_SAMPLE_H
 #define ENGINE_GENERATE_SAMPLE_H
 
+#include "engine/generate/drafts.h"
 #include "engine/generate/request.h"
 #include "engine/generate/text_stream.h"
 #include "engine/kv/sequence.h"
 #include "engine/sampler.h"
 
-/* Ids to be run, some at a time; the last one's logits are wanted. */
+/* Ids to be run, some at a time; the logits of the last one that is no draft are wanted, and those of the drafts. */
 struct feed {
     const int32_t *ids;
     size_t n_ids, n_fed;
+    size_t n_drafts; /* the last of n_ids; they fit into one run */
 };
 
 struct sample {
@@ -31,6 +33,7 @@ struct sample {
     struct sampler_chain chain;
     struct text_stream stream;
     struct feed feed;
+    struct drafts drafts;
     int32_t *shifted;          /* room for the ids that a context shift keeps; NULL: none will be */
     uint32_t *not_ends;        /* a bit an id: what may come before min_tokens have; NULL: anything may */
     int32_t last_id;           /* picked, not in the sequence yet */
@@ -46,7 +49,7 @@ void sample_release(struct sample *sample); /* takes a zeroed one */
 /* The next piece of what is to be fed. */
 void feed_plan(const struct feed *feed, size_t most_ids, struct sequence *sequence, struct batch_entry *ret_entry);
 
-/* logits: behind all of the sample's tokens. */
+/* logits: [1 + drafts that were run, n_vocab], the first row of what stands behind all of the sample's tokens. */
 HOB_MUST_CHECK hob_status sample_take(struct sample *sample, const float *logits, hob_error *error);
 /* Sets up what is to be fed next: the token that was taken, or all that a full context is shifted to. */
 HOB_MUST_CHECK hob_status sample_go_on(struct sample *sample, hob_error *error);
