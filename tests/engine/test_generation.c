@@ -334,6 +334,14 @@ static void test_too_long_and_wrong(void **state)
                                             {.shifts_context = true}, {.shifts_context = true, .max_tokens = 1, .n_keep = CONTEXT - 1}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         assert_int_equal(hob_generation_new(use.session, ids, 3, &refused[i], NULL, NULL, &generation, &error), HOB_BAD_ARGUMENT);
+    int32_t all[512];
+    for (int32_t i = 0; i < 512; i++) all[i] = i;
+    hob_generate_options no_way_on = {.min_tokens = 1, .stop_ids = all, .n_stop_ids = 512};
+    assert_int_equal(hob_generation_new(use.session, ids, 3, &no_way_on, NULL, NULL, &generation, &error), HOB_BAD_ARGUMENT);
+    hob_generate_options huge = {.shifts_context = true, .max_tokens = SIZE_MAX};
+    assert_int_equal(hob_generation_new(use.session, ids, 3, &huge, NULL, NULL, &generation, &error), HOB_BAD_ARGUMENT);
+    hob_generate_options ages = {.max_ms = UINT64_MAX, .max_tokens = 2};
+    assert_int_equal(generate(&use, ids, 3, ages, &(struct said){0}), HOB_FINISH_LENGTH);
     ASSERT_HOB(hob_generation_new(use.session, ids, 3, NULL, NULL, NULL, &generation, &error), error);
     assert_int_equal(hob_generations_step(other.session, &generation, 1, &error), HOB_BAD_ARGUMENT);
     hob_generation_free(generation);

@@ -1,5 +1,5 @@
-/* Same seed, same bytes: runs that differ in threads, in what runs beside them, in what caches hold before and in how the prompt is cut
- * all give one hash of tokens, log-probabilities and text.
+/* Same seed, same bytes: runs that differ in threads, in what runs beside them, in what caches hold before, in how the prompt is cut
+ * and in whether tokens are guessed ahead all give one hash of tokens, log-probabilities and text.
  *
  * HOB_SAME_BYTES_RUNS sets how many runs (100). What else must not change a byte is one more line in `vary`. */
 #include "engine/use.h"
@@ -43,7 +43,7 @@ static struct run make_run(hob_session *session, uint64_t seed)
     struct run run = {.chance = {.seed = seed}, .session = session};
     run.options = (hob_generate_options){.max_tokens = N_TOKENS, .temperature = 0.9f, .top_p = 0.95f, .repetition_penalty = 1.1f, .seed = 42,
                                          .has_logprobs = true, .ignores_end = true};
-    for (int32_t i = 0; i < N_PROMPT; i++) run.prompt[i] = i ? 260 + i * 37 % 240 : 1;
+    for (int32_t i = 0; i < N_PROMPT; i++) run.prompt[i] = i ? 260 + i % 23 * 37 % 240 : 1; /* repeats, so that there is something to guess from */
     checksum_init(&run.heard);
     return run;
 }
@@ -53,6 +53,7 @@ static struct run make_run(hob_session *session, uint64_t seed)
 static void vary(struct run *run)
 {
     run->options.chunk_tokens = rng_below(&run->chance, 2) ? 1 + rng_below(&run->chance, N_PROMPT) : 0;
+    run->options.n_draft_tokens = rng_below(&run->chance, 2) ? 1 + rng_below(&run->chance, 8) : 0;
 }
 
 /* The session's own cache: as the last run left it, empty, or with a beginning that may or may not be the prompt's. */

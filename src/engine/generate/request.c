@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { CHUNK_TOKENS = 192, MOST_TEXTS = 1024 };
+#define MOST_MS (UINT64_C(1000) * 60 * 60 * 24 * 365) /* more is no limit, and must not overflow */
 
 static hob_status copy_array(struct arena *arena, const void *items, size_t n_bytes, const void **ret_copy, hob_error *error)
 {
@@ -96,8 +97,8 @@ static hob_status check_shift(const struct request *request, hob_error *error)
 {
     size_t n_context = (size_t)request->session->n_context_tokens;
     if (!request->options.shifts_context) return HOB_OK;
-    if (!request->options.max_tokens)
-        FAIL(error, HOB_BAD_ARGUMENT, "context shift: found no limit of tokens, expected one: the text may never end");
+    if (!request->options.max_tokens || request->options.max_tokens > INT32_MAX)
+        FAIL(error, HOB_BAD_ARGUMENT, "context shift: found no limit of tokens, expected one up to %d: the text may never end", INT32_MAX);
     if (n_context >= 2 && request->options.n_keep <= n_context - 2) return HOB_OK;
     FAIL(error, HOB_BAD_ARGUMENT, "context shift: found %zu tokens to keep, expected at most the context's %zu less 2",
          request->options.n_keep, n_context);
@@ -123,7 +124,7 @@ static hob_status set_up(struct request *request, const int32_t *ids, const hob_
     request->prompt = prompt;
     TRY(copy_options(request, options, error));
     TRY(check_options(request, error));
-    if (options->max_ms) request->deadline_ns = clock_now_ns() + options->max_ms * 1000000u;
+    if (options->max_ms && options->max_ms < MOST_MS) request->deadline_ns = clock_now_ns() + options->max_ms * 1000000u;
     return list_ends(request, error);
 }
 

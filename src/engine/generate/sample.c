@@ -18,7 +18,9 @@ static hob_status list_not_ends(struct sample *sample, hob_error *error)
         uint32_t id = (uint32_t)request->end_ids[i];
         if (id < n_vocab) sample->not_ends[id / 32] &= ~(1u << id % 32);
     }
-    return HOB_OK;
+    for (size_t id = 0; id < n_vocab; id++)
+        if (sample->not_ends[id / 32] >> id % 32 & 1) return HOB_OK;
+    FAIL(error, HOB_BAD_ARGUMENT, "least tokens: found %zu, expected 0: every token ends the text", request->options.min_tokens);
 }
 
 static hob_status begin_chain(struct sample *sample, hob_error *error)

@@ -1,11 +1,11 @@
 /* One of a generation's texts: what is drawn from the model's logits, how its text comes out, when it ends.
  *
- * A sample is fed ids (first what is left of the prompt, then its last token, or after a context shift many) until its sequence holds
- * all but one of its tokens, and then takes a row of logits. Drafts (drafts.h) may stand behind the
- * last id: sample_take then looks at a row for each. Owns its sequence unless that is lent. One thread at a time.
+ * A sample is fed ids until its sequence holds all of its text but the token that was drawn last: mostly that one, after a context
+ * shift many. Then it takes that id's row of logits, and one more for each draft (drafts.h) that stood behind it and was what it drew.
+ * Owns its sequence unless that is lent. One thread at a time.
  *
- *     if (sample_plan(&sample, &entry)) … batch_run(…) …
- *     sample_advance(&sample, &entry);
+ *     feed_plan(&sample.feed, most_ids, sample.sequence, &entry); … batch_run(…) …
+ *     sample.feed.n_fed += entry.n_ids;
  *     if (entry.n_rows) TRY(sample_take(&sample, entry.logits, error));       picks, tells the caller, may end
  *     TRY(sample_go_on(&sample, error));                                      what to run next; may end
  */
