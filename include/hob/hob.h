@@ -9,6 +9,7 @@
 
 #include "hob/chat.h"
 #include "hob/embed.h"
+#include "hob/fim.h"
 #include "hob/generate.h"
 #include "hob/import.h"
 #include "hob/memory.h"

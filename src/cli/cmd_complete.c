@@ -5,23 +5,36 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/ids.h"
+#include "cli/infill.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/load.h"
 #include "cli/report.h"
+#include "cli/sampling.h"
+#include "cli/score_text.h"
+#include "cli/token_json.h"
 
 struct settings {
     const char *model_path;
-    size_t n_tokens, n_min_tokens, n_max_ms, top_k, beam_width, n_samples, n_keep, n_threads;
-    float temperature, top_p, min_p, length_penalty;
+    size_t n_tokens, n_min_tokens, n_max_ms, beam_width, n_samples, n_keep, n_threads;
+    size_t n_logprobs; /* NO_LOGPROBS, or how many of the best beside each token's own */
+    float length_penalty;
     int early_stopping; /* hob_early_stopping */
-    uint64_t seed;
+    struct sampling sampling;
+    struct infill infill;
     struct text_list stops, stop_ids;
-    bool ignores_end, shifts_context, echoes, shows_ids, is_json;
+    bool ignores_end, shifts_context, is_scored, echoes, shows_ids, is_json;
 };
 
-static const struct settings defaults = {.n_tokens = 128, .beam_width = 1, .n_samples = 1, .length_penalty = 1};
+#define NO_LOGPROBS SIZE_MAX
+
+static const struct settings defaults = {.n_tokens = 128,
+                                         .beam_width = 1,
+                                         .n_samples = 1,
+                                         .length_penalty = 1,
+                                         .n_logprobs = NO_LOGPROBS,
+                                         .sampling = SAMPLING_DEFAULTS};
 
 static const char *const early_stoppings[] = {"no", "yes", "never", NULL};
 
@@ -38,37 +51,7 @@ static const struct option_def options[] = {
      .kind = OPTION_COUNT,
      .offset = offsetof(struct settings, n_tokens),
      .help = "at most so many (128); 0: until the context is full"},
-    {.name = "temperature",
-     .argument = "T",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1e6,
-     .offset = offsetof(struct settings, temperature),
-     .help = "0 (default): the most probable token each time"},
-    {.name = "top-k",
-     .argument = "K",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, top_k),
-     .help = "draw from the K most probable tokens only"},
-    {.name = "top-p",
-     .argument = "P",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1,
-     .offset = offsetof(struct settings, top_p),
-     .help = "draw from the fewest tokens that sum to P"},
-    {.name = "min-p",
-     .argument = "P",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1,
-     .offset = offsetof(struct settings, min_p),
-     .help = "only tokens at least P times as probable as the best"},
-    {.name = "seed",
-     .argument = "S",
-     .kind = OPTION_SEED,
-     .offset = offsetof(struct settings, seed),
-     .help = "of the draws (0); the same seed gives the same text"},
+    SAMPLING_OPTIONS(struct settings, sampling),
     {.name = "samples",
      .argument = "N",
      .kind = OPTION_COUNT,
@@ -125,6 +108,35 @@ static const struct option_def options[] = {
      .kind = OPTION_COUNT,
      .offset = offsetof(struct settings, n_keep),
      .help = "but keep the prompt's first N tokens"},
+    {.name = "suffix",
+     .argument = "TEXT",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, infill.suffix),
+     .help = "fill in what belongs between TEXT… and this"},
+    {.name = "repo-name",
+     .argument = "NAME",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, infill.repo_name),
+     .help = "the repository that is filled in, for models that know of such"},
+    {.name = "file-path",
+     .argument = "PATH",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, infill.file_path),
+     .help = "of the file in the repository that is filled in"},
+    {.name = "context-file",
+     .argument = "FILE",
+     .kind = OPTION_TEXTS,
+     .offset = offsetof(struct settings, infill.context_files),
+     .help = "another file of the repository; may be given several times"},
+    {.name = "score",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, is_scored),
+     .help = "instead of going on: the log-probability of each token of TEXT, and the sum"},
+    {.name = "logprobs",
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_logprobs),
+     .help = "with --json: each token's log-probability, and the N most probable ones (0 to 100)"},
     {.name = "echo",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, echoes),
@@ -148,6 +160,7 @@ static const struct option_def options[] = {
 /* One of the texts that come: the continuation, and its ids as int32_t. */
 struct text {
     struct buffer text, ids;
+    json_t *logprobs; /* an array; NULL where none are wanted */
 };
 
 /* One completion under way. */
@@ -155,7 +168,10 @@ struct completion {
     const struct settings *settings;
     struct output *output;
     hob_session *session;
+    const hob_tokenizer *tokenizer;
     hob_generation *generation;
+    hob_generate_options how;
+    hob_logit_bias *biases; /* how points to them */
     struct buffer prompt;
     int32_t *prompt_ids, *stop_ids;
     size_t n_prompt_ids, n_stop_ids;
@@ -184,10 +200,14 @@ static void print_beginning(struct completion *completion)
     completion->has_begun = true;
 }
 
-static bool keep(struct text *text, const hob_generated *generated)
+static bool keep(const struct completion *completion, struct text *text, const hob_generated *generated)
 {
     buffer_append(&text->text, generated->text, generated->n_text_bytes);
     if (generated->id != HOB_NO_TOKEN) buffer_append(&text->ids, &generated->id, sizeof generated->id);
+    hob_logprob token = {generated->id, generated->logprob};
+    if (generated->id != HOB_NO_TOKEN && text->logprobs)
+        text->text.is_failed |= json_array_append_new(text->logprobs, json_token(completion->tokenizer, token, generated->top_logprobs,
+                                                                                 generated->n_top_logprobs)) != 0;
     return !interrupt_is_asked() && !text->text.is_failed && !text->ids.is_failed;
 }
 
@@ -195,7 +215,7 @@ static bool on_generated(void *context, const hob_generated *generated)
 {
     struct completion *completion = context;
     print_beginning(completion);
-    if (!is_streamed(completion->settings)) return keep(&completion->texts[generated->output], generated);
+    if (!is_streamed(completion->settings)) return keep(completion, &completion->texts[generated->output], generated);
     if (!completion->settings->shows_ids) output_write(completion->output, generated->text, generated->n_text_bytes);
     else if (generated->id != HOB_NO_TOKEN) output_printf(completion->output, " %d", (int)generated->id);
     return output_flush(completion->output) && !interrupt_is_asked();
@@ -209,6 +229,11 @@ static const int32_t *ids_of(const struct text *text, size_t *ret_n_ids)
     return (const int32_t *)(const void *)text->ids.bytes;
 }
 
+static bool add_logprobs(json_t *json, const struct text *text)
+{
+    return !text->logprobs || json_object_set(json, "logprobs", text->logprobs) == 0;
+}
+
 static json_t *json_of_text(const struct completion *completion, size_t index)
 {
     size_t n_ids;
@@ -218,8 +243,8 @@ static json_t *json_of_text(const struct completion *completion, size_t index)
     json_t *json = json_pack("{s:o, s:o, s:I, s:s}", "text", json_text(buffer_text(&text->text), text->text.n_bytes), "ids",
                              json_ids(ids, n_ids), "n_tokens", (json_int_t)output.n_tokens, "finish", hob_finish_name(output.finish));
     const struct settings *settings = completion->settings;
-    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)(settings->seed + index));
-    if (json_object_set_new(json, settings->beam_width > 1 ? "score" : "seed", more) == 0) return json;
+    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)(settings->sampling.seed + index));
+    if (json_object_set_new(json, settings->beam_width > 1 ? "score" : "seed", more) == 0 && add_logprobs(json, text)) return json;
     json_decref(json);
     return NULL;
 }
@@ -261,7 +286,8 @@ static json_t *json_of_completion(const struct completion *completion, const cha
         (json_int_t)result.n_prompt_tokens, "n_tokens", (json_int_t)result.n_tokens, "finish", hob_finish_name(result.finish),
         "prompt_ms", result.prompt_ms, "generate_ms", result.generate_ms, "tokens_per_s", tokens_per_s);
     bool is_one = completion->settings->n_samples == 1 && completion->settings->beam_width == 1;
-    if (!json || is_one || json_object_set_new(json, "texts", json_of_texts(completion)) == 0) return json;
+    bool is_whole = is_one ? add_logprobs(json, first) : json_object_set_new(json, "texts", json_of_texts(completion)) == 0;
+    if (!json || is_whole) return json;
     json_decref(json);
     return NULL;
 }
@@ -310,12 +336,17 @@ static int print_end(struct completion *completion)
 
 /* ---- the run ---- */
 
-/* The prompt as text and ids. A line end that closes standard input belongs to the shell, not to the prompt. */
+/* The prompt as text and ids. A line end that closes standard input belongs to the shell, not to the prompt; but what is filled in
+ * goes on where the prefix ends. */
 static hob_status prepare_prompt(struct completion *completion, const struct command_line *line,
                                  const hob_tokenizer *tokenizer, hob_error *error)
 {
     struct buffer *prompt = &completion->prompt;
     TRY(input_text(line->words, line->n_words, prompt, error));
+    const struct infill *infill = &completion->settings->infill;
+    if (infill->suffix)
+        return infill_prompt(infill, tokenizer, buffer_text(prompt), prompt->n_bytes, &completion->prompt_ids,
+                             &completion->n_prompt_ids, error);
     if (input_is_stdin(line->words, line->n_words) && prompt->n_bytes > 0 && prompt->bytes[prompt->n_bytes - 1] == '\n')
         prompt->bytes[--prompt->n_bytes] = 0;
     TRY(hob_tokenizer_encode(tokenizer, buffer_text(prompt), prompt->n_bytes, HOB_ADD_SPECIAL, &completion->prompt_ids,
@@ -335,51 +366,69 @@ static hob_status check_model(const struct settings *settings, const struct load
     return HOB_OK;
 }
 
-/* "--stop-id 2 --stop-id 7", also "2,7". */
+static hob_status add_stop_ids(struct completion *completion, const int32_t *ids, size_t n_ids, hob_error *error)
+{
+    if (!n_ids) return HOB_OK;
+    size_t n_all = completion->n_stop_ids + n_ids;
+    int32_t *all = memory_resize(completion->stop_ids, n_all, sizeof *all);
+    if (!all) FAIL(error, HOB_NO_MEMORY, "--stop-id: out of memory");
+    memcpy(all + completion->n_stop_ids, ids, n_ids * sizeof *ids);
+    completion->stop_ids = all;
+    completion->n_stop_ids = n_all;
+    return HOB_OK;
+}
+
+/* "--stop-id 2 --stop-id 7", also "2,7"; and what ends a middle. */
 static hob_status parse_stop_ids(struct completion *completion, hob_error *error)
 {
     const struct text_list *texts = &completion->settings->stop_ids;
     for (size_t i = 0; i < texts->n_items; i++) {
         int32_t *ids;
-        size_t n_ids, n_all;
+        size_t n_ids;
         TRY(ids_parse(texts->items[i], &ids, &n_ids, error));
-        n_all = completion->n_stop_ids + n_ids;
-        int32_t *all = memory_resize(completion->stop_ids, n_all, sizeof *all);
-        if (all) {
-            memcpy(all + completion->n_stop_ids, ids, n_ids * sizeof *ids);
-            completion->stop_ids = all;
-            completion->n_stop_ids = n_all;
-        }
+        hob_status status = add_stop_ids(completion, ids, n_ids, error);
         memory_free(ids);
-        if (!all) FAIL(error, HOB_NO_MEMORY, "--stop-id: out of memory");
+        TRY(status);
     }
-    return HOB_OK;
+    int32_t ends[HOB_FIM_MOST_ENDS] = {0};
+    size_t n_ends = completion->settings->infill.suffix ? hob_fim_ends(completion->tokenizer, ends) : 0;
+    return add_stop_ids(completion, ends, n_ends, error);
+}
+
+static void set_limits(struct completion *completion)
+{
+    const struct settings *settings = completion->settings;
+    hob_generate_options *how = &completion->how;
+    how->max_tokens = settings->n_tokens;
+    how->min_tokens = settings->n_min_tokens;
+    how->max_ms = settings->n_max_ms;
+    how->ignores_end = settings->ignores_end;
+    how->stops = settings->stops.items;
+    how->n_stops = settings->stops.n_items;
+    how->stop_ids = completion->stop_ids;
+    how->n_stop_ids = completion->n_stop_ids;
+    how->shifts_context = settings->shifts_context;
+    how->n_keep = settings->n_keep;
+}
+
+static void set_outputs(struct completion *completion)
+{
+    const struct settings *settings = completion->settings;
+    hob_generate_options *how = &completion->how;
+    how->n_samples = settings->n_samples;
+    how->beam_width = settings->beam_width;
+    how->length_penalty = settings->length_penalty;
+    how->early_stopping = (hob_early_stopping)settings->early_stopping;
+    how->has_logprobs = settings->n_logprobs != NO_LOGPROBS;
+    how->n_top_logprobs = how->has_logprobs ? settings->n_logprobs : 0;
 }
 
 static hob_status generate(struct completion *completion, hob_error *error)
 {
-    const struct settings *settings = completion->settings;
-    hob_generate_options how = {.max_tokens = settings->n_tokens,
-                                .min_tokens = settings->n_min_tokens,
-                                .max_ms = settings->n_max_ms,
-                                .temperature = settings->temperature,
-                                .top_k = settings->top_k,
-                                .top_p = settings->top_p,
-                                .min_p = settings->min_p,
-                                .seed = settings->seed,
-                                .ignores_end = settings->ignores_end,
-                                .stops = settings->stops.items,
-                                .n_stops = settings->stops.n_items,
-                                .stop_ids = completion->stop_ids,
-                                .n_stop_ids = completion->n_stop_ids,
-                                .n_samples = settings->n_samples,
-                                .beam_width = settings->beam_width,
-                                .length_penalty = settings->length_penalty,
-                                .early_stopping = (hob_early_stopping)settings->early_stopping,
-                                .shifts_context = settings->shifts_context,
-                                .n_keep = settings->n_keep};
-    TRY(hob_generation_new(completion->session, completion->prompt_ids, completion->n_prompt_ids, &how, on_generated, completion,
-                           &completion->generation, error));
+    set_limits(completion);
+    set_outputs(completion);
+    TRY(hob_generation_new(completion->session, completion->prompt_ids, completion->n_prompt_ids, &completion->how, on_generated,
+                           completion, &completion->generation, error));
     while (!hob_generation_is_done(completion->generation)) {
         if (interrupt_is_asked()) hob_generation_cancel(completion->generation);
         TRY(hob_generations_step(completion->session, &completion->generation, 1, error));
@@ -392,17 +441,24 @@ static hob_status make_texts(struct completion *completion, hob_error *error)
 {
     completion->texts = memory_new(completion->settings->n_samples, sizeof *completion->texts);
     if (!completion->texts) FAIL(error, HOB_NO_MEMORY, "%zu texts: out of memory", completion->settings->n_samples);
+    for (size_t i = 0; completion->settings->n_logprobs != NO_LOGPROBS && i < completion->settings->n_samples; i++)
+        if (!(completion->texts[i].logprobs = json_array())) FAIL(error, HOB_NO_MEMORY, "--logprobs: out of memory");
     return HOB_OK;
 }
 
 static int complete(struct completion *completion, const struct command_line *line, const struct loaded *loaded)
 {
     hob_error error;
-    if (check_model(line->settings, loaded, &error) != HOB_OK ||
+    const struct settings *settings = line->settings;
+    completion->tokenizer = hob_model_tokenizer(loaded->model);
+    if (check_model(settings, loaded, &error) != HOB_OK ||
         prepare_prompt(completion, line, hob_model_tokenizer(loaded->model), &error) != HOB_OK ||
         parse_stop_ids(completion, &error) != HOB_OK || make_texts(completion, &error) != HOB_OK)
         return report_error(&error);
     interrupt_watch();
+    if (settings->is_scored)
+        return score_text(completion->session, completion->tokenizer, completion->prompt_ids, completion->n_prompt_ids,
+                          settings->n_logprobs == NO_LOGPROBS ? 0 : settings->n_logprobs, settings->is_json, completion->output);
     if (generate(completion, &error) != HOB_OK) return report_error(&error);
     print_beginning(completion);
     return print_end(completion);
@@ -413,10 +469,12 @@ static void completion_release(struct completion *completion)
     hob_generation_free(completion->generation);
     hob_free(completion->prompt_ids);
     memory_free(completion->stop_ids);
+    memory_free(completion->biases);
     buffer_release(&completion->prompt);
     for (size_t i = 0; completion->texts && i < completion->settings->n_samples; i++) {
         buffer_release(&completion->texts[i].text);
         buffer_release(&completion->texts[i].ids);
+        json_decref(completion->texts[i].logprobs);
     }
     memory_free(completion->texts);
 }
@@ -429,20 +487,27 @@ static int check_usage(const struct command_line *line)
         if (!*settings->stops.items[i]) return report_usage(line->command, "--stop: found an empty text");
     if (!settings->beam_width) return report_usage(line->command, "--beam-width: found 0, expected at least 1");
     if (!settings->n_samples) return report_usage(line->command, "--samples: found 0, expected at least 1");
-    return STATUS_DONE;
+    if (settings->n_logprobs != NO_LOGPROBS && !settings->is_json) return report_usage(line->command, "--logprobs: expected --json too");
+    if (settings->n_logprobs != NO_LOGPROBS && settings->n_logprobs > HOB_MAX_TOP_LOGPROBS)
+        return report_usage(line->command, "--logprobs: found %zu, expected 0 to %d", settings->n_logprobs, HOB_MAX_TOP_LOGPROBS);
+    return infill_check_usage(line->command, &settings->infill);
 }
 
 static int run(const struct command_line *line)
 {
     const struct settings *settings = line->settings;
     int status = check_usage(line);
-    if (status != STATUS_DONE) return status;
-    struct loaded loaded;
+    struct loaded loaded = {0};
     hob_error error;
-    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) != HOB_OK)
-        return report_error(&error);
-    struct completion completion = {.settings = settings, .output = line->output, .session = loaded.session};
-    status = complete(&completion, line, &loaded);
+    struct completion completion = {.settings = settings, .output = line->output};
+    if (status == STATUS_DONE) status = sampling_read(line->command, &settings->sampling, &completion.how, &completion.biases);
+    if (status != STATUS_DONE) return status;
+    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) == HOB_OK) {
+        completion.session = loaded.session;
+        status = complete(&completion, line, &loaded);
+    } else {
+        status = report_error(&error);
+    }
     completion_release(&completion);
     loaded_release(&loaded);
     return status;
@@ -454,7 +519,9 @@ const struct command_def command_complete = {
                 "                    [--seed S] [--samples N] [--beam-width W] [--length-penalty X]\n"
                 "                    [--early-stopping no|yes|never] [--stop TEXT]… [--stop-id ID]…\n"
                 "                    [--min-tokens N] [--max-ms MS] [--ignore-eos] [--context-shift [--keep N]]\n"
-                "                    [--echo] [--ids] [--json] [--threads N] TEXT…|-",
+                "                    [--repeat-penalty X] [--dry-multiplier X] [--logit-bias ID+BIAS]… [SAMPLING]…\n"
+                "                    [--suffix TEXT [--repo-name NAME --file-path PATH [--context-file FILE]…]]\n"
+                "                    [--score] [--logprobs N] [--echo] [--ids] [--json] [--threads N] TEXT…|-",
     .summary = "Continue a text",
     .details = "The continuation goes to standard output as it comes, with a line end behind it. Words are joined by\n"
                "spaces; a prompt from standard input loses one line end at its end. Ctrl-C stops between two tokens.\n"

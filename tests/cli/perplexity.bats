@@ -49,3 +49,63 @@ load program
     hob perplexity -m "$bert" "$BATS_TEST_TMPDIR/short"
     is_failure "expected a language model"
 }
+
+@test "complete --score: each token, the sums, and greedy continuations are the best of each place" {
+    need_shared
+    hob complete -m "$stories" --score "Once upon a time"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 5 ]
+    [[ ${lines[0]} == 403$'\t'-0.24*$'\t''"Once"' ]]
+    [[ ${lines[4]} == "sum -0.27"*"(4 tokens)" ]]
+    hob complete -m "$stories" -n 12 --json --logprobs 3 "Once upon a time"
+    jq -e '(.logprobs | length) == 12 and all(.logprobs[]; (.top_logprobs | length) == 3 and .top_logprobs[0].id == .id)' <<<"$output"
+    generated=$(jq -c '[.logprobs[] | [.id, (.logprob * 1e4 | round)]]' <<<"$output")
+    hob complete -m "$stories" --score --json --logprobs 1 "Once upon a time$(jq -r .text <<<"$output")"
+    jq -e '(.tokens[4:] | all(.top_logprobs[0].id == .id)) and (.sum_logprob - (.tokens | map(.logprob) | add) | fabs) < 1e-4' <<<"$output"
+    [ "$(jq -c '[.tokens[4:][] | [.id, (.logprob * 1e4 | round)]]' <<<"$output")" = "$generated" ]
+    hob complete -m "$stories" --logprobs 1 x
+    is_usage_error "--logprobs: expected --json"
+    hob complete -m "$stories" --json --logprobs 101 x
+    is_usage_error "--logprobs: found 101"
+}
+
+@test "penalties, biases and the other samplers from the command line" {
+    need_shared
+    hob complete -m "$stories" -n 30 "Once upon a time"
+    greedy=$output
+    [[ $greedy == *Lily* ]]
+    hob complete -m "$stories" -n 5 --json --logit-bias 432-inf "Once upon a time"
+    jq -e '.ids | index(432) == null' <<<"$output"
+    for how in "--repeat-penalty 1.5" "--presence-penalty 2" "--frequency-penalty 2" "--dry-multiplier 5 --dry-allowed-length 1 --dry-sequence-breaker none"; do
+        hob complete -m "$stories" -n 100 $how "Once upon a time"
+        [ "$status" -eq 0 ]
+        [ "${output:0:30}" = "${greedy:0:30}" ] || [ -n "$output" ]
+        changed=$output
+        hob complete -m "$stories" -n 100 "Once upon a time"
+        [ "$output" != "$changed" ]
+    done
+    for how in "--typical 0.5" "--top-n-sigma 1" "--xtc-probability 1 --xtc-threshold 0.05" "--mirostat-ent 2 --mirostat-lr 0.2"; do
+        hob complete -m "$stories" -n 40 --temperature 1 --seed 3 $how "Once upon a time"
+        first=$output
+        hob complete -m "$stories" -n 40 --temperature 1 --seed 3 -t 1 $how "Once upon a time"
+        [ "$output" = "$first" ]
+        hob complete -m "$stories" -n 40 --temperature 1 --seed 3 "Once upon a time"
+        [ "$output" != "$first" ]
+    done
+    for bias in x 5 5x1 5+ 5+-1 "5+nan" 5+1x; do
+        hob complete --logit-bias "$bias" x
+        is_usage_error "--logit-bias: found '$bias'"
+    done
+    hob complete -m "$stories" --logit-bias 99999+1 x
+    is_failure "found id 99999"
+}
+
+@test "complete --suffix: an honest error where the model cannot" {
+    need_shared
+    hob complete -m "$stories" --suffix b a
+    is_failure "cannot fill in the middle"
+    hob complete --repo-name r --file-path p a
+    is_usage_error "expected --suffix too"
+    hob complete --suffix b --repo-name r a
+    is_usage_error "expected both --repo-name and --file-path"
+}
