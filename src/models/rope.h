@@ -3,7 +3,8 @@
  *
  * Scalings (rope_scale): none; linear (Chen et al. 2023); ntk, a larger base (bloc97 2023); dynamic, the same growing with the
  * context; yarn (Peng et al. 2023); llama3, by wavelength; longrope or su, two tables of factors (Ding et al. 2024); and the
- * table of factors that GGUF files carry (rope_freqs). Others are refused; of encoders all but none, linear and llama3.
+ * table of factors that GGUF files carry (rope_freqs). Others are refused; of encoders all but none, linear and llama3, of language
+ * models that embed the two that depend on a session.
  *
  * Dynamic and longrope depend on how long the text is. Here that is the most positions that the session has room for (the
  * graph's input `capacity`), from its first token to its last: keys that are cached stay valid, and results depend neither on how

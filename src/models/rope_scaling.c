@@ -340,10 +340,12 @@ static hob_status scale_kind(struct scaling *scaling, const char *kind, bool has
     if (!strcmp(kind, "none")) return has_table ? finish_fixed(scaling, error) : HOB_OK;
     if (!strcmp(kind, "linear")) return scale_linear(scaling, error);
     if (!strcmp(kind, "llama3")) return scale_llama3(scaling, error);
-    if (scaling->draft->info->kind != MODEL_DECODER)
+    if (source_of(scaling)->def->kind != MODEL_DECODER)
         return model_source_refuse(source_of(scaling), KEY_ROPE_SCALING, "none, linear or llama3", error);
     if (!strcmp(kind, "yarn")) return scale_yarn(scaling, error);
     if (!strcmp(kind, "ntk")) return scale_ntk(scaling, KEY_ROPE_FACTOR, error);
+    if (draft_is_embedder(scaling->draft)) /* packed texts, no session to say how long they are */
+        return model_source_refuse(source_of(scaling), KEY_ROPE_SCALING, "none, linear, ntk, yarn or llama3", error);
     if (!strcmp(kind, "dynamic")) return scale_dynamic(scaling, error);
     if (!strcmp(kind, "longrope") || !strcmp(kind, "su")) return scale_longrope(scaling, error);
     return model_source_refuse(source_of(scaling), KEY_ROPE_SCALING,
