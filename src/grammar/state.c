@@ -26,7 +26,7 @@ static uint16_t add_node(struct grammar_state *state, uint32_t position, uint16_
     }
     if (state->n_nodes == STATE_NODES) {
         state->is_full = true;
-        return STATE_NONE;
+        return STACK_NONE;
     }
     state->nodes[state->n_nodes] = (struct state_node){.position = position, .parent = parent, .is_head = is_head};
     state->n_heads = (uint16_t)(state->n_heads + is_head);
@@ -49,7 +49,7 @@ static void follow_call(struct stepping *stepping, const struct grammar_call *ca
         return;
     }
     uint16_t node = add_node(stepping->next, call->back, parent, false);
-    if (node != STATE_NONE) follow(stepping, call->start, node);
+    if (node != STACK_NONE) follow(stepping, call->start, node);
 }
 
 static void clear(struct grammar_state *state)
@@ -70,7 +70,7 @@ static void settle(struct stepping *stepping)
         for (uint32_t c = grammar->first_call[p]; c < grammar->first_call[p + 1]; c++)
             follow_call(stepping, &grammar->calls[c], place.parent);
         if (!(grammar->flags[p] & POSITION_IS_FINAL)) continue;
-        if (place.parent == STATE_NONE) next->is_complete = true;
+        if (place.parent == STACK_NONE) next->is_complete = true;
         else follow(stepping, next->nodes[place.parent].position, next->nodes[place.parent].parent);
     }
     if (!next->is_full) return;
@@ -85,7 +85,7 @@ void grammar_state_start_at(struct grammar_state *state, const struct grammar *g
     stepping.next = state;
     stepping.n_followed = 0;
     clear(state);
-    follow(&stepping, position, STATE_NONE);
+    follow(&stepping, position, STACK_NONE);
     settle(&stepping);
 }
 
@@ -104,8 +104,8 @@ static uint16_t copy_stack(const struct grammar_state *state, uint16_t node, uin
 {
     uint16_t way[STATE_NODES];
     size_t n = 0;
-    for (; node != STATE_NONE && copies[node] == STATE_NONE; node = state->nodes[node].parent) way[n++] = node;
-    uint16_t copy = node == STATE_NONE ? STATE_NONE : copies[node];
+    for (; node != STACK_NONE && copies[node] == STACK_NONE; node = state->nodes[node].parent) way[n++] = node;
+    uint16_t copy = node == STACK_NONE ? STACK_NONE : copies[node];
     while (n) {
         uint16_t above = way[--n];
         copies[above] = copy = add_node(next, state->nodes[above].position, copy, false);
@@ -130,7 +130,7 @@ void grammar_state_step(const struct grammar_state *state, const struct grammar 
             const struct grammar_edge *edge = &grammar->edges[e];
             if (byte < edge->low || byte > edge->high) continue;
             uint16_t parent = copy_stack(state, head->parent, copies, ret_next);
-            if (parent != STATE_NONE || head->parent == STATE_NONE) follow(&stepping, edge->target, parent);
+            if (parent != STACK_NONE || head->parent == STACK_NONE) follow(&stepping, edge->target, parent);
         }
     }
     settle(&stepping);

@@ -15,11 +15,11 @@
 
 #include "grammar/grammar.h"
 
-enum { STATE_NODES = 512, STATE_NONE = 0xFFFF };
+enum { STATE_NODES = 512, STACK_NONE = 0xFFFF };
 
 struct state_node {
     uint32_t position;
-    uint16_t parent; /* a node before this one; STATE_NONE: the bottom */
+    uint16_t parent; /* a node before this one; STACK_NONE: the bottom */
     bool is_head;
 };
 

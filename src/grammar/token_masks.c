@@ -235,7 +235,7 @@ static void walk_below(struct filling *filling, uint32_t top, uint16_t stack_nod
     struct token_masks *masks = filling->masks;
     const struct token_trie *trie = masks->trie;
     size_t top_depth = trie->depths[top];
-    for (bool is_ended = true; is_ended && stack_node != STATE_NONE;) {
+    for (bool is_ended = true; is_ended && stack_node != STACK_NONE;) {
         struct walk walk;
         uint16_t below = filling->state->nodes[stack_node].parent;
         begin_walk(&walk, masks, top, filling->state->nodes[stack_node].position);
@@ -247,7 +247,7 @@ static void walk_below(struct filling *filling, uint32_t top, uint16_t stack_nod
             }
             mark_tokens(trie, node, filling->bits, filling->n_bits);
             size_t depth = trie->depths[node];
-            if (masks->states[depth] & STATE_IS_COMPLETE && trie->ends[node] > node + 1 && below != STATE_NONE) {
+            if (masks->states[depth] & STATE_IS_COMPLETE && trie->ends[node] > node + 1 && below != STACK_NONE) {
                 walk_below(filling, node, below);
                 renew(&walk, depth); /* the walk below used the same places */
             }
@@ -268,7 +268,7 @@ static void add_entry(struct filling *filling, const struct entry *entry, uint16
         for (uint32_t i = 0; i < entry->n_ids; i++)
             if (entry->words[i] < filling->n_bits) filling->bits[entry->words[i] / 32] |= 1u << entry->words[i] % 32;
     }
-    for (uint32_t i = 0; below != STATE_NONE && i < entry->n_exits; i++) walk_below(filling, entry->words[n_first + i], below);
+    for (uint32_t i = 0; below != STACK_NONE && i < entry->n_exits; i++) walk_below(filling, entry->words[n_first + i], below);
 }
 
 /* Near the limit of nesting a mask may allow what the state cannot hold: then each token is tried. */
