@@ -16,6 +16,7 @@
 #ifndef HOB_GENERATE_H
 #define HOB_GENERATE_H
 
+#include "hob/grammar.h"
 #include "hob/session.h"
 
 /* When a beam search ends. */
@@ -60,6 +61,12 @@ typedef struct hob_generate_options {
     uint64_t seed;
     bool has_logprobs;          /* tokens come with their log-probability, at the cost of an exp over the vocabulary */
     size_t n_top_logprobs;      /* and with so many of the most probable tokens, 0 to HOB_MAX_TOP_LOGPROBS */
+
+    /* ---- what may come ---- one of them at most; not for beams. The text is one of the grammar's, unless a limit cuts it off, and
+     * ends as soon as nothing can follow; the model's end tokens may come where it is a whole one. ---- */
+    const hob_grammar *grammar; /* compiled once for many generations */
+    const char *gbnf;           /* or as text */
+    const char *json_schema;    /* "" : any JSON object or array */
 
     /* ---- when to stop ---- */
     size_t max_tokens;          /* 0: up to the context's end */

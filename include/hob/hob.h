@@ -11,6 +11,7 @@
 #include "hob/embed.h"
 #include "hob/fim.h"
 #include "hob/generate.h"
+#include "hob/grammar.h"
 #include "hob/import.h"
 #include "hob/memory.h"
 #include "hob/model.h"

@@ -24,6 +24,7 @@ struct settings {
     struct sampling sampling;
     struct infill infill;
     struct text_list stops, stop_ids;
+    const char *grammar_path, *json_schema;
     bool ignores_end, shifts_context, is_scored, echoes, shows_ids, is_json;
 };
 
@@ -85,6 +86,16 @@ static const struct option_def options[] = {
      .kind = OPTION_TEXTS,
      .offset = offsetof(struct settings, stop_ids),
      .help = "end before this token; may be given several times"},
+    {.name = "grammar",
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, grammar_path),
+     .help = "only text of this grammar, in llama.cpp's GBNF"},
+    {.name = "json-schema",
+     .argument = "FILE|JSON",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, json_schema),
+     .help = "only JSON that this schema allows; {}: any (docs/grammars.md)"},
     {.name = "min-tokens",
      .argument = "N",
      .kind = OPTION_COUNT,
@@ -172,6 +183,7 @@ struct completion {
     hob_generation *generation;
     hob_generate_options how;
     hob_logit_bias *biases; /* how points to them */
+    hob_grammar *grammar; /* NULL: none */
     struct buffer prompt;
     int32_t *prompt_ids, *stop_ids;
     size_t n_prompt_ids, n_stop_ids;
@@ -399,6 +411,7 @@ static void set_limits(struct completion *completion)
 {
     const struct settings *settings = completion->settings;
     hob_generate_options *how = &completion->how;
+    how->grammar = completion->grammar;
     how->max_tokens = settings->n_tokens;
     how->min_tokens = settings->n_min_tokens;
     how->max_ms = settings->n_max_ms;
@@ -421,6 +434,35 @@ static void set_outputs(struct completion *completion)
     how->early_stopping = (hob_early_stopping)settings->early_stopping;
     how->has_logprobs = settings->n_logprobs != NO_LOGPROBS;
     how->n_top_logprobs = how->has_logprobs ? settings->n_logprobs : 0;
+}
+
+/* What begins like JSON is the schema itself, anything else the file it is in. */
+static hob_status compile_schema(struct completion *completion, struct buffer *text, hob_error *error)
+{
+    const char *schema = completion->settings->json_schema;
+    bool is_json = schema[strspn(schema, " \t\n\r")] == '{' || !strcmp(schema, "true");
+    if (is_json) return hob_grammar_new_json_schema(schema, strlen(schema), &completion->grammar, error);
+    TRY(input_file(schema, text, error));
+    hob_status status = hob_grammar_new_json_schema(buffer_text(text), text->n_bytes, &completion->grammar, error);
+    return status == HOB_OK ? HOB_OK : error_prefix(error, status, "%s", schema);
+}
+
+static hob_status compile_gbnf(struct completion *completion, struct buffer *text, hob_error *error)
+{
+    const char *path = completion->settings->grammar_path;
+    TRY(input_file(path, text, error));
+    hob_status status = hob_grammar_new_gbnf(buffer_text(text), text->n_bytes, &completion->grammar, error);
+    return status == HOB_OK ? HOB_OK : error_prefix(error, status, "%s", path);
+}
+
+static hob_status make_grammar(struct completion *completion, hob_error *error)
+{
+    struct buffer text = {0};
+    hob_status status = HOB_OK;
+    if (completion->settings->grammar_path) status = compile_gbnf(completion, &text, error);
+    else if (completion->settings->json_schema) status = compile_schema(completion, &text, error);
+    buffer_release(&text);
+    return status;
 }
 
 static hob_status generate(struct completion *completion, hob_error *error)
@@ -453,7 +495,7 @@ static int complete(struct completion *completion, const struct command_line *li
     completion->tokenizer = hob_model_tokenizer(loaded->model);
     if (check_model(settings, loaded, &error) != HOB_OK ||
         prepare_prompt(completion, line, hob_model_tokenizer(loaded->model), &error) != HOB_OK ||
-        parse_stop_ids(completion, &error) != HOB_OK || make_texts(completion, &error) != HOB_OK)
+        make_grammar(completion, &error) != HOB_OK || parse_stop_ids(completion, &error) != HOB_OK || make_texts(completion, &error) != HOB_OK)
         return report_error(&error);
     interrupt_watch();
     if (settings->is_scored)
@@ -467,6 +509,7 @@ static int complete(struct completion *completion, const struct command_line *li
 static void completion_release(struct completion *completion)
 {
     hob_generation_free(completion->generation);
+    hob_grammar_free(completion->grammar);
     hob_free(completion->prompt_ids);
     memory_free(completion->stop_ids);
     memory_free(completion->biases);
@@ -486,6 +529,8 @@ static int check_usage(const struct command_line *line)
     for (size_t i = 0; i < settings->stops.n_items; i++)
         if (!*settings->stops.items[i]) return report_usage(line->command, "--stop: found an empty text");
     if (!settings->beam_width) return report_usage(line->command, "--beam-width: found 0, expected at least 1");
+    if (settings->grammar_path && settings->json_schema)
+        return report_usage(line->command, "--grammar and --json-schema: found both, expected one");
     if (!settings->n_samples) return report_usage(line->command, "--samples: found 0, expected at least 1");
     if (settings->n_logprobs != NO_LOGPROBS && !settings->is_json) return report_usage(line->command, "--logprobs: expected --json too");
     if (settings->n_logprobs != NO_LOGPROBS && settings->n_logprobs > HOB_MAX_TOP_LOGPROBS)
@@ -518,6 +563,7 @@ const struct command_def command_complete = {
     .synopsis = "[-m MODEL] [-n TOKENS] [--temperature T] [--top-k K] [--top-p P] [--min-p P]\n"
                 "                    [--seed S] [--samples N] [--beam-width W] [--length-penalty X]\n"
                 "                    [--early-stopping no|yes|never] [--stop TEXT]… [--stop-id ID]…\n"
+                "                    [--grammar FILE | --json-schema FILE|JSON]\n"
                 "                    [--min-tokens N] [--max-ms MS] [--ignore-eos] [--context-shift [--keep N]]\n"
                 "                    [--repeat-penalty X] [--dry-multiplier X] [--logit-bias ID+BIAS]… [SAMPLING]…\n"
                 "                    [--suffix TEXT [--repo-name NAME --file-path PATH [--context-file FILE]…]]\n"

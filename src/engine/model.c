@@ -10,6 +10,7 @@
 #include "engine/pack_model.h"
 #include "engine/roles.h"
 #include "engine/tensor.h"
+#include "grammar/token_trie.h"
 #include "formats/formats.h"
 #include "formats/tensor_file.h"
 #include "kernels/kernels.h"
@@ -272,6 +273,7 @@ void hob_model_ref(hob_model *model)
 void hob_model_free(hob_model *model)
 {
     if (!model || atomic_fetch_sub_explicit(&model->n_refs, 1, memory_order_acq_rel) != 1) return;
+    token_trie_unref(atomic_load(&model->token_trie));
     hob_tokenizer_free(model->tokenizer);
     graph_free(model->graph);
     memory_free(model->tokenizer_error);

@@ -30,6 +30,7 @@ struct hob_model {
     const struct pack *pack;    /* what a pack is mapped as; NULL for other formats. The graph owns it */
     struct pass_report passes[PASS_MAX];
     struct weight_errors *weight_errors; /* where opening notes them; NULL: nobody asks */
+    _Atomic(struct token_trie *) token_trie; /* made when a grammar asks first (grammar.h); NULL: not yet */
     int64_t bos_id;             /* of the configuration; -1 when it does not say */
     int64_t eos_ids[MODEL_MAX_EOS_IDS]; /* all tokens that end a text (end_tokens.h) */
     size_t n_eos_ids;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/generate/drafts.h"
+#include "engine/grammar.h"
 
 #include <string.h>
 
@@ -87,6 +88,8 @@ static hob_status check_beams(const hob_generate_options *options, hob_error *er
         FAIL(error, HOB_BAD_ARGUMENT, "beam search: found biases or penalties, expected none");
     if (options->n_draft_tokens) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found drafts to make, expected none");
     if (options->n_stops) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found stop texts, expected none (stop ids are possible)");
+    if (options->grammar || options->gbnf || options->json_schema)
+        FAIL(error, HOB_BAD_ARGUMENT, "beam search: found a grammar, expected none");
     if (options->shifts_context) FAIL(error, HOB_BAD_ARGUMENT, "beam search: found a context that shifts, expected one that does not");
     if (!(options->length_penalty >= -100 && options->length_penalty <= 100))
         FAIL(error, HOB_BAD_ARGUMENT, "length penalty: found %g, expected -100 to 100", (double)options->length_penalty);
@@ -117,6 +120,22 @@ static hob_status check_options(const struct request *request, hob_error *error)
     return options->beam_width > 1 ? check_beams(options, error) : HOB_OK;
 }
 
+static hob_status find_masks(struct request *request, hob_error *error)
+{
+    const hob_generate_options *options = &request->options;
+    hob_grammar *made = NULL;
+    if ((options->grammar != NULL) + (options->gbnf != NULL) + (options->json_schema != NULL) > 1)
+        FAIL(error, HOB_BAD_ARGUMENT, "found several grammars, expected at most one of grammar, gbnf and json_schema");
+    if (options->gbnf) TRY(hob_grammar_new_gbnf(options->gbnf, strlen(options->gbnf), &made, error));
+    if (options->json_schema) TRY(hob_grammar_new_json_schema(options->json_schema, strlen(options->json_schema), &made, error));
+    const hob_grammar *grammar = made ? made : options->grammar;
+    hob_status status = grammar ? grammar_masks(grammar, request->session->model, &request->masks, error) : HOB_OK;
+    hob_grammar_free(made);
+    request->options.grammar = NULL; /* and the texts: they are the caller's, the masks are what is kept */
+    request->options.gbnf = request->options.json_schema = NULL;
+    return status;
+}
+
 static hob_status set_up(struct request *request, const int32_t *ids, const hob_generate_options *options, hob_error *error)
 {
     const void *prompt;
@@ -124,6 +143,7 @@ static hob_status set_up(struct request *request, const int32_t *ids, const hob_
     request->prompt = prompt;
     TRY(copy_options(request, options, error));
     TRY(check_options(request, error));
+    TRY(find_masks(request, error));
     if (options->max_ms && options->max_ms < MOST_MS) request->deadline_ns = clock_now_ns() + options->max_ms * 1000000u;
     return list_ends(request, error);
 }
@@ -142,6 +162,7 @@ hob_status request_init(struct request *request, hob_session *session, const int
 
 void request_release(struct request *request)
 {
+    token_masks_unref(request->masks);
     arena_release(&request->arena);
 }
 

@@ -11,6 +11,7 @@
 #define ENGINE_GENERATE_REQUEST_H
 
 #include "engine/session.h"
+#include "grammar/token_masks.h"
 #include "hob/generate.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct request {
     size_t n_prompt;
     const int32_t *end_ids;       /* those that end a text and do not count: the model's, unless they are ignored, then the caller's */
     size_t n_end_ids, n_model_ends;
+    struct token_masks *masks;    /* of the grammar; NULL: anything may come */
     hob_on_generated *on_generated; /* NULL: nobody listens */
     void *context;
     uint64_t deadline_ns;         /* 0: none */

@@ -23,6 +23,15 @@ static hob_status list_not_ends(struct sample *sample, hob_error *error)
     FAIL(error, HOB_BAD_ARGUMENT, "least tokens: found %zu, expected 0: every token ends the text", request->options.min_tokens);
 }
 
+static hob_status begin_grammar(struct sample *sample, hob_error *error)
+{
+    const struct request *request = sample->request;
+    sample->allowed = memory_new(((size_t)request->session->n_vocab + 31) / 32, sizeof *sample->allowed);
+    if (!sample->allowed) FAIL(error, HOB_NO_MEMORY, "a mask of %lld tokens: out of memory", (long long)request->session->n_vocab);
+    grammar_state_start(&sample->grammar, token_masks_grammar(request->masks));
+    return HOB_OK;
+}
+
 static hob_status begin_chain(struct sample *sample, hob_error *error)
 {
     const struct request *request = sample->request;
@@ -49,6 +58,7 @@ hob_status sample_init(struct sample *sample, struct request *request, size_t in
     if (options->shifts_context) TRY_CLEANUP(reserve_shift(sample, error));
     if (options->min_tokens) TRY_CLEANUP(list_not_ends(sample, error));
     TRY_CLEANUP(drafts_init(&sample->drafts, request, sample->chain.n_room, error));
+    if (request->masks) TRY_CLEANUP(begin_grammar(sample, error));
     TRY_CLEANUP(text_stream_init(&sample->stream, request->session->model->tokenizer, request->prompt, request->n_prompt,
                                  options->stops, options->n_stops, error));
 cleanup:
@@ -70,6 +80,7 @@ void sample_release(struct sample *sample)
     drafts_release(&sample->drafts);
     memory_free(sample->shifted);
     memory_free(sample->not_ends);
+    memory_free(sample->allowed);
     *sample = (struct sample){0};
 }
 
@@ -108,21 +119,53 @@ static hob_status accept(struct sample *sample, int32_t id, float logprob, hob_e
     return HOB_OK;
 }
 
+/* What the grammar lets come: an end token too, where the text is whole. */
+static hob_status mask_by_grammar(struct sample *sample, hob_error *error)
+{
+    const struct request *request = sample->request;
+    size_t n_vocab = (size_t)request->session->n_vocab;
+    size_t n_allowed = token_masks_fill(request->masks, &sample->grammar, sample->allowed, n_vocab);
+    bool may_end = may_stop(sample) && grammar_state_is_complete(&sample->grammar);
+    for (size_t i = 0; i < request->n_end_ids; i++) {
+        uint32_t id = (uint32_t)request->end_ids[i];
+        if (id >= n_vocab) continue;
+        bool is_in = sample->allowed[id / 32] >> id % 32 & 1, is_out = !may_stop(sample);
+        if (is_in && is_out) sample->allowed[id / 32] &= ~(1u << id % 32), n_allowed--;
+        if (!is_in && may_end) sample->allowed[id / 32] |= 1u << id % 32, n_allowed++;
+    }
+    if (!n_allowed)
+        FAIL(error, HOB_UNSUPPORTED, "grammar: behind %zu tokens found none in the vocabulary that goes on as it wants", sample->n_tokens);
+    return HOB_OK;
+}
+
+/* The grammar behind a token that was picked by its mask. */
+static hob_status follow_grammar(struct sample *sample, int32_t id, bool *ret_is_complete, hob_error *error)
+{
+    if (!sample->allowed) return HOB_OK;
+    if (!token_masks_accept(sample->request->masks, &sample->grammar, id))
+        FAIL(error, HOB_INTERNAL, "grammar: token %d was allowed and does not fit", id);
+    *ret_is_complete = grammar_state_is_over(&sample->grammar);
+    return HOB_OK;
+}
+
 /* One row's token. ret_is_over: the text ends with it, as ret_finish says. */
 static hob_status take_row(struct sample *sample, const float *logits, bool *ret_is_over, hob_finish *ret_finish, hob_error *error)
 {
+    bool is_complete = false; /* nothing can follow in the grammar */
     int32_t id;
     float logprob = 0.0f;
     const hob_generate_options *options = &sample->request->options;
     if (request_is_cancelled(sample->request)) return sample_end(sample, HOB_FINISH_CANCELLED, error); /* by another text's listener */
-    const uint32_t *allowed = may_stop(sample) ? NULL : sample->not_ends;
+    if (sample->allowed) TRY(mask_by_grammar(sample, error));
+    const uint32_t *allowed = sample->allowed ? sample->allowed : may_stop(sample) ? NULL : sample->not_ends;
     *ret_is_over = true;
     sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
     if (may_stop(sample) && request_is_end(sample->request, id, ret_finish)) return HOB_OK;
+    TRY(follow_grammar(sample, id, &is_complete, error));
     TRY(accept(sample, id, logprob, error));
     if (request_is_over(sample->request, ret_finish)) return HOB_OK;
-    *ret_finish = sample->stream.is_stopped ? HOB_FINISH_STOP : HOB_FINISH_LENGTH;
-    *ret_is_over = sample->stream.is_stopped || sample->n_tokens == options->max_tokens;
+    *ret_finish = sample->stream.is_stopped ? HOB_FINISH_STOP : is_complete ? HOB_FINISH_END : HOB_FINISH_LENGTH;
+    *ret_is_over = sample->stream.is_stopped || is_complete || sample->n_tokens == options->max_tokens;
     return HOB_OK;
 }
 

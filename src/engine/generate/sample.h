@@ -35,6 +35,8 @@ struct sample {
     struct feed feed;
     struct drafts drafts;
     int32_t *shifted;          /* room for the ids that a context shift keeps; NULL: none will be */
+    uint32_t *allowed;         /* a bit an id: what the grammar lets come next; NULL: no grammar */
+    struct grammar_state grammar; /* behind all tokens, where there is one */
     uint32_t *not_ends;        /* a bit an id: what may come before min_tokens have; NULL: anything may */
     int32_t last_id;           /* picked, not in the sequence yet */
     size_t n_tokens;
