@@ -177,9 +177,9 @@ hob_status schema_add_number(struct schema_compiler *compiler, const struct sche
         grammar_builder_call(builder, from, is_integer ? compiler->text.integer : compiler->text.number, to);
         return builder->status;
     }
-    struct fragment range;
+    struct fragment range = {0};
     if (is_integer) {
-        int64_t least, most;
+        int64_t least = 0, most = 0;
         TRY(whole_bound(compiler, item, low, is_low_strict, true, &least));
         TRY(whole_bound(compiler, item, high, is_high_strict, false, &most));
         range = number_range_integers(builder, low != NULL, least, high != NULL, most);
