@@ -15,7 +15,11 @@ typedef struct hob_session hob_session;
 
 typedef struct hob_session_options {
     size_t n_threads;         /* 0: as many as the process may run on */
-    int64_t n_context_tokens; /* capacity of the KV cache; 0: the model's context length, at most 4096 */
+    int64_t n_context_tokens; /* the most a text may have; 0: the model's context length, at most 4096 */
+    /* How keys and values are kept: "f32", "f16", "q8_0" or "q4_0" (32 numbers of 8 or 4 bits share a scale: half and a quarter of
+     * "f16"). NULL: "f16" where the model's weights are not full floats, else "f32". */
+    const char *cache_type;
+    int64_t n_cache_tokens;   /* positions of all texts together; memory is taken as they fill. 0: eight texts' worth */
 } hob_session_options;
 
 typedef struct hob_named_tensor {

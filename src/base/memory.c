@@ -42,6 +42,18 @@ void *memory_large(size_t size_bytes)
     return block;
 }
 
+void *memory_reserve(size_t size_bytes)
+{
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    void *block = mmap(NULL, size_bytes ? size_bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return block == MAP_FAILED ? NULL : block;
+}
+
+void memory_unreserve(void *block, size_t size_bytes)
+{
+    if (block) munmap(block, size_bytes ? size_bytes : 1);
+}
+
 char *memory_copy_string(const char *text)
 {
     if (!text) return NULL;

@@ -18,6 +18,10 @@ void *memory_aligned(size_t size_bytes);
 /* As memory_aligned, for what is as large as weights or activations: the system is asked for large pages, with which a read spends no
  * time on finding addresses. A page is resident as soon as a byte of it is written, so not for what is mostly left empty. */
 void *memory_large(size_t size_bytes);
+/* Zeroed address space of whole pages, which takes memory page by page as it is written to: for pools that may never fill. Given back with
+ * memory_unreserve and the same size. NULL when there is none. */
+void *memory_reserve(size_t size_bytes);
+void memory_unreserve(void *block, size_t size_bytes); /* takes NULL */
 char *memory_copy_string(const char *text); /* NULL in, NULL out */
 void memory_free(void *block);              /* takes NULL */
 

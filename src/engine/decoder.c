@@ -13,10 +13,6 @@
 
 enum { PLANNED_TOKENS = 256 }; /* a plan made for n cached positions serves until the next multiple of this */
 
-/* Enough positions at a time to keep the multipliers busy; more only make a run's activations larger (39 KB each in a model of half a
- * billion weights). Logits of all positions take n_vocab numbers each: fewer still. */
-enum { PREFILL_TOKENS = 192, PREFILL_ROWS = 64 };
-
 /* A cache that the graph takes and gives back whole (see roles.h). */
 struct carried_cache {
     unsigned char *bytes; /* as the last present: contiguous; any element type */
@@ -240,11 +236,11 @@ static struct chunk next_chunk(const struct decoder *decoder, int64_t n_past, in
     int64_t n_left = n_all - n_past;
     if (!has_cache(decoder->session->model))
         return (struct chunk){.n_past = 0, .n_new = n_left ? n_all : 0, .n_rows = n_rows ? n_rows : 1};
-    int64_t n_new = n_left < PREFILL_TOKENS ? n_left : PREFILL_TOKENS, rows = n_rows - (n_left - n_new);
+    int64_t n_new = n_left < RUN_TOKENS ? n_left : RUN_TOKENS, rows = n_rows - (n_left - n_new);
     if (rows > n_new) rows = n_new;
-    if (rows > PREFILL_ROWS) {
-        n_new -= rows - PREFILL_ROWS;
-        rows = PREFILL_ROWS;
+    if (rows > RUN_LOGITS) {
+        n_new -= rows - RUN_LOGITS;
+        rows = RUN_LOGITS;
     }
     return (struct chunk){.n_past = n_past, .n_new = n_new, .n_rows = rows > 1 ? rows : 1};
 }

@@ -156,7 +156,7 @@ static hob_status describe_program(const struct program *program, const struct k
     int64_t n_used;
     TRY(sample_inputs(program->graph, arena, &inputs, &n_used, error));
     TRY(plan_infer_shapes(program, kernels, inputs, n_used, arena, &shapes, error));
-    TRY(plan_new(program, kernels, inputs, n_used, &plan, error));
+    TRY(plan_new(program, kernels, inputs, n_used, NULL, &plan, error));
     describe_shapes(program, inputs, shapes, root);
     json_object_set_new(root, "memory", memory_json(program->graph, plan));
     plan_free(plan);

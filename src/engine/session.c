@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "engine/kv/kv_cache.h"
+#include "engine/kv/paged_batch.h"
 #include "engine/kv/sequence.h"
 #include "engine/tensor.h"
 #include "providers/providers.h"
@@ -32,8 +34,7 @@ static hob_status set_up(struct hob_session *session, const hob_session_options 
     session->n_context_tokens = choose_context(session->model, options);
     TRY(check_context(session->model, session->n_context_tokens, error));
     TRY(session->provider.def->open(&(struct provider_options){.n_threads = options->n_threads}, &session->provider, error));
-    int64_t capacity = session->model->graph->n_states ? session->n_context_tokens : 0;
-    TRY(executor_new(session->model->program, &session->provider, capacity, &session->executor, error));
+    TRY(session_open_caches(session, options, error));
     return session->model->info.kind == HOB_MODEL_DECODER ? sequence_new(session, &session->sequence, error) : HOB_OK;
 }
 
@@ -42,6 +43,7 @@ hob_status hob_session_new(hob_model *model, const hob_session_options *options,
     hob_session_options defaults = {0};
     struct hob_session *session = memory_new(1, sizeof *session);
     if (!session) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
+    arena_init(&session->arena, 4 * 1024);
     arena_init(&session->run_arena, 64 * 1024);
     session->n_vocab = model->info.n_vocab;
     session->provider.def = provider_find("cpu");
@@ -58,8 +60,12 @@ void hob_session_free(hob_session *session)
     if (!session) return;
     sequence_free(session->sequence);
     memory_free(session->entries);
+    sequence_free_spares(session);
     executor_free(session->executor);
+    paged_batch_free(session->batch);
+    kv_cache_free(session->kv_cache);
     session->provider.def->release(&session->provider);
+    arena_release(&session->arena);
     arena_release(&session->run_arena);
     hob_model_free(session->model);
     memory_free(session);

@@ -8,15 +8,26 @@
 #include "hob/session.h"
 
 struct batch_entry;
+struct kv_cache;
+struct paged_batch;
 struct sequence;
+
+/* Enough positions in a run to keep the multipliers busy; more only make its activations larger (39 KB each in a model of half a
+ * billion weights). Logits take n_vocab numbers a position: fewer still. */
+enum { RUN_TOKENS = 192, RUN_LOGITS = 64 };
 
 struct hob_session {
     hob_model *model;
     struct provider provider;
     struct executor *executor;
+    struct arena arena;         /* life of the session */
     struct arena run_arena;     /* life of a run: its inputs */
     int64_t n_vocab;            /* of the logits; 0 before the first run of a model that does not say */
     int64_t n_context_tokens;   /* capacity of a sequence */
+    struct paged_layout layout;
+    struct kv_cache *kv_cache;  /* NULL: caches are not in blocks, each sequence has its own */
+    struct paged_batch *batch;  /* likewise */
+    struct sequence *spare_sequences;
     struct sequence *sequence;  /* of hob_session_append and its kind; NULL for what is no decoder */
     const float *logits;        /* of its last position; NULL before any */
     struct batch_entry *entries; /* room for a step of generations */
@@ -25,11 +36,16 @@ struct hob_session {
 
 /* Room for n_entries in session->entries; what stood there is lost. Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status session_reserve_entries(struct hob_session *session, size_t n_entries, hob_error *error);
+/* The executor, and the pool of blocks where the graph's caches can lie in one. Fails: HOB_BAD_ARGUMENT, HOB_UNSUPPORTED (a type that
+ * caches cannot have), HOB_LIMIT, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status session_open_caches(struct hob_session *session, const hob_session_options *options, hob_error *error);
 
 /* The buffer for input i: an integer (or bool, or float) tensor of that declared type and of [n] or [1,n], filled with
  * start, start+step, …. Lives in arena. */
 HOB_MUST_CHECK hob_status session_fill_input(struct hob_session *session, uint32_t i, struct arena *arena, int64_t n, int64_t start,
                                              int64_t step, struct tensor *ret_tensor, hob_error *error);
+/* start, start+step, … into items [first, first + n) of such an input. */
+void session_fill_items(struct tensor *tensor, int64_t first, int64_t n, int64_t start, int64_t step);
 /* ids into an input that session_fill_input made, from item `first` on. */
 void session_copy_ids(const int32_t *ids, int64_t n_ids, int64_t first, struct tensor *tensor);
 

@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "engine/session.h"
 
-static void fill(struct tensor *tensor, int64_t n, int64_t start, int64_t step)
+void session_fill_items(struct tensor *tensor, int64_t first, int64_t n, int64_t start, int64_t step)
 {
-    for (int64_t i = 0; i < n; i++) {
-        int64_t item = start + i * step;
+    for (int64_t i = first; i < first + n; i++) {
+        int64_t item = start + (i - first) * step;
         switch (tensor->dtype) {
         case DTYPE_I64: ((int64_t *)tensor->data)[i] = item; break;
         case DTYPE_I32: ((int32_t *)tensor->data)[i] = (int32_t)item; break;
@@ -29,7 +29,7 @@ hob_status session_fill_input(struct hob_session *session, uint32_t i, struct ar
     TRY(tensor_init(&tensor, input->dtype, is_flat ? 1 : 2, is_flat ? (int64_t[]){n} : (int64_t[]){1, n}, NULL, error));
     tensor.data = arena_alloc(arena, tensor_n_bytes(&tensor), 64);
     if (!tensor.data) FAIL(error, HOB_NO_MEMORY, "input %s: out of memory", input->name);
-    fill(&tensor, n, start, step);
+    session_fill_items(&tensor, 0, n, start, step);
     *ret_tensor = tensor;
     return HOB_OK;
 }

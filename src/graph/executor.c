@@ -35,6 +35,9 @@ struct executor {
     struct tensor *values;   /* one a value */
     bool *has_free_shape;    /* one an input: nothing depends on its shape */
     struct op_state *states;
+    const struct paged_layout *layout; /* of states in blocks; NULL: each has a buffer */
+    struct paged_state *paged;         /* one a state */
+    struct paged_run texts;    /* of the next run */
     struct step_context *contexts;
     unsigned char *block; /* the plan's memory */
     size_t block_bytes, state_bytes;
@@ -260,7 +263,7 @@ static void find_plan(struct executor *executor, const struct tensor *inputs)
 static hob_status make_plan(struct executor *executor, const struct executor_bounds *bounds, hob_error *error)
 {
     struct plan *plan;
-    TRY(plan_new(executor->program, executor->provider->kernels, bounds->inputs, bounds->n_used, &plan, error));
+    TRY(plan_new(executor->program, executor->provider->kernels, bounds->inputs, bounds->n_used, executor->layout, &plan, error));
     hob_status status = check_bytes(executor, plan->n_bytes, 0, error);
     if (status != HOB_OK) {
         plan_free(plan);
@@ -314,6 +317,11 @@ void executor_bind(struct executor *executor, uint32_t i, const struct tensor *t
     struct tensor *value = &executor->values[executor->program->graph->inputs[i]];
     *value = *tensor;
     value->is_view = true; /* any strides; looked at when an op wants them contiguous */
+}
+
+void executor_bind_texts(struct executor *executor, const struct paged_run *run)
+{
+    executor->texts = *run;
 }
 
 const struct tensor *executor_output(const struct executor *executor, uint32_t i)
@@ -512,6 +520,25 @@ static hob_status make_state(struct executor *executor, uint32_t index, hob_erro
     return HOB_OK;
 }
 
+static hob_status page_states(struct executor *executor, hob_error *error)
+{
+    const struct paged_layout *layout = executor->layout;
+    executor->paged = ARENA_NEW(&executor->arena, struct paged_state, layout->n_states);
+    if (!executor->paged) return no_memory(executor, error);
+    for (uint32_t i = 0; i < layout->n_states; i++) {
+        executor->paged[i] = (struct paged_state){.place = layout->places[i], .run = &executor->texts};
+        executor->states[i].paged = &executor->paged[i];
+    }
+    return HOB_OK;
+}
+
+static hob_status make_states(struct executor *executor, hob_error *error)
+{
+    if (executor->layout) return page_states(executor, error);
+    for (uint32_t i = 0; i < executor->program->graph->n_states; i++) TRY(make_state(executor, i, error));
+    return HOB_OK;
+}
+
 /* Which values' shapes a step depends on, through its bodies too. */
 static void mark_shapes(const struct step *step, bool *is_read)
 {
@@ -553,14 +580,15 @@ static hob_status set_up(struct executor *executor, hob_error *error)
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].constant) executor->values[i] = *graph->values[i].constant;
     TRY(find_free_shapes(executor, error));
-    for (uint32_t i = 0; i < graph->n_states; i++) TRY(make_state(executor, i, error));
+    TRY(make_states(executor, error));
     for (uint32_t s = 0; s < program->n_steps; s++)
         TRY(make_context(executor, &program->steps[s], &executor->contexts[s], error));
     return HOB_OK;
 }
 
 static hob_status new_executor(const struct program *program, struct provider *provider, struct executor *parent,
-                               int64_t state_capacity, struct executor **ret_executor, hob_error *error)
+                               int64_t state_capacity, const struct paged_layout *layout, struct executor **ret_executor,
+                               hob_error *error)
 {
     struct executor *executor = memory_new(1, sizeof *executor);
     if (!executor) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
@@ -569,6 +597,7 @@ static hob_status new_executor(const struct program *program, struct provider *p
     executor->parent = parent;
     executor->root = parent ? parent->root : executor;
     executor->state_capacity = state_capacity;
+    executor->layout = layout;
     arena_init(&executor->arena, ARENA_CHUNK_BYTES);
     arena_init(&executor->scratch, ARENA_CHUNK_BYTES);
     arena_init(&executor->overflow, ARENA_CHUNK_BYTES);
@@ -581,13 +610,19 @@ static hob_status new_executor(const struct program *program, struct provider *p
 static hob_status executor_new_body(const struct program *program, struct executor *parent,
                                     struct executor **ret_executor, hob_error *error)
 {
-    return new_executor(program, parent->provider, parent, 0, ret_executor, error);
+    return new_executor(program, parent->provider, parent, 0, NULL, ret_executor, error);
 }
 
 hob_status executor_new(const struct program *program, struct provider *provider, int64_t state_capacity,
                         struct executor **ret_executor, hob_error *error)
 {
-    return new_executor(program, provider, NULL, state_capacity, ret_executor, error);
+    return new_executor(program, provider, NULL, state_capacity, NULL, ret_executor, error);
+}
+
+hob_status executor_new_paged(const struct program *program, struct provider *provider, const struct paged_layout *layout,
+                              struct executor **ret_executor, hob_error *error)
+{
+    return new_executor(program, provider, NULL, 0, layout, ret_executor, error);
 }
 
 void executor_free(struct executor *executor)

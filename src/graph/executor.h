@@ -34,6 +34,10 @@ struct executor_guard {
  * program and provider must outlive the executor. Fails: HOB_NO_MEMORY, HOB_BAD_SHAPE. */
 HOB_MUST_CHECK hob_status executor_new(const struct program *program, struct provider *provider, int64_t state_capacity,
                                        struct executor **ret_executor, hob_error *error);
+/* For a graph whose states lie in blocks (paging_fits): it has none of its own, executor_bind_texts says where they are. layout and
+ * what it points to must outlive the executor. */
+HOB_MUST_CHECK hob_status executor_new_paged(const struct program *program, struct provider *provider, const struct paged_layout *layout,
+                                             struct executor **ret_executor, hob_error *error);
 void executor_free(struct executor *executor); /* takes NULL */
 
 /* Holds for all later runs; the struct is copied. A run that is stopped fails with HOB_CANCELLED, one that needs more with
@@ -45,6 +49,8 @@ void executor_bind(struct executor *executor, uint32_t i, const struct tensor *t
 /* bounds NULL: the inputs' own shapes. Fails: HOB_BAD_TYPE or HOB_BAD_SHAPE when an input does not fit its declaration,
  * HOB_LIMIT when a state is full, whatever an op reports (with the node named). States are unchanged: the caller advances. */
 HOB_MUST_CHECK hob_status executor_run(struct executor *executor, const struct executor_bounds *bounds, hob_error *error);
+/* The texts of the next runs of a paged executor. run is copied, what it points to is not. n_texts 0: none, as at the beginning. */
+void executor_bind_texts(struct executor *executor, const struct paged_run *run);
 /* Output i of the last run; any strides; valid until the next. */
 const struct tensor *executor_output(const struct executor *executor, uint32_t i);
 

@@ -21,6 +21,9 @@ struct dry_run {
     struct plan *plan;
     struct tensor *shapes;      /* a value each; dtype DTYPE_NONE: unknown */
     struct op_state *states;
+    const struct paged_layout *layout; /* NULL: states have buffers */
+    struct paged_state *paged;         /* one a state */
+    struct paged_run texts;            /* none: nothing hangs on whose the rows are */
     struct evaluation evaluation;
     const struct dry_run *parent; /* of a subgraph's dry run */
     hob_error error;
@@ -155,6 +158,11 @@ static hob_status start_states(struct dry_run *run, int64_t n_used)
     for (uint32_t i = 0; i < graph->n_states; i++) {
         const struct graph_state *state = &graph->states[i];
         int64_t dims[TENSOR_MAX_RANK];
+        if (run->layout) {
+            run->paged[i] = (struct paged_state){.place = run->layout->places[i], .run = &run->texts};
+            run->states[i].paged = &run->paged[i];
+            continue;
+        }
         for (int d = 0; d < state->rank; d++) dims[d] = state->dims[d] == DIM_UNKNOWN ? 1 : state->dims[d];
         dims[state->axis] = UNBOUNDED_CAPACITY;
         run->states[i] = (struct op_state){.axis = state->axis, .n_used = n_used};
@@ -267,13 +275,14 @@ static hob_status start_plan(const struct program *program, int64_t n_used, stru
 
 /* Infers all shapes into plan and ret_shapes; both results and shapes live in results. */
 static hob_status infer_all(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
-                            struct plan *plan, struct arena *results, struct arena *scratch, const struct tensor **ret_shapes,
+                            const struct paged_layout *layout, struct plan *plan, struct arena *results, struct arena *scratch, const struct tensor **ret_shapes,
                             hob_error *error)
 {
-    struct dry_run run = {.program = program, .plan = plan};
+    struct dry_run run = {.program = program, .plan = plan, .layout = layout};
     run.shapes = ARENA_NEW(results, struct tensor, program->graph->n_values);
     run.states = ARENA_NEW(results, struct op_state, program->graph->n_states);
-    if (!run.shapes || !run.states) return no_memory(error);
+    run.paged = ARENA_NEW(results, struct paged_state, program->graph->n_states);
+    if (!run.shapes || !run.states || !run.paged) return no_memory(error);
     run.evaluation = (struct evaluation){.kernels = kernels, .results = results, .scratch = scratch, .error = &run.error,
                                          .infer_subgraph = infer_subgraph, .planner = &run};
     hob_status status = dry_run(&run, inputs, n_used);
@@ -283,7 +292,7 @@ static hob_status infer_all(const struct program *program, const struct kernels 
 }
 
 hob_status plan_new(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
-                    struct plan **ret_plan, hob_error *error)
+                    const struct paged_layout *layout, struct plan **ret_plan, hob_error *error)
 {
     hob_status status = HOB_OK;
     struct plan *plan;
@@ -292,7 +301,7 @@ hob_status plan_new(const struct program *program, const struct kernels *kernels
     TRY(start_plan(program, n_used, &plan, error));
     arena_init(&results, 64 * 1024);
     arena_init(&scratch, 64 * 1024);
-    TRY_CLEANUP(infer_all(program, kernels, inputs, n_used, plan, &results, &scratch, &shapes, error));
+    TRY_CLEANUP(infer_all(program, kernels, inputs, n_used, layout, plan, &results, &scratch, &shapes, error));
     arena_clear(&scratch);
     TRY_CLEANUP(place(program, plan, &scratch, error));
     *ret_plan = plan;
@@ -311,7 +320,7 @@ hob_status plan_infer_shapes(const struct program *program, const struct kernels
     struct arena scratch;
     TRY(start_plan(program, n_used, &plan, error));
     arena_init(&scratch, 64 * 1024);
-    hob_status status = infer_all(program, kernels, inputs, n_used, plan, arena, &scratch, ret_shapes, error);
+    hob_status status = infer_all(program, kernels, inputs, n_used, NULL, plan, arena, &scratch, ret_shapes, error);
     arena_release(&scratch);
     plan_free(plan);
     return status;

@@ -10,6 +10,7 @@
 #ifndef GRAPH_PLAN_H
 #define GRAPH_PLAN_H
 
+#include "graph/paging.h"
 #include "graph/program.h"
 
 struct kernels;
@@ -28,11 +29,12 @@ struct plan {
     uint32_t n_unplanned;     /* values left to the executor */
 };
 
-/* inputs: the program's inputs in order, data ignored. n_used: positions that states hold before the run. A dry run that fails
+/* inputs: the program's inputs in order, data ignored. n_used: positions that states hold before the run. layout: where they
+ * lie in blocks; else NULL. A dry run that fails
  * (say, because shapes do not fit) gives a plan with unplanned values: the real run reports what is wrong.
  * Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status plan_new(const struct program *program, const struct kernels *kernels, const struct tensor *inputs,
-                                   int64_t n_used, struct plan **ret_plan, hob_error *error);
+                                   int64_t n_used, const struct paged_layout *layout, struct plan **ret_plan, hob_error *error);
 /* Shapes alone, for passes: ret_shapes gets a tensor a value (dtype DTYPE_NONE: unknown; data only where small integers were
  * followed), in arena. Inputs as for plan_new. Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status plan_infer_shapes(const struct program *program, const struct kernels *kernels, const struct tensor *inputs,

@@ -35,9 +35,25 @@ struct attention_tile {
     float *keys;          /* panels of sixteen keys, [width, 16] each */
     float *values;        /* [ATTENTION_KEY_TILE, value_stride] */
     float *weights;       /* [ATTENTION_BLOCK_ROWS, ATTENTION_KEY_TILE] */
-    float *widened;       /* [16, width]: keys that were f16 */
+    float *widened;       /* [16, width]: keys that were no f32 */
     struct attention_row rows[ATTENTION_TILE_ROWS];
 };
+
+static inline int64_t attention_tile_at(const struct attention_f32_args *args, int64_t key)
+{
+    return args->tiles ? args->tiles[key / ATTENTION_KEY_TILE] : key / ATTENTION_KEY_TILE;
+}
+
+/* Where a key's row of k, or of v, begins. */
+static inline const void *attention_key(const struct attention_f32_args *args, int64_t key)
+{
+    return (const char *)args->k + attention_tile_at(args, key) * args->k_tile_bytes + key % ATTENTION_KEY_TILE * args->k_row_bytes;
+}
+
+static inline const void *attention_value(const struct attention_f32_args *args, int64_t key)
+{
+    return (const char *)args->v + attention_tile_at(args, key) * args->v_tile_bytes + key % ATTENTION_KEY_TILE * args->v_row_bytes;
+}
 
 static inline int64_t attention_value_stride(int64_t value_width)
 {

@@ -13,7 +13,7 @@
  *     keep_between(x, begin, end)                  -inf in the lanes outside
  *     finite_base(x)                               0 where x is -inf
  *     lane_sums, shrink_sums(sums, factor), add_weights(lane_sums, weights), store_sums, total_of(sums)    eight partial sums
- *     divide(n, x, divisor, y), widen(n, halves, floats)
+ *     divide(n, x, divisor, y), widen(n, halves, floats), half_at(bytes), widen_bytes(codes)    LANES signed bytes as floats
  *     pack_four_steps(rows, step, panel)           items step … step + 3 of sixteen rows, a step's sixteen next to each other
  *     TILE_ROWS, PRODUCT_SHAPES(SHAPE)             SHAPE(rows, panels) for what fits the registers, of 1, 2 or 4 panels
  *
@@ -144,15 +144,52 @@ static inline int64_t panels_together(int64_t n_rows, int64_t n_panels)
 
 /* ---- keys and values of a tile ---- */
 
+enum { BLOCK_ITEMS = 32, BLOCK_SCALE_BYTES = 2 }; /* of q8_0 and q4_0: a half and codes, see quant/ */
+
+ALWAYS_INLINE void widen_block(const unsigned char *scale, const int8_t codes[BLOCK_ITEMS], float *floats)
+{
+    vector factor = all(half_at(scale));
+    for (int i = 0; i < BLOCK_ITEMS; i += LANES) store(floats + i, multiply_by(widen_bytes(codes + i), factor));
+}
+
+static void widen_q8_0(int64_t n, const unsigned char *blocks, float *floats)
+{
+    for (int64_t i = 0; i < n; i += BLOCK_ITEMS, blocks += BLOCK_SCALE_BYTES + BLOCK_ITEMS)
+        widen_block(blocks, (const int8_t *)blocks + BLOCK_SCALE_BYTES, floats + i);
+}
+
+static void widen_q4_0(int64_t n, const unsigned char *blocks, float *floats)
+{
+    for (int64_t i = 0; i < n; i += BLOCK_ITEMS, blocks += BLOCK_SCALE_BYTES + BLOCK_ITEMS / 2) {
+        const unsigned char *pairs = blocks + BLOCK_SCALE_BYTES;
+        int8_t codes[BLOCK_ITEMS];
+        for (int j = 0; j < BLOCK_ITEMS / 2; j++) {
+            codes[j] = (int8_t)((pairs[j] & 15) - 8);
+            codes[j + BLOCK_ITEMS / 2] = (int8_t)((pairs[j] >> 4) - 8);
+        }
+        widen_block(blocks, codes, floats + i);
+    }
+}
+
+static void widen_row(enum attention_items items, int64_t n, const void *row, float *floats)
+{
+    switch (items) {
+    case ATTENTION_F32: memcpy(floats, row, (size_t)n * sizeof *floats); break;
+    case ATTENTION_F16: widen(n, row, floats); break;
+    case ATTENTION_Q8_0: widen_q8_0(n, row, floats); break;
+    case ATTENTION_Q4_0: widen_q4_0(n, row, floats); break;
+    }
+}
+
 /* Sixteen keys from `key` on as a panel; behind the last one it stands again, and nobody looks. */
 static void pack_panel(struct attention_tile *tile, int64_t key, int64_t n_keys, float *panel)
 {
     const struct attention_f32_args *args = tile->args;
     const float *rows[PANEL_COLUMNS];
     for (int64_t i = 0; i < PANEL_COLUMNS; i++) {
-        int64_t offset = (key + (i < n_keys ? i : n_keys - 1)) * args->k_stride;
-        rows[i] = args->is_half ? tile->widened + i * args->width : (const float *)args->k + offset;
-        if (args->is_half) widen(args->width, (const uint16_t *)args->k + offset, tile->widened + i * args->width);
+        const void *row = attention_key(args, key + (i < n_keys ? i : n_keys - 1));
+        rows[i] = args->items == ATTENTION_F32 ? row : tile->widened + i * args->width;
+        if (args->items != ATTENTION_F32) widen_row(args->items, args->width, row, tile->widened + i * args->width);
     }
     int64_t step = 0;
     for (; step + 4 <= args->width; step += 4) pack_four_steps(rows, step, panel + step * PANEL_COLUMNS);
@@ -166,9 +203,7 @@ static void pack_values(struct attention_tile *tile, int64_t key, int64_t n_keys
     int64_t width = args->value_width;
     for (int64_t i = 0; i < n_keys; i++) {
         float *row = tile->values + i * tile->value_stride;
-        int64_t offset = (key + i) * args->v_stride;
-        if (args->is_half) widen(width, (const uint16_t *)args->v + offset, row);
-        else memcpy(row, (const float *)args->v + offset, (size_t)width * sizeof *row);
+        widen_row(args->items, width, attention_value(args, key + i), row);
         for (int64_t j = width; j < tile->value_stride; j++) row[j] = 0;
     }
 }
@@ -181,8 +216,8 @@ struct values {
 static struct values find_values(struct attention_tile *tile, int64_t key, int64_t n_keys)
 {
     const struct attention_f32_args *args = tile->args;
-    if (!args->is_half && args->value_width == tile->value_stride && tile->n_rows <= TILE_ROWS)
-        return (struct values){(const float *)args->v + key * args->v_stride, args->v_stride};
+    if (args->items == ATTENTION_F32 && args->value_width == tile->value_stride && tile->n_rows <= TILE_ROWS)
+        return (struct values){attention_value(args, key), args->v_row_bytes / (int64_t)sizeof(float)};
     pack_values(tile, key, n_keys);
     return (struct values){tile->values, tile->value_stride};
 }

@@ -159,14 +159,25 @@ struct nbits_args {
  * Query row t (0-based, this call) sees keys 0 … first_limit + t - 1, at most n_keys of them; n_keys as first_limit means
  * no limit; where is_windowed, none before first_key + t.
  * A step over n_queries of T is a move of q, out and mask, and first_limit and first_key + the rows skipped; a packed batch is a
- * call for each sentence. Items of a q, k, v or out row lie next to each other. */
+ * call for each sentence. Items of a q, k, v or out row lie next to each other. Items that are no f32 are widened exactly (quant/).
+ * Keys that lie in one piece are tiles behind each other: k_tile_bytes is ATTENTION_KEY_TILE * k_row_bytes. A cache in blocks is a
+ * table of tiles; the last may be filled in part. */
+enum attention_items {
+    ATTENTION_F32,
+    ATTENTION_F16,
+    ATTENTION_Q8_0, /* rows are whole blocks */
+    ATTENTION_Q4_0
+};
 struct attention_f32_args {
     const float *q;                       /* [n_heads, n_queries, width] */
     int64_t q_head_stride, q_stride;
-    const void *k;                        /* [n_keys, width], f32, or f16 where is_half */
-    int64_t k_stride;
+    const void *k;                        /* [n_keys, width] of `items` */
+    int64_t k_row_bytes;                  /* from key to key within a tile */
     const void *v;                        /* [n_keys, value_width], like k */
-    int64_t v_stride;
+    int64_t v_row_bytes;
+    const uint32_t *tiles;                /* tile i of k lies tiles[i] * k_tile_bytes behind k, and of v alike; NULL: i * … */
+    int64_t k_tile_bytes, v_tile_bytes;
+    enum attention_items items;
     float *out;                           /* [n_heads, n_queries, value_width] */
     int64_t out_head_stride, out_stride;
     const float *mask;                    /* [n_heads, n_queries, n_keys], added to the scaled scores; NULL: none */
@@ -174,7 +185,7 @@ struct attention_f32_args {
     int64_t n_heads, n_queries, n_keys, width, value_width;
     int64_t first_limit;                  /* keys that query row 0 sees; causal: n_keys - n_queries + 1 for all of T */
     int64_t first_key;                    /* looked at where is_windowed */
-    bool is_windowed, is_half;
+    bool is_windowed;
     float scale, softcap;                 /* softcap 0: none */
     float *scratch;                       /* attention_scratch_floats of them, aligned to 64 bytes; one for each thread */
 };

@@ -131,21 +131,21 @@ bool draft_is_embedder(const struct draft *d)
     return d->source->def->kind == MODEL_DECODER && d->info->kind == MODEL_ENCODER;
 }
 
-/* An embedder runs a text once and keeps nothing. */
+/* x [1,Hkv,T,K]: as attention reads it, so that the session may keep it in blocks. An embedder runs a text once and keeps nothing. */
 static uint32_t cache(struct draft *d, const char *what, int64_t layer, uint32_t x)
 {
     if (draft_is_embedder(d)) return x;
     char name[SOURCE_NAME_BYTES];
     snprintf(name, sizeof name, "cache.%" PRId64 ".%s", layer, what);
-    return builder_cache(&d->builder, name, x, d->cache_dtype, 3,
-                         (const int64_t[]){DIM_UNKNOWN, d->n_kv_heads, d->head_width}, 0);
+    return builder_cache(&d->builder, name, x, d->cache_dtype, 4,
+                         (const int64_t[]){1, d->n_kv_heads, DIM_UNKNOWN, d->head_width}, 2);
 }
 
 uint32_t draft_cached_attention(struct draft *d, const struct cached_attention *attention, uint32_t q, uint32_t k, uint32_t v)
 {
     q = heads_first(d, q);
-    k = heads_first(d, cache(d, "key", attention->layer, k));
-    v = heads_first(d, cache(d, "value", attention->layer, v));
+    k = cache(d, "key", attention->layer, heads_first(d, k));
+    v = cache(d, "value", attention->layer, heads_first(d, v));
     struct attribute attributes[4] = {attribute_int("is_causal", 1)};
     size_t n_attributes = 1;
     if (attention->scale != 0) attributes[n_attributes++] = attribute_float("scale", attention->scale);

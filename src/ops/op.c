@@ -59,12 +59,25 @@ static hob_status check_not_empty(struct op_context *ctx)
     return HOB_OK;
 }
 
+static bool is_plain(const struct tensor *input)
+{
+    return input->layout == LAYOUT_STRIDED && dtype_block_items(input->dtype) == 1;
+}
+
+static hob_status check_not_paged(struct op_context *ctx)
+{
+    for (int i = 0; i < ctx->n_inputs; i++)
+        if (ctx->inputs[i] && ctx->inputs[i]->layout == LAYOUT_PAGED)
+            OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found a cache in blocks, expected plain items", i);
+    return HOB_OK;
+}
+
 /* Weights in panels or blocks are no rows of items to whoever does not know them. A pack may hold them anywhere. */
 static hob_status check_not_packed(struct op_context *ctx)
 {
     for (int i = 0; i < ctx->n_inputs; i++) {
         const struct tensor *input = ctx->inputs[i];
-        if (input && (input->layout != LAYOUT_STRIDED || dtype_block_items(input->dtype) > 1))
+        if (input && input->layout != LAYOUT_PAGED && !is_plain(input))
             OP_FAIL(ctx, HOB_BAD_TYPE, "input %d: found a packed weight of %s %s, expected plain items", i, dtype_name(input->dtype),
                     OP_SHAPE(input));
     }
@@ -92,6 +105,7 @@ hob_status op_infer(struct op_context *ctx)
     const struct op_def *op = ctx->op;
     if (!(op->flags & OP_EMPTY_OPTIONALS)) TRY(check_not_empty(ctx));
     if (!(op->flags & OP_PACKED_INPUTS)) TRY(check_not_packed(ctx));
+    if (!(op->flags & OP_PAGED_INPUTS)) TRY(check_not_paged(ctx));
     const struct tensor *input = op->types ? op_input(ctx, op->typed_input) : NULL;
     if (input && !op_types_have(op->types, input->dtype)) {
         char text[TYPES_TEXT_BYTES];

@@ -14,7 +14,8 @@
  * op_unknown, and run calls op_allocate_output.
  *
  * Inputs arrive contiguous unless the op has flag OP_STRIDED_INPUTS; then any strides (0 and negative too) must work.
- * Inputs with LAYOUT_PANELS or block dtypes only reach ops with flag OP_PACKED_INPUTS: op_infer refuses them elsewhere.
+ * Inputs with LAYOUT_PANELS or block dtypes only reach ops with flag OP_PACKED_INPUTS, with LAYOUT_PAGED those with OP_PAGED_INPUTS:
+ * op_infer refuses them elsewhere.
  *
  * prepare, infer and run hold no state of their own and are thread-safe for different contexts. run may use ctx->pool for
  * loops over outputs; the bytes of a result never depend on the number of threads.
@@ -26,6 +27,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "ops/attribute.h"
+#include "ops/paged_state.h"
 #include "tensor/tensor.h"
 
 struct kernels;
@@ -41,6 +43,7 @@ enum op_flag {
     OP_EMPTY_OPTIONALS = 1u << 6,  /* inputs may be empty optionals (DTYPE_NONE), which others never see */
     OP_TYPE_INPUT_1 = 1u << 7,     /* of input 1 only the type counts */
     OP_LEGACY = 1u << 8,           /* operands meet otherwise than in later opsets: no pass takes it for the later operator */
+    OP_PAGED_INPUTS = 1u << 9,     /* takes LAYOUT_PAGED */
     OP_INPLACE = 1u << 5           /* run may be given outputs[0]->data == inputs[0]->data (same type and shape) */
 };
 
@@ -75,6 +78,7 @@ struct op_state {
     struct tensor buffer; /* dims[axis] is the capacity; any strides */
     int axis;
     int64_t n_used;       /* positions of axis that earlier steps filled; the op does not change it, the session does */
+    const struct paged_state *paged; /* where the positions are instead, and then of axis 2 of 4; NULL: in buffer */
 };
 
 struct op_context {

@@ -34,7 +34,8 @@ enum { TENSOR_MAX_RANK = 8 };
 
 enum tensor_layout {
     LAYOUT_STRIDED, /* element (i,j,…) at data[i*strides[0] + j*strides[1] + …] */
-    LAYOUT_PANELS   /* a [N,K] weight in the order the matrix kernels read (kernels/panel.h); strides mean nothing */
+    LAYOUT_PANELS,  /* a [N,K] weight in the order the matrix kernels read (kernels/panel.h); strides mean nothing */
+    LAYOUT_PAGED    /* positions in blocks (ops/paged_state.h): data is no array, strides mean nothing */
 };
 
 struct tensor {

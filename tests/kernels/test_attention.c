@@ -2,6 +2,8 @@
  * hidden from them. */
 #include "kernel_test.h"
 
+#include "quant/quant.h"
+
 struct shape {
     int64_t n_heads, n_queries, n_keys, width, value_width, first_limit;
     bool has_mask, is_half;
@@ -32,6 +34,7 @@ static struct problem problem_new(const struct shape *s)
 {
     struct problem p = {.n_out = s->n_queries * s->n_heads * s->value_width};
     int64_t n_k = s->n_keys * (s->width + 3), n_v = s->n_keys * (s->value_width + 5);
+    int64_t n_item = s->is_half ? 2 : 4;
     size_t n_scratch;
     assert_true(attention_scratch_floats(s->width, s->value_width, &n_scratch));
     p.q = new_random_floats(s->n_queries * s->n_heads * s->width, 1);
@@ -43,9 +46,10 @@ static struct problem problem_new(const struct shape *s)
     fill(p.scratch, (int64_t)n_scratch, NAN);
     if (s->is_half) p.halves[0] = new_halves(p.k, n_k), p.halves[1] = new_halves(p.v, n_v);
     p.args = (struct attention_f32_args){
-        .q = p.q, .q_head_stride = s->width, .q_stride = s->n_heads * s->width, .k_stride = s->width + 3,
-        .k = s->is_half ? (void *)p.halves[0] : p.k, .v = s->is_half ? (void *)p.halves[1] : p.v, .is_half = s->is_half,
-        .v_stride = s->value_width + 5, .out = p.out, .out_head_stride = s->value_width,
+        .q = p.q, .q_head_stride = s->width, .q_stride = s->n_heads * s->width, .k_row_bytes = (s->width + 3) * n_item,
+        .k = s->is_half ? (void *)p.halves[0] : p.k, .v = s->is_half ? (void *)p.halves[1] : p.v,
+        .items = s->is_half ? ATTENTION_F16 : ATTENTION_F32, .v_row_bytes = (s->value_width + 5) * n_item,
+        .k_tile_bytes = ATTENTION_KEY_TILE * (s->width + 3) * n_item, .v_tile_bytes = ATTENTION_KEY_TILE * (s->value_width + 5) * n_item, .out = p.out, .out_head_stride = s->value_width,
         .out_stride = s->n_heads * s->value_width, .mask = s->has_mask ? p.mask : NULL, .mask_stride = s->n_keys,
         .mask_key_stride = 1, .n_heads = s->n_heads, .n_queries = s->n_queries, .n_keys = s->n_keys, .width = s->width,
         .value_width = s->value_width, .first_limit = s->first_limit, .is_windowed = s->window > 0,
@@ -88,7 +92,7 @@ static void exact_row(const struct problem *p, int64_t head, int64_t query, doub
     assert_true(end <= 512);
     for (int64_t j = begin; j < end; j++) {
         double dot = 0;
-        for (int64_t i = 0; i < args->width; i++) dot += (double)q[i] * (double)p->k[j * args->k_stride + i];
+        for (int64_t i = 0; i < args->width; i++) dot += (double)q[i] * (double)p->k[j * (args->width + 3) + i];
         scores[j] = dot * (double)args->scale;
         if (args->softcap != 0) scores[j] = (double)args->softcap * tanh(scores[j] / (double)args->softcap);
         if (args->mask) scores[j] += (double)args->mask[query * args->mask_stride + j];
@@ -97,7 +101,7 @@ static void exact_row(const struct problem *p, int64_t head, int64_t query, doub
     for (int64_t j = begin; j < end; j++) sum += scores[j] = exp(scores[j] - largest);
     for (int64_t i = 0; i < args->value_width; i++) {
         ret_row[i] = 0;
-        for (int64_t j = begin; j < end; j++) ret_row[i] += scores[j] / sum * (double)p->v[j * args->v_stride + i];
+        for (int64_t j = begin; j < end; j++) ret_row[i] += scores[j] / sum * (double)p->v[j * (args->value_width + 5) + i];
     }
 }
 
@@ -177,13 +181,13 @@ static void test_close_to_unfused(void **state)
         struct problem p = problem_new(&shape);
         float *scores = new_floats(T * S), *out = new_floats(T * K);
         table->gemm_strided_f32(&(struct gemm_strided_f32_args){
-            .a = p.q, .a_row_stride = K, .a_column_stride = 1, .b = p.k, .b_row_stride = 1, .b_column_stride = p.args.k_stride,
+            .a = p.q, .a_row_stride = K, .a_column_stride = 1, .b = p.k, .b_row_stride = 1, .b_column_stride = K + 3,
             .c = scores, .c_stride = S, .m = T, .n = S, .k = K});
         table->scale_f32(T * S, p.args.scale, scores, scores);
         table->add_f32(T * S, scores, 1, p.mask, 1, scores);
         for (int64_t i = 0; i < T; i++) table->softmax_f32(S, scores + i * S, scores + i * S);
         table->gemm_strided_f32(&(struct gemm_strided_f32_args){
-            .a = scores, .a_row_stride = S, .a_column_stride = 1, .b = p.v, .b_row_stride = p.args.v_stride, .b_column_stride = 1,
+            .a = scores, .a_row_stride = S, .a_column_stride = 1, .b = p.v, .b_row_stride = K + 5, .b_column_stride = 1,
             .c = out, .c_stride = K, .m = T, .n = K, .k = S});
         table->attention_f32(&p.args);
         for (int64_t i = 0; i < T * K; i++) assert_true(fabsf(p.out[i] - out[i]) <= 3e-7f);
@@ -208,7 +212,7 @@ static void test_hiding_masks(void **state)
     kernels_by_name("generic")->attention_f32(&p.args);
     memcpy(expected, p.out, (size_t)p.n_out * sizeof *expected);
     for (int64_t i = 0; i < p.n_out; i++) assert_true(isfinite(expected[i]));
-    for (int64_t i = 0; i < 16; i++) assert_true(fabsf(expected[p.args.out_stride + i] - p.v[150 * p.args.v_stride + i]) < 1e-7f);
+    for (int64_t i = 0; i < 16; i++) assert_true(fabsf(expected[p.args.out_stride + i] - p.v[150 * (16 + 5) + i]) < 1e-7f);
     FOR_EACH_TABLE(table)
     {
         table->attention_f32(&p.args);
@@ -229,8 +233,8 @@ static void test_hidden_keys(void **state)
         float *expected = new_floats(p.n_out);
         table->attention_f32(&p.args);
         memcpy(expected, p.out, (size_t)p.n_out * sizeof *expected);
-        fill(p.k + 6 * p.args.k_stride, 4 * p.args.k_stride, NAN);
-        fill(p.v + 6 * p.args.v_stride, 4 * p.args.v_stride, INFINITY);
+        fill(p.k + 6 * (8 + 3), 4 * (8 + 3), NAN);
+        fill(p.v + 6 * (16 + 5), 4 * (16 + 5), INFINITY);
         table->attention_f32(&p.args);
         assert_same_bits(table->name, p.out, expected, 6 * p.args.out_stride);
         memory_free(expected);
@@ -282,6 +286,77 @@ static void test_mask_strides(void **state)
     }
 }
 
+/* ---- caches in blocks ---- */
+
+enum { N_TILED_KEYS = 300, TILED_WIDTH = 64, N_TILES = 5, N_PLACES = 9 };
+
+/* Rows of x as the items of a cache, tile i at place tiles[i] of the memory; what is not filled is rubbish. */
+static unsigned char *new_tiles(const struct quant_def *quant, const float *x, const uint32_t *tiles, int64_t *ret_row_bytes)
+{
+    size_t row_bytes = quant ? (size_t)(TILED_WIDTH / quant->block_items * quant->block_bytes) : TILED_WIDTH * sizeof *x;
+    unsigned char *bytes = memory_new(N_PLACES * ATTENTION_KEY_TILE, row_bytes);
+    assert_non_null(bytes);
+    memset(bytes, 0x5a, N_PLACES * ATTENTION_KEY_TILE * row_bytes);
+    for (int64_t key = 0; key < N_TILED_KEYS; key++) {
+        unsigned char *row = bytes + (tiles[key / ATTENTION_KEY_TILE] * ATTENTION_KEY_TILE + (size_t)key % ATTENTION_KEY_TILE) * row_bytes;
+        if (quant) quant->encode(TILED_WIDTH, x + key * TILED_WIDTH, row);
+        else memcpy(row, x + key * TILED_WIDTH, row_bytes);
+    }
+    *ret_row_bytes = (int64_t)row_bytes;
+    return bytes;
+}
+
+/* What the items stand for, in one piece. */
+static void round_rows(const struct quant_def *quant, float *x)
+{
+    unsigned char blocks[TILED_WIDTH * sizeof(float)];
+    for (int64_t key = 0; quant && key < N_TILED_KEYS; key++) {
+        quant->encode(TILED_WIDTH, x + key * TILED_WIDTH, blocks);
+        quant->decode(TILED_WIDTH, blocks, x + key * TILED_WIDTH);
+    }
+}
+
+static void check_tiles(const struct kernels *table, enum attention_items items, const struct quant_def *quant, int64_t n_queries)
+{
+    static const uint32_t tiles[N_TILES] = {7, 2, 8, 0, 5};
+    const int64_t n_heads = 3, n_out = n_queries * n_heads * TILED_WIDTH, row_bytes = TILED_WIDTH * (int64_t)sizeof(float);
+    size_t n_scratch;
+    assert_true(attention_scratch_floats(TILED_WIDTH, TILED_WIDTH, &n_scratch));
+    float *q = new_random_floats(n_out, 11), *k = new_random_floats(N_TILED_KEYS * TILED_WIDTH, 12);
+    float *v = new_random_floats(N_TILED_KEYS * TILED_WIDTH, 13), *scratch = new_floats((int64_t)n_scratch);
+    float *expected = new_floats(n_out), *found = new_floats(n_out);
+    struct attention_f32_args args = {
+        .q = q, .q_head_stride = TILED_WIDTH, .q_stride = n_heads * TILED_WIDTH, .out = found, .out_head_stride = TILED_WIDTH,
+        .out_stride = n_heads * TILED_WIDTH, .n_heads = n_heads, .n_queries = n_queries, .n_keys = N_TILED_KEYS, .width = TILED_WIDTH,
+        .value_width = TILED_WIDTH, .first_limit = N_TILED_KEYS - n_queries + 1, .scale = 0.3f, .scratch = scratch,
+        .is_windowed = n_queries == 40, .first_key = 70, .items = items, .tiles = tiles};
+    unsigned char *k_tiles = new_tiles(quant, k, tiles, &args.k_row_bytes), *v_tiles = new_tiles(quant, v, tiles, &args.v_row_bytes);
+    args.k = k_tiles, args.v = v_tiles;
+    args.k_tile_bytes = ATTENTION_KEY_TILE * args.k_row_bytes, args.v_tile_bytes = ATTENTION_KEY_TILE * args.v_row_bytes;
+    table->attention_f32(&args);
+    round_rows(quant, k), round_rows(quant, v);
+    args.k = k, args.v = v, args.items = ATTENTION_F32, args.tiles = NULL, args.out = expected;
+    args.k_row_bytes = args.v_row_bytes = row_bytes, args.k_tile_bytes = args.v_tile_bytes = ATTENTION_KEY_TILE * row_bytes;
+    table->attention_f32(&args);
+    assert_same_bits(table->name, found, expected, n_out);
+    memory_free(q), memory_free(k), memory_free(v), memory_free(scratch), memory_free(expected), memory_free(found);
+    memory_free(k_tiles), memory_free(v_tiles);
+}
+
+/* Scattered tiles of every kind of items give the bits of the floats that they stand for, in one piece. */
+static void test_tiles(void **state)
+{
+    (void)state;
+    static const int64_t n_queries[] = {1, 40, 150};
+    FOR_EACH_TABLE(table)
+    for (size_t i = 0; i < ARRAY_LENGTH(n_queries); i++) {
+        check_tiles(table, ATTENTION_F32, NULL, n_queries[i]);
+        check_tiles(table, ATTENTION_F16, quant_find(DTYPE_F16), n_queries[i]);
+        check_tiles(table, ATTENTION_Q8_0, quant_find(DTYPE_Q8_0), n_queries[i]);
+        check_tiles(table, ATTENTION_Q4_0, quant_find(DTYPE_Q4_0), n_queries[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_rows_stand_alone),   cmocka_unit_test(test_close_to_unfused),
         cmocka_unit_test(test_hidden_keys),        cmocka_unit_test(test_all_masked),
         cmocka_unit_test(test_mask_strides),       cmocka_unit_test(test_hiding_masks),
+        cmocka_unit_test(test_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Batches whose sequences have caches of their own: one after another. */
+/* Batches: all in one run where caches lie in blocks; where sequences have caches of their own, one after another. */
 #include "base/error.h"
+#include "engine/kv/paged_batch.h"
 #include "engine/kv/sequence.h"
 #include "engine/kv/sequence_parts.h"
 
@@ -33,9 +34,8 @@ static hob_status run_entry(struct batch_entry *entry, hob_error *error)
     return HOB_OK;
 }
 
-hob_status batch_run(hob_session *session, struct batch_entry *entries, size_t n_entries, hob_error *error)
+static hob_status run_one_by_one(struct batch_entry *entries, size_t n_entries, hob_error *error)
 {
-    TRY(check_entries(session, entries, n_entries, error));
     for (size_t i = 0; i < n_entries; i++) {
         hob_status status = run_entry(&entries[i], error);
         if (status == HOB_OK) continue;
@@ -47,4 +47,11 @@ hob_status batch_run(hob_session *session, struct batch_entry *entries, size_t n
         return status;
     }
     return HOB_OK;
+}
+
+hob_status batch_run(hob_session *session, struct batch_entry *entries, size_t n_entries, hob_error *error)
+{
+    TRY(check_entries(session, entries, n_entries, error));
+    if (session->batch) return paged_batch_run(session->batch, entries, n_entries, error);
+    return run_one_by_one(entries, n_entries, error);
 }

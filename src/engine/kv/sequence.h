@@ -21,12 +21,17 @@ struct sequence;
 /* Empty. Fails: HOB_UNSUPPORTED (no decoder), HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status sequence_new(hob_session *session, struct sequence **ret_sequence, hob_error *error);
 void sequence_free(struct sequence *sequence); /* takes NULL; gives its blocks back */
+/* Those that a session keeps so that the next sequence costs no allocation; for hob_session_free. */
+void sequence_free_spares(hob_session *session);
 
 /* A second one with the same past. Blocks are shared until one of the two writes into them; where the graph's caches cannot be
  * shared, they are copied or computed anew. */
 HOB_MUST_CHECK hob_status sequence_fork(const struct sequence *sequence, struct sequence **ret_sequence, hob_error *error);
 /* Makes `to` such a second one, of the same session: what it held is forgotten, and it need not be made anew. On failure it is empty. */
 HOB_MUST_CHECK hob_status sequence_assign(struct sequence *to, const struct sequence *from, hob_error *error);
+/* For a cache of prefixes: an empty sequence over blocks begins with these full ones, whose positions are ids (n_blocks *
+ * PAGED_POSITIONS of them, no more than the context); it takes references of its own. */
+void sequence_share(struct sequence *sequence, const int32_t *ids, const uint32_t *blocks, int64_t n_blocks);
 /* Forgets all but the first n_tokens. */
 HOB_MUST_CHECK hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error);
 
@@ -35,6 +40,9 @@ HOB_MUST_CHECK hob_status sequence_check_ids(const struct sequence *sequence, co
 
 int64_t sequence_n_tokens(const struct sequence *sequence);
 const int32_t *sequence_ids(const struct sequence *sequence); /* [n_tokens]; valid until it changes */
+
+/* Of the session's pool (kv_cache.h), one for every PAGED_POSITIONS tokens; valid until it changes. NULL: it has caches of its own. */
+const uint32_t *sequence_blocks(const struct sequence *sequence);
 
 /* A sequence's part of a run: ids that are appended to it, and the last n_rows of them whose logits are wanted. */
 struct batch_entry {

@@ -125,6 +125,21 @@ static void widen(int64_t n, const uint16_t *halves, float *floats)
     arm_neon_f32_from_f16(n, halves, floats);
 }
 
+ALWAYS_INLINE float half_at(const unsigned char *bytes)
+{
+    uint16_t half;
+    float x;
+    memcpy(&half, bytes, sizeof half);
+    arm_neon_f32_from_f16(1, &half, &x);
+    return x;
+}
+
+ALWAYS_INLINE vector widen_bytes(const int8_t *codes)
+{
+    int16x8_t wide = vmovl_s8(vld1_s8(codes));
+    return (vector){vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(wide)))};
+}
+
 /* Four rows by four steps, exchanged. */
 ALWAYS_INLINE void pack_four_rows(const float *const *rows, int64_t step, float *panel)
 {

@@ -1,7 +1,9 @@
 /* Attention, a query row at a time, tile of keys after tile of keys. */
+#include "kernels/attention_tiles.h"
 #include "kernels/generic/functions_f32.h"
 #include "kernels/generic/generic.h"
 #include "kernels/generic/lanes.h"
+#include "quant/quant.h"
 
 /* What a query row carries from tile to tile, beside its outputs. */
 struct row {
@@ -25,15 +27,20 @@ static struct row find_row(const struct attention_f32_args *args, int64_t head, 
     };
 }
 
-static float item(const struct attention_f32_args *args, const void *items, int64_t i)
+/* A row of keys or values as floats: in place, or in buffer. */
+static const float *find_floats(enum attention_items items, int64_t n, const void *row, float *buffer)
 {
-    return args->is_half ? f32_from_f16_bits(((const uint16_t *)items)[i]) : ((const float *)items)[i];
+    static const enum dtype dtypes[] = {[ATTENTION_F16] = DTYPE_F16, [ATTENTION_Q8_0] = DTYPE_Q8_0, [ATTENTION_Q4_0] = DTYPE_Q4_0};
+    if (items == ATTENTION_F32) return row;
+    quant_find(dtypes[items])->decode(n, row, buffer);
+    return buffer;
 }
 
 static float find_score(const struct attention_f32_args *args, const struct row *row, int64_t key)
 {
     float sum = 0;
-    for (int64_t i = 0; i < args->width; i++) sum = fmaf(row->q[i], item(args, args->k, key * args->k_stride + i), sum);
+    const float *k = find_floats(args->items, args->width, attention_key(args, key), args->scratch);
+    for (int64_t i = 0; i < args->width; i++) sum = fmaf(row->q[i], k[i], sum);
     sum *= args->scale;
     if (args->softcap != 0) sum = args->softcap * tanh_item(sum / args->softcap);
     return row->mask ? sum + row->mask[key * args->mask_key_stride] : sum;
@@ -53,8 +60,8 @@ static void add_tile(const struct attention_f32_args *args, struct row *row, int
     for (int64_t key = begin; key < end; key++) {
         float weight = exp_item(scores[key - begin] - most);
         row->lanes.sums[key % N_LANES] += weight;
-        for (int64_t i = 0; i < args->value_width; i++)
-            row->out[i] = fmaf(weight, item(args, args->v, key * args->v_stride + i), row->out[i]);
+        const float *v = find_floats(args->items, args->value_width, attention_value(args, key), args->scratch);
+        for (int64_t i = 0; i < args->value_width; i++) row->out[i] = fmaf(weight, v[i], row->out[i]);
     }
 }
 

@@ -101,6 +101,18 @@ static void widen(int64_t n, const uint16_t *halves, float *floats)
     x86_avx2_f32_from_f16(n, halves, floats);
 }
 
+ALWAYS_INLINE float half_at(const unsigned char *bytes)
+{
+    uint16_t half;
+    memcpy(&half, bytes, sizeof half);
+    return _cvtsh_ss(half);
+}
+
+ALWAYS_INLINE vector widen_bytes(const int8_t *codes)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
+}
+
 ALWAYS_INLINE __m256 load_two_fours(const float *low, const float *high)
 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);

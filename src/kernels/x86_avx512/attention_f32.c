@@ -132,6 +132,18 @@ static void widen(int64_t n, const uint16_t *halves, float *floats)
         store_first(floats + i, n - i, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n - i), halves + i)));
 }
 
+ALWAYS_INLINE float half_at(const unsigned char *bytes)
+{
+    uint16_t half;
+    memcpy(&half, bytes, sizeof half);
+    return _cvtsh_ss(half);
+}
+
+ALWAYS_INLINE vector widen_bytes(const int8_t *codes)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)codes)));
+}
+
 /* Items of rows i, i + 4, i + 8, i + 12: inserting from memory leaves the shuffling port free. */
 ALWAYS_INLINE __m512 load_four_fours(const float *const *rows, int64_t step)
 {

@@ -11,6 +11,7 @@ struct query_block {
     int64_t key, n_keys; /* key 0 of the sentence or cache, and how many there are */
     int64_t first_limit; /* as in attention_f32_args */
     int64_t first_key;
+    const uint32_t *tiles; /* of keys in blocks; NULL: they lie in one piece */
 };
 
 struct attention_job {
@@ -21,24 +22,49 @@ struct attention_job {
     int64_t n_kv_heads, group; /* group: query heads that share a KV head */
 };
 
-static const void *keys_at(const struct tensor *x, const struct query_block *block, int64_t kv_head)
+/* A head's keys or values: see attention_f32_args. */
+struct rows {
+    const void *first;
+    int64_t row_bytes, tile_bytes;
+};
+
+static struct rows find_rows(const struct tensor *x, const struct query_block *block, int64_t kv_head)
 {
+    if (x->layout == LAYOUT_PAGED) {
+        const struct paged_state *state = x->data;
+        const struct paged_place *place = &state->place;
+        return (struct rows){.first = state->run->bytes + place->offset_bytes + (size_t)kv_head * PAGED_POSITIONS * place->row_bytes,
+                             .row_bytes = (int64_t)place->row_bytes,
+                             .tile_bytes = (int64_t)state->run->block_bytes};
+    }
+    int64_t item_bytes = (int64_t)dtype_block_bytes(x->dtype), row_bytes = x->strides[2] * item_bytes;
     int64_t offset = block->batch * x->strides[0] + kv_head * x->strides[1] + block->key * x->strides[2];
-    return (const char *)x->data + offset * (int64_t)dtype_block_bytes(x->dtype);
+    return (struct rows){
+        .first = (const char *)x->data + offset * item_bytes, .row_bytes = row_bytes, .tile_bytes = ATTENTION_KEY_TILE * row_bytes};
+}
+
+static enum attention_items items_of(enum dtype dtype)
+{
+    return dtype == DTYPE_F16 ? ATTENTION_F16 : dtype == DTYPE_Q8_0 ? ATTENTION_Q8_0 : dtype == DTYPE_Q4_0 ? ATTENTION_Q4_0 : ATTENTION_F32;
 }
 
 static void attend(const struct attention_job *job, const struct query_block *block, int64_t kv_head, float *scratch)
 {
     const struct attention *at = job->attention;
     int64_t head = kv_head * job->group;
+    struct rows keys = find_rows(&at->k, block, kv_head), values = find_rows(&at->v, block, kv_head);
     struct attention_f32_args args = {.q = (const float *)at->q.data + block->batch * at->q.strides[0] +
                                            head * at->q.strides[1] + block->query * at->q.strides[2],
                                       .q_head_stride = at->q.strides[1],
                                       .q_stride = at->q.strides[2],
-                                      .k = keys_at(&at->k, block, kv_head),
-                                      .k_stride = at->k.strides[2],
-                                      .v = keys_at(&at->v, block, kv_head),
-                                      .v_stride = at->v.strides[2],
+                                      .k = keys.first,
+                                      .k_row_bytes = keys.row_bytes,
+                                      .k_tile_bytes = keys.tile_bytes,
+                                      .v = values.first,
+                                      .v_row_bytes = values.row_bytes,
+                                      .v_tile_bytes = values.tile_bytes,
+                                      .tiles = block->tiles,
+                                      .items = items_of(at->k.dtype),
                                       .out = (float *)at->out.data + block->batch * at->out.strides[0] +
                                              head * at->out.strides[1] + block->query * at->out.strides[2],
                                       .out_head_stride = at->out.strides[1],
@@ -51,7 +77,6 @@ static void attend(const struct attention_job *job, const struct query_block *bl
                                       .first_limit = block->first_limit,
                                       .first_key = block->first_key,
                                       .is_windowed = at->left_window != 0,
-                                      .is_half = at->k.dtype == DTYPE_F16,
                                       .scale = at->scale,
                                       .softcap = at->softcap,
                                       .scratch = scratch};
@@ -113,8 +138,27 @@ static struct query_block find_whole(const struct attention *at, int64_t i)
                                 .first_key = n_before - at->left_window + 1};
 }
 
+/* The texts of a run over a cache in blocks. */
+static int64_t cut_texts(const struct attention *at, int64_t queries_per_block, struct query_block *blocks)
+{
+    const struct paged_run *run = ((const struct paged_state *)at->k.data)->run;
+    int64_t n_blocks = 0, n_rows = 0;
+    for (size_t i = 0; i < run->n_texts; n_rows += run->texts[i].n_new, i++) {
+        const struct paged_text *text = &run->texts[i];
+        struct query_block whole = {.query = n_rows,
+                                    .n_queries = text->n_new,
+                                    .n_keys = text->n_used + text->n_new,
+                                    .first_limit = text->n_used + 1,
+                                    .first_key = text->n_used - at->left_window + 1,
+                                    .tiles = text->blocks};
+        n_blocks += cut(queries_per_block, &whole, true, blocks ? blocks + n_blocks : NULL);
+    }
+    return n_blocks;
+}
+
 static int64_t cut_all(const struct attention *at, int64_t queries_per_block, struct query_block *blocks)
 {
+    if (at->k.layout == LAYOUT_PAGED) return cut_texts(at, queries_per_block, blocks);
     int64_t n_blocks = 0;
     int64_t n_wholes = at->segments ? at->n_segments : at->q.dims[0];
     bool is_limited = at->is_causal || at->right_window;
@@ -135,7 +179,7 @@ static bool needs_rows(const struct attention *at)
 /* Numbers of a row next to each other, as the kernel wants them. */
 static hob_status make_rows(struct op_context *ctx, struct tensor *x)
 {
-    if (x->strides[3] == 1 || x->dims[3] <= 1) return HOB_OK;
+    if (x->layout == LAYOUT_PAGED || x->strides[3] == 1 || x->dims[3] <= 1) return HOB_OK;
     void *items = arena_alloc(ctx->scratch, tensor_n_bytes(x) + 1, 64);
     if (!items) OP_FAIL(ctx, HOB_NO_MEMORY, "no memory for a copy of %s", OP_SHAPE(x));
     tensor_copy_contiguous(x, items);

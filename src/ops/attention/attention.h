@@ -21,7 +21,8 @@ enum attention_stage {
     ATTENTION_PROBABILITIES /* after the softmax; unseen keys are 0 */
 };
 
-/* All f32 or all f64; k and v may be f16 where q is f32 and the kernel knows the rest. q [B,H,T,K], k [B,Hkv,S,K], v [B,Hkv,S,Kv], out [B,H,T,Kv]; H % Hkv == 0, query head h reads KV head
+/* All f32 or all f64; k and v may be f16, or both a cache in blocks (LAYOUT_PAGED), where q is f32 and the kernel knows the rest: over
+ * blocks B is 1, the rows of T are those of the cache's texts end to end, and there is no mask. q [B,H,T,K], k [B,Hkv,S,K], v [B,Hkv,S,Kv], out [B,H,T,Kv]; H % Hkv == 0, query head h reads KV head
  * h / (H / Hkv); any strides, but 1 for out's last axis. A query that sees no key, or only keys with a score of -inf, gives
  * zeros. Members that are left 0 or NULL do nothing. */
 struct attention {

@@ -4,6 +4,7 @@
  * A bias that depends only on how far a key lies behind its query is a vector a head: distance_bias [H or 1, 2R-1], whose item
  * R-1+s-t goes to key s of query t. Seen with a stride of -1 along the queries it is a mask, and one for every sentence of a packed
  * batch, without a matrix of T times S.
+ * k and v may also be a cache in blocks, which several texts' rows are appended to in one run.
  * left_window, right_window and softcap: as in struct attention.
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped-query attention); Press et al. 2021 (ALiBi), Raffel et al. 2019 (T5's
  * relative positions). */
@@ -38,12 +39,26 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     return HOB_OK;
 }
 
+/* Each row sees the positions up to its own of its own text: what a mask, segments or keys behind it would say has no place there. */
+static hob_status check_paged(struct op_context *ctx)
+{
+    const struct attention_params *params = ctx->params;
+    const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *v = ctx->inputs[INPUT_V];
+    if (k->layout != LAYOUT_PAGED && v->layout != LAYOUT_PAGED && q->layout != LAYOUT_PAGED) return HOB_OK;
+    bool has_more = op_input(ctx, INPUT_MASK) || op_input(ctx, INPUT_SEGMENTS) || op_input(ctx, INPUT_DISTANCE_BIAS);
+    if (q->layout == LAYOUT_PAGED || k->layout != v->layout || has_more || !params->is_causal || params->right_window || q->dims[2] != k->dims[2])
+        OP_FAIL(ctx, HOB_UNSUPPORTED, "a cache in blocks: found q %s, k %s, v %s, expected causal attention of as many rows without a mask",
+                OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
+    return HOB_OK;
+}
+
 static hob_status check_qkv(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q], *k = ctx->inputs[INPUT_K], *v = ctx->inputs[INPUT_V];
     TRY(op_check_dtype(ctx, INPUT_Q, DTYPE_F32));
     TRY(op_check_dtype(ctx, INPUT_MASK, DTYPE_F32));
-    if (k->dtype != DTYPE_F16) TRY(op_check_dtype(ctx, INPUT_K, DTYPE_F32));
+    bool is_narrow = k->dtype == DTYPE_F16 || (k->layout == LAYOUT_PAGED && (k->dtype == DTYPE_Q8_0 || k->dtype == DTYPE_Q4_0));
+    if (!is_narrow) TRY(op_check_dtype(ctx, INPUT_K, DTYPE_F32));
     TRY(op_check_dtype(ctx, INPUT_V, k->dtype));
     if (q->rank != 4 || k->rank != 4 || v->rank != 4)
         OP_FAIL(ctx, HOB_BAD_SHAPE, "found q %s, k %s, v %s, expected rank 4", OP_SHAPE(q), OP_SHAPE(k), OP_SHAPE(v));
@@ -96,6 +111,7 @@ static hob_status infer(struct op_context *ctx)
 {
     const struct tensor *q = ctx->inputs[INPUT_Q];
     TRY(check_qkv(ctx));
+    TRY(check_paged(ctx));
     TRY(check_mask(ctx));
     TRY(check_segments(ctx));
     TRY(check_distance_bias(ctx));
@@ -174,7 +190,7 @@ const struct op_def op_hob_attention = {
     .max_inputs = 6,
     .min_outputs = 1,
     .max_outputs = 1,
-    .flags = OP_STRIDED_INPUTS,
+    .flags = OP_STRIDED_INPUTS | OP_PAGED_INPUTS,
     .prepare = prepare,
     .infer = infer,
     .run = run,

@@ -1,0 +1,61 @@
+/* How a session keeps a decoder's keys and values: in blocks where the graph allows it, else as the graph has them. */
+#include "base/error.h"
+#include "engine/kv/kv_cache.h"
+#include "engine/kv/paged_batch.h"
+#include "engine/session.h"
+#include "graph/paging.h"
+
+#include <string.h>
+
+enum { TEXTS_TOGETHER = 8 }; /* that fit the pool by default: address space, no memory */
+
+static const struct {
+    const char *name;
+    enum dtype dtype;
+} cache_types[] = {{"f32", DTYPE_F32}, {"f16", DTYPE_F16}, {"q8_0", DTYPE_Q8_0}, {"q4_0", DTYPE_Q4_0}};
+
+static hob_status find_type(const char *name, enum dtype *ret_dtype, hob_error *error)
+{
+    *ret_dtype = DTYPE_NONE;
+    for (size_t i = 0; name && i < sizeof cache_types / sizeof cache_types[0]; i++)
+        if (!strcmp(name, cache_types[i].name)) *ret_dtype = cache_types[i].dtype;
+    if (name && *ret_dtype == DTYPE_NONE)
+        FAIL(error, HOB_BAD_ARGUMENT, "cache type: found %s, expected f32, f16, q8_0 or q4_0", name);
+    return HOB_OK;
+}
+
+/* Caches that are not ours to lay out have the type that the graph gives them. */
+static hob_status check_fixed_type(const struct graph *graph, enum dtype dtype, hob_error *error)
+{
+    if (dtype == DTYPE_NONE || (graph->n_states && graph->states[0].dtype == dtype)) return HOB_OK;
+    FAIL(error, HOB_UNSUPPORTED, "cache type: found %s, but this model's graph keeps its caches as %s", dtype_name(dtype),
+         graph->n_states ? dtype_name(graph->states[0].dtype) : "inputs and outputs of its own");
+}
+
+/* Blocks that are begun are a text's alone: each may have one more than its positions fill. */
+static hob_status count_blocks(const struct hob_session *session, int64_t n_cache_tokens, uint32_t *ret_n_blocks, hob_error *error)
+{
+    int64_t n_blocks = kv_cache_count_blocks(n_cache_tokens);
+    if (n_cache_tokens <= 0) n_blocks = TEXTS_TOGETHER * kv_cache_count_blocks(session->n_context_tokens);
+    if (n_blocks > UINT32_MAX / 2) FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected fewer", (long long)n_cache_tokens);
+    *ret_n_blocks = (uint32_t)n_blocks;
+    return HOB_OK;
+}
+
+hob_status session_open_caches(struct hob_session *session, const hob_session_options *options, hob_error *error)
+{
+    const struct graph *graph = session->model->graph;
+    enum dtype dtype;
+    uint32_t n_blocks;
+    TRY(find_type(options->cache_type, &dtype, error));
+    if (session->model->info.kind != HOB_MODEL_DECODER || !paging_fits(graph) || !paged_batch_fits(session->model)) {
+        int64_t capacity = graph->n_states ? session->n_context_tokens : 0;
+        TRY(check_fixed_type(graph, dtype, error));
+        return executor_new(session->model->program, &session->provider, capacity, &session->executor, error);
+    }
+    TRY(count_blocks(session, options->n_cache_tokens, &n_blocks, error));
+    TRY(paging_lay_out(graph, dtype, &session->arena, &session->layout, error));
+    TRY(kv_cache_new(&session->layout, n_blocks, &session->kv_cache, error));
+    TRY(paged_batch_new(session, &session->batch, error));
+    return executor_new_paged(session->model->program, &session->provider, &session->layout, &session->executor, error);
+}
