@@ -21,6 +21,7 @@ struct hob_reply {
     bool has_reasoning;                   /* the template speaks of <think> */
     enum reply_state state;
     bool has_bare_call; /* a call without the format's begin */
+    bool skips_blanks;  /* those around reasoning belong to neither side */
     struct buffer pending;                /* not yet decided, or a call's text */
     struct buffer content, reasoning, new_content, new_reasoning;
     json_t *calls;
@@ -50,6 +51,7 @@ hob_status hob_reply_new(const hob_chat *chat, const hob_model *model, const hob
     reply->format = chat->tools ? chat_format_of(text) : NULL;
     reply->has_reasoning = strstr(text, THINK_END) != NULL;
     reply->state = begins_inside ? REPLY_REASONING : REPLY_BEGIN;
+    reply->skips_blanks = begins_inside;
     *ret_reply = reply;
     return HOB_OK;
 }
@@ -106,7 +108,6 @@ static bool pass_mark(hob_reply *reply, const char *mark)
     return true;
 }
 
-/* Blanks around reasoning belong to neither side. */
 static void drop_blanks(struct buffer *pending)
 {
     size_t n = 0;
@@ -125,7 +126,7 @@ static bool begin(hob_reply *reply)
         if (n_start < n_think) return false;
         drop(pending, (size_t)(start - pending->bytes) + n_think);
         reply->state = REPLY_REASONING;
-        drop_blanks(pending);
+        reply->skips_blanks = true;
     } else if (reply->format && reply->format->may_begin_reply && *start == '{') {
         reply->state = REPLY_CALL;
         reply->has_bare_call = true;
@@ -162,6 +163,9 @@ static hob_status advance(hob_reply *reply, bool *ret_is_over, hob_error *error)
     struct buffer *pending = &reply->pending;
     const char *end;
     *ret_is_over = true;
+    if (reply->skips_blanks) drop_blanks(pending);
+    if (reply->skips_blanks && !pending->n_bytes) return HOB_OK;
+    reply->skips_blanks = false;
     switch (reply->state) {
     case REPLY_BEGIN:
         *ret_is_over = !begin(reply);
@@ -169,7 +173,7 @@ static hob_status advance(hob_reply *reply, bool *ret_is_over, hob_error *error)
     case REPLY_REASONING:
         if (!pass_mark(reply, THINK_END)) return HOB_OK;
         reply->state = REPLY_BEGIN;
-        drop_blanks(pending);
+        reply->skips_blanks = true;
         break;
     case REPLY_CONTENT:
         if (!reply->format) emit(reply, pending->n_bytes);
