@@ -118,7 +118,7 @@ static const struct setting settings[] = {{"tokens", 'n', AT(n_tokens), 0},
                                           {"top-k", 'n', AT(top_k), 0},
                                           {"top-p", 'f', AT(top_p), 1},
                                           {"min-p", 'f', AT(min_p), 1},
-                                          {"repetition-penalty", 'f', AT(repetition_penalty), 1e6},
+                                          {"repeat-penalty", 'f', AT(repetition_penalty), 1e6},
                                           {"seed", 's', AT(seed), 0}};
 
 static bool set_value(struct conversation_settings *values, const struct setting *setting, const char *text)
