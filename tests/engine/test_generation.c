@@ -2,6 +2,8 @@
 #include "engine/use.h"
 
 #include "base/memory.h"
+#include "engine/kv/kv_cache.h"
+#include "engine/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,6 +378,37 @@ static void check_no_allocation(const char *path, hob_generate_options options)
     use_close(&use);
 }
 
+static uint32_t n_used_blocks(const struct use *use)
+{
+    return kv_cache_usage(use->session->kv_cache).n_used;
+}
+
+/* Cancelled by its listener, from outside, freed in the middle, ended: nothing of a generation stays in the pool. */
+static void test_blocks_come_back(void **state)
+{
+    (void)state;
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    const hob_generate_options kinds[] = {{.max_tokens = 80}, {.max_tokens = 80, .n_samples = 3, .temperature = 1},
+                                          {.max_tokens = 80, .beam_width = 4}};
+    uint32_t n_before = n_used_blocks(&use);
+    for (size_t i = 0; i < 3 * 3; i++) {
+        struct said said = {.n_most_calls = i / 3 == 0 ? 70 : 0};
+        hob_generation *generation = begin(&use, once, 5, &kinds[i % 3], &said);
+        for (size_t n = 0; n < 75 && !hob_generation_is_done(generation); n++) step(&use, generation);
+        assert_true(n_used_blocks(&use) > n_before || hob_generation_is_done(generation));
+        if (i / 3 == 1) {
+            hob_generation_cancel(generation);
+            step(&use, generation);
+        } else if (i / 3 == 0) {
+            run(&use, generation);
+        }
+        if (i / 3 < 2) assert_int_equal(n_used_blocks(&use), n_before);
+        hob_generation_free(generation);
+        assert_int_equal(n_used_blocks(&use), n_before);
+    }
+    use_close(&use);
+}
+
 static void test_steps_allocate_nothing(void **state)
 {
     (void)state;
@@ -400,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_shifted_context_is_a_fresh_prompt),
         cmocka_unit_test(test_too_long_and_wrong),
         cmocka_unit_test(test_steps_allocate_nothing),
+        cmocka_unit_test(test_blocks_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
