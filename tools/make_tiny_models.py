@@ -443,6 +443,9 @@ def main(root):
     # One key/value head for all, linear scaling, names without prefix.
     make_rotary(root + "/llama-linear", 3, small | {"model_type": "llama", "num_key_value_heads": 1, "num_hidden_layers": 1,
                 "head_dim": None, "rope_scaling": {"type": "linear", "factor": 4.0}}, kinds=("F32", "BF16"), prefix="")
+    # Heads of 32 numbers, which caches of q8_0 and q4_0 can hold, and room for several blocks of 64 positions.
+    make_rotary(root + "/llama-wide", 7, small | {"model_type": "llama", "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32,
+                                                 "max_position_embeddings": 512})
     make_gpt2(root + "/gpt2", 4)
     make_bert(root + "/bert", 5)
     make_model2vec(root + "/model2vec", 6)

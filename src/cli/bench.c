@@ -13,7 +13,8 @@ hob_status bench_open(struct bench *bench, int64_t n_context_tokens, hob_error *
     hob_status status = hob_model_open(bench->path, &how, &bench->model, error);
     progress_clear(&progress);
     TRY(status);
-    hob_session_options session = {.n_threads = bench->settings->n_threads, .n_context_tokens = n_context_tokens};
+    hob_session_options session = {.n_threads = bench->settings->n_threads, .n_context_tokens = n_context_tokens,
+                                   .cache_type = bench->settings->cache_type};
     TRY(hob_session_new(bench->model, &session, &bench->session, error));
     bench->load_ms = stopwatch_ms(&bench->opening);
     return HOB_OK;

@@ -10,6 +10,7 @@
 
 struct bench_settings {
     const char *lengths; /* "16,32,128" */
+    const char *cache_type; /* NULL: as the model has it */
     size_t n_prompt, n_generate, n_runs, n_threads;
     bool is_batch, is_json;
 };

@@ -3,6 +3,8 @@
 #include "engine/use.h"
 
 #include "base/memory.h"
+#include "engine/decoder.h"
+#include "engine/kv/kv_cache.h"
 #include "engine/kv/sequence.h"
 
 #include <stdio.h>
@@ -10,12 +12,14 @@
 
 #define STORIES "../shared/models/stories260k/"
 #define TINY "tests/data/models/"
+#define WIDE TINY "llama-wide/model.gguf" /* 512 positions, heads of 32 numbers */
 
 /* Caches of every kind: floats, halves, an export's, carried whole. */
 static const struct {
     const char *path;
     int64_t most; /* positions that an export has tables for; 0: the context */
-} models[] = {{TINY "llama3/model.gguf", 0},      {TINY "qwen2/model.gguf", 0},      {TINY "gpt2/model.gguf", 0},
+} models[] = {{WIDE, 0},                          {TINY "gemma2/model.gguf", 0},     {TINY "mistral/model.gguf", 0},
+              {TINY "llama3/model.gguf", 0},      {TINY "qwen2/model.gguf", 0},      {TINY "gpt2/model.gguf", 0},
               {TINY "llama-linear/model.gguf", 0}, {TINY "gqa/model.onnx", 64},       {TINY "gqa/model_f16.onnx", 64},
               {STORIES "model-f32.gguf", 0},       {STORIES "model-q8_0.gguf", 0},    {STORIES "model.onnx", 0},
               {"../shared/models/tiny-random-gpt2/model.onnx", 0}};
@@ -252,6 +256,161 @@ static void test_rows(void **state)
     for_each_model(check_rows);
 }
 
+/* ---- caches in blocks ---- */
+
+/* The same text through the graph with a buffer for each state. */
+static void check_buffers(const struct use *use, int64_t most)
+{
+    hob_error error = {0};
+    struct decoder *decoder;
+    const float *logits;
+    if (!use->session->kv_cache) return;
+    struct text text = make_text(use, 70, most);
+    ASSERT_HOB(decoder_new(use->session, NULL, &decoder, &error), error);
+    ASSERT_HOB(decoder_run(decoder, text.ids, 0, most / 2, 1, &logits, &error), error);
+    assert_logits_of(use, &text, most / 2, logits);
+    ASSERT_HOB(decoder_run(decoder, text.ids, most / 2, most - most / 2, 1, &logits, &error), error);
+    assert_logits_of(use, &text, most, logits);
+    decoder_free(decoder);
+}
+
+static void test_blocks_give_the_bytes_of_buffers(void **state)
+{
+    (void)state;
+    for_each_model(check_buffers);
+}
+
+static struct use open_with(const char *path, const hob_session_options *options)
+{
+    hob_error error = {0};
+    struct use use = use_open(path, NULL, 1);
+    hob_session_free(use.session);
+    ASSERT_HOB(hob_session_new(use.model, options, &use.session, &error), error);
+    return use;
+}
+
+static uint32_t n_used_blocks(const struct use *use)
+{
+    return kv_cache_usage(use->session->kv_cache).n_used;
+}
+
+static void test_forks_share_blocks(void **state)
+{
+    (void)state;
+    struct use use = use_open(WIDE, NULL, 1);
+    struct text text = make_text(&use, 80, 200);
+    struct sequence *first = new_sequence(&use);
+    append(&use, first, &text, 130);
+    assert_int_equal(n_used_blocks(&use), 3);
+    struct sequence *second = fork_of(first), *third = fork_of(first);
+    assert_int_equal(n_used_blocks(&use), 3);
+    assert_int_equal(kv_cache_n_refs(use.session->kv_cache, sequence_blocks(first)[2]), 3);
+    append(&use, second, &text, 131);
+    assert_int_equal(n_used_blocks(&use), 4);
+    assert_int_not_equal(sequence_blocks(second)[2], sequence_blocks(first)[2]);
+    assert_int_equal(sequence_blocks(second)[1], sequence_blocks(first)[1]);
+    sequence_free(first);
+    append(&use, third, &text, 193);
+    assert_int_equal(n_used_blocks(&use), 5);
+    rewind_to(third, 64);
+    assert_int_equal(n_used_blocks(&use), 3);
+    struct sequence *fourth = new_sequence(&use);
+    sequence_share(fourth, text.ids, sequence_blocks(third), 1);
+    assert_int_equal(n_used_blocks(&use), 3);
+    assert_logits_of(&use, &text, 90, append(&use, fourth, &text, 90));
+    sequence_free(second);
+    sequence_free(third);
+    sequence_free(fourth);
+    assert_int_equal(n_used_blocks(&use), 0);
+    use_close(&use);
+}
+
+static void test_an_empty_pool_is_a_limit(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    struct use use = open_with(WIDE, &(hob_session_options){.n_threads = 1, .n_cache_tokens = 3 * 64});
+    struct text text = make_text(&use, 90, 200);
+    struct sequence *first = new_sequence(&use), *second = new_sequence(&use);
+    append(&use, first, &text, 100);
+    struct batch_entry entries[2] = {entry_of(first, &text, 110, 1), entry_of(second, &text, 70, 1)};
+    assert_int_equal(batch_run(use.session, entries, 2, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "all 3 blocks"));
+    assert_int_equal(sequence_n_tokens(first), 100);
+    assert_int_equal(sequence_n_tokens(second), 0);
+    assert_int_equal(n_used_blocks(&use), 2);
+    append(&use, second, &text, 64);
+    assert_int_equal(n_used_blocks(&use), 3);
+    sequence_free(first);
+    sequence_free(second);
+    use_close(&use);
+}
+
+/* As beams do it: every step forks all, appends a token to each and frees the old ones. */
+static void test_beams_allocate_nothing(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    struct use use = use_open(WIDE, NULL, 1);
+    struct text text = make_text(&use, 100, 200);
+    struct sequence *beams[N];
+    uint64_t n_before = 0;
+    beams[0] = new_sequence(&use);
+    append(&use, beams[0], &text, 60);
+    for (int i = 1; i < N; i++) beams[i] = fork_of(beams[0]);
+    for (int64_t step = 61; step < 200; step++) {
+        struct sequence *next[N];
+        struct batch_entry entries[N];
+        if (step == 80) n_before = memory_n_allocations();
+        for (int i = 0; i < N; i++) next[i] = fork_of(beams[(i * 2 + 1) % N]);
+        for (int i = 0; i < N; i++) sequence_free(beams[i]);
+        for (int i = 0; i < N; i++) entries[i] = entry_of(beams[i] = next[i], &text, step, 1);
+        run(&use, entries, N);
+    }
+    assert_int_equal(memory_n_allocations() - n_before, 0);
+    for (int i = 0; i < N; i++) sequence_free(beams[i]);
+    use_close(&use);
+}
+
+static void test_cache_types(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"f32", "f16", "q8_0", "q4_0"};
+    size_t bytes[4];
+    for (size_t i = 0; i < 4; i++) {
+        struct use use = open_with(WIDE, &(hob_session_options){.n_threads = 1 + i % 2, .cache_type = types[i]});
+        int64_t most = (int64_t)hob_session_n_context_tokens(use.session);
+        if (most > MOST_IDS) most = MOST_IDS;
+        assert_non_null(use.session->kv_cache);
+        bytes[i] = kv_cache_usage(use.session->kv_cache).block_bytes;
+        check_chunks(&use, most);
+        check_batch(&use, most);
+        check_forks(&use, most);
+        use_close(&use);
+    }
+    assert_int_equal(bytes[0], 2 * bytes[1]);
+    assert_int_equal(bytes[2] * 32, bytes[1] / 2 * 34);
+    assert_int_equal(bytes[3] * 32, bytes[1] / 2 * 18);
+}
+
+static void check_refused(const char *path, const char *type, hob_status expected, const char *words)
+{
+    hob_error error = {0};
+    hob_session *session;
+    struct use use = use_open(path, NULL, 1);
+    assert_int_equal(hob_session_new(use.model, &(hob_session_options){.cache_type = type}, &session, &error), expected);
+    assert_non_null(strstr(error.message, words));
+    use_close(&use);
+}
+
+static void test_cache_types_that_do_not_fit(void **state)
+{
+    (void)state;
+    check_refused(TINY "llama3/model.gguf", "q9", HOB_BAD_ARGUMENT, "found q9, expected f32, f16, q8_0 or q4_0");
+    check_refused(TINY "llama3/model.gguf", "q8_0", HOB_UNSUPPORTED, "expected a multiple of 32");
+    check_refused(TINY "gqa/model.onnx", "q8_0", HOB_UNSUPPORTED, "keeps its caches as");
+}
+
 /* ---- wrong use ---- */
 
 static void test_a_failed_batch_changes_nothing(void **state)
@@ -323,6 +482,12 @@ int main(void)
         cmocka_unit_test(test_forks),
         cmocka_unit_test(test_rewinds),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_blocks_give_the_bytes_of_buffers),
+        cmocka_unit_test(test_forks_share_blocks),
+        cmocka_unit_test(test_an_empty_pool_is_a_limit),
+        cmocka_unit_test(test_beams_allocate_nothing),
+        cmocka_unit_test(test_cache_types),
+        cmocka_unit_test(test_cache_types_that_do_not_fit),
         cmocka_unit_test(test_a_failed_batch_changes_nothing),
         cmocka_unit_test(test_the_context_is_a_limit_for_each),
         cmocka_unit_test(test_only_decoders_have_sequences),

@@ -161,7 +161,7 @@ int main(void)
         BOTH_FILES(test_decoder, "gemma3"), BOTH_FILES(test_decoder, "phi3"), BOTH_FILES(test_decoder, "olmo2"),
         BOTH_FILES(test_decoder, "starcoder2"), BOTH_FILES(test_decoder, "gpt_neox"), BOTH_FILES(test_decoder, "phi2"),
         BOTH_FILES(test_decoder, "stablelm"), BOTH_FILES(test_decoder, "llama-yarn"),
-        BOTH_FILES(test_decoder, "llama3"), BOTH_FILES(test_decoder, "llama-linear"),
+        BOTH_FILES(test_decoder, "llama3"), BOTH_FILES(test_decoder, "llama-linear"), BOTH_FILES(test_decoder, "llama-wide"),
         BOTH_FILES(test_decoder, "qwen2"),  BOTH_FILES(test_decoder, "gpt2"),
         CASE(test_half_cache, "llama3", "", NULL), CASE(test_half_cache, "qwen2", "", NULL), BOTH_FILES(test_encoder, "bert"),   CASE(test_static, "model2vec", "", NULL),
         cmocka_unit_test(test_info),        cmocka_unit_test(test_encoder_info),
