@@ -12,6 +12,7 @@ struct token_texts {
     bool is_byte_level, has_byte_fallback;
     int32_t anchor; /* a token of plain letters; HOB_NO_TOKEN: none */
     size_t n_before, n_after;
+    struct detokenizer *detokenizer;
     struct buffer decoded;
 };
 
@@ -45,15 +46,22 @@ static int32_t find_anchor(const struct tokenizer *tokenizer)
     return HOB_NO_TOKEN;
 }
 
+static hob_status decode(struct token_texts *texts, const int32_t *ids, size_t n_ids, hob_error *error)
+{
+    buffer_clear(&texts->decoded);
+    for (size_t i = 0; i < n_ids; i++) TRY(detokenizer_push(texts->detokenizer, ids[i], &texts->decoded, error));
+    return detokenizer_finish(texts->detokenizer, &texts->decoded, error);
+}
+
 /* An anchor's text at the end may be longer than at the beginning, by the space that WordPiece puts between. */
 static hob_status measure_anchor(struct token_texts *texts, hob_error *error)
 {
     int32_t ids[] = {texts->anchor, texts->anchor};
     if (texts->anchor == HOB_NO_TOKEN) return HOB_OK;
-    TRY(tokenizer_decode(texts->tokenizer, ids, 1, 0, &texts->decoded, error));
+    TRY(detokenizer_new(texts->tokenizer, 0, &texts->detokenizer, error));
+    TRY(decode(texts, ids, 1, error));
     texts->n_before = texts->decoded.n_bytes;
-    buffer_clear(&texts->decoded);
-    TRY(tokenizer_decode(texts->tokenizer, ids, 2, 0, &texts->decoded, error));
+    TRY(decode(texts, ids, 2, error));
     texts->n_after = texts->decoded.n_bytes - texts->n_before;
     return HOB_OK;
 }
@@ -75,6 +83,7 @@ hob_status token_texts_new(const struct tokenizer *tokenizer, struct token_texts
 void token_texts_free(struct token_texts *texts)
 {
     if (!texts) return;
+    detokenizer_free(texts->detokenizer);
     buffer_release(&texts->decoded);
     memory_free(texts);
 }
@@ -99,8 +108,7 @@ static hob_status append_decoded(struct token_texts *texts, int32_t id, struct b
     struct buffer *decoded = &texts->decoded;
     int32_t ids[] = {texts->anchor, id, texts->anchor};
     if (texts->anchor == HOB_NO_TOKEN) return HOB_OK;
-    buffer_clear(decoded);
-    TRY(tokenizer_decode(texts->tokenizer, ids, 3, 0, decoded, error));
+    TRY(decode(texts, ids, 3, error));
     size_t n_around = texts->n_before + texts->n_after;
     if (decoded->n_bytes > n_around) buffer_append(text, decoded->bytes + texts->n_before, decoded->n_bytes - n_around);
     return HOB_OK;

@@ -134,9 +134,11 @@ static void walk_schema(struct token_trie *trie, const char *schema, size_t line
         json_error_t json_error;
         json_t *json = json_loadb(walker.text.bytes, walker.text.n_bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &json_error);
         if (!json) fail_msg("line %zu: %s: %s", line, json_error.text, walker.text.bytes);
-        char *flat = json_dumps(json_pack("[s#]", walker.text.bytes, (int)walker.text.n_bytes), JSON_COMPACT);
+        json_t *list = json_pack("[s#]", walker.text.bytes, (int)walker.text.n_bytes);
+        char *flat = json_dumps(list, JSON_COMPACT);
         if (out) fprintf(out, "%zu\t%s\n", line, flat);
         json_decref(json);
+        json_decref(list);
         free(flat);
     }
     memory_free(walker.bits);
