@@ -20,7 +20,8 @@ static void walk(const struct grammar *grammar, unsigned turn)
     for (; n < MOST_BYTES && !grammar_state_is_complete(&state); n++) {
         size_t i = 0, n_wanted = sizeof wanted - 1 + 256;
         for (; i < n_wanted; i++) {
-            unsigned byte = i < sizeof wanted - 1 ? (unsigned char)wanted[(i + turn * (n % 3)) % (sizeof wanted - 1)] : (unsigned)(i - sizeof wanted + 1);
+            unsigned byte = i < sizeof wanted - 1 ? (unsigned char)wanted[(i + turn * (n % 3)) % (sizeof wanted - 1)]
+                                                  : (unsigned)(i - sizeof wanted + 1);
             grammar_state_step(&state, grammar, (uint8_t)byte, &next);
             text[n] = (char)byte;
             if (next.n_heads || next.is_complete) break;

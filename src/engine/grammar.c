@@ -18,7 +18,8 @@ struct hob_grammar {
     struct known_masks *known;
 };
 
-static hob_status new_handle(struct grammar_builder *builder, uint32_t root, hob_grammar **ret_grammar, hob_error *error)
+static hob_status new_handle(struct grammar_builder *builder, uint32_t root, hob_grammar **ret_grammar,
+                             hob_error *error)
 {
     hob_grammar *grammar = memory_new(1, sizeof *grammar);
     if (!grammar) FAIL(error, HOB_NO_MEMORY, "grammar: no memory");
@@ -33,7 +34,8 @@ hob_status hob_grammar_new_gbnf(const char *text, size_t n_bytes, hob_grammar **
 {
     struct grammar_builder builder;
     uint32_t root = 0;
-    if ((!text && n_bytes) || !ret_grammar) FAIL(error, HOB_BAD_ARGUMENT, "hob_grammar_new_gbnf: text and ret_grammar must be given");
+    if ((!text && n_bytes) || !ret_grammar)
+        FAIL(error, HOB_BAD_ARGUMENT, "hob_grammar_new_gbnf: text and ret_grammar must be given");
     hob_status status = grammar_builder_init(&builder, error);
     if (status == HOB_OK) status = gbnf_parse(&builder, text ? text : "", n_bytes, "root", &root, error);
     if (status == HOB_OK) status = new_handle(&builder, root, ret_grammar, error);
@@ -49,7 +51,8 @@ hob_status hob_grammar_new_json_schema(const char *text, size_t n_bytes, hob_gra
         FAIL(error, HOB_BAD_ARGUMENT, "hob_grammar_new_json_schema: text and ret_grammar must be given");
     hob_status status = grammar_builder_init(&builder, error);
     if (status == HOB_OK)
-        status = n_bytes ? json_schema_compile(&builder, text, n_bytes, &root, error) : json_schema_any(&builder, &root);
+        status =
+            n_bytes ? json_schema_compile(&builder, text, n_bytes, &root, error) : json_schema_any(&builder, &root);
     if (status == HOB_OK) status = new_handle(&builder, root, ret_grammar, error);
     grammar_builder_release(&builder);
     return status;
@@ -88,7 +91,8 @@ static hob_status find_trie(hob_model *model, struct token_trie **ret_trie, hob_
     return HOB_OK;
 }
 
-static hob_status find_masks(hob_grammar *grammar, struct token_trie *trie, struct token_masks **ret_masks, hob_error *error)
+static hob_status find_masks(hob_grammar *grammar, struct token_trie *trie, struct token_masks **ret_masks,
+                             hob_error *error)
 {
     for (struct known_masks *known = grammar->known; known; known = known->next)
         if (token_masks_trie(known->masks) == trie) {
@@ -110,9 +114,11 @@ static hob_status find_masks(hob_grammar *grammar, struct token_trie *trie, stru
 
 hob_status grammar_masks(const hob_grammar *grammar, hob_model *model, struct token_masks **ret_masks, hob_error *error)
 {
-    hob_grammar *shared = (hob_grammar *)(uintptr_t)grammar; /* the list behind the mutex is no part of what callers see */
+    hob_grammar *shared =
+        (hob_grammar *)(uintptr_t)grammar; /* the list behind the mutex is no part of what callers see */
     struct token_trie *trie;
-    if (!model->tokenizer) FAIL(error, HOB_UNSUPPORTED, "grammar: the model has no tokenizer, expected one that tells tokens' texts");
+    if (!model->tokenizer)
+        FAIL(error, HOB_UNSUPPORTED, "grammar: the model has no tokenizer, expected one that tells tokens' texts");
     TRY(find_trie(model, &trie, error));
     pthread_mutex_lock(&shared->mutex);
     hob_status status = find_masks(shared, trie, ret_masks, error);

@@ -10,6 +10,7 @@
 #include "hob/grammar.h"
 
 /* Masks over the model's vocabulary. Thread-safe. Fails: HOB_UNSUPPORTED (no tokenizer), HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status grammar_masks(const hob_grammar *grammar, hob_model *model, struct token_masks **ret_masks, hob_error *error);
+HOB_MUST_CHECK hob_status grammar_masks(const hob_grammar *grammar, hob_model *model, struct token_masks **ret_masks,
+                                        hob_error *error);
 
 #endif

@@ -40,14 +40,15 @@ void grammar_builder_fail(struct grammar_builder *builder, hob_status status, co
 }
 
 /* Room for one more of n items; false: the failure is set. */
-static bool make_room(struct grammar_builder *builder, void *items, size_t n, size_t *reserved, size_t item_bytes, size_t most,
-                      const char *what)
+static bool make_room(struct grammar_builder *builder, void *items, size_t n, size_t *reserved, size_t item_bytes,
+                      size_t most, const char *what)
 {
     void **place = items;
     if (builder->status != HOB_OK) return false;
     if (n < *reserved) return true;
     if (n >= most) {
-        grammar_builder_fail(builder, HOB_LIMIT, "grammar: found more than %zu %s; repetitions of repetitions grow fast", most, what);
+        grammar_builder_fail(builder, HOB_LIMIT,
+                             "grammar: found more than %zu %s; repetitions of repetitions grow fast", most, what);
         return false;
     }
     size_t n_wanted = *reserved ? *reserved * 2 : 256;
@@ -61,8 +62,8 @@ static bool make_room(struct grammar_builder *builder, void *items, size_t n, si
 
 uint32_t grammar_builder_state(struct grammar_builder *builder)
 {
-    if (!make_room(builder, &builder->first_moves, builder->n_states, &builder->states_reserved, sizeof *builder->first_moves,
-                   GRAMMAR_MAX_STATES, "states"))
+    if (!make_room(builder, &builder->first_moves, builder->n_states, &builder->states_reserved,
+                   sizeof *builder->first_moves, GRAMMAR_MAX_STATES, "states"))
         return 0;
     builder->first_moves[builder->n_states] = BUILDER_NONE;
     return (uint32_t)builder->n_states++;
@@ -165,7 +166,8 @@ uint32_t grammar_builder_code_points(struct grammar_builder *builder, uint32_t f
 
 /* ---- repetition ---- */
 
-static struct fragment copy_range(struct grammar_builder *builder, size_t first_state, size_t end_state, struct fragment fragment)
+static struct fragment copy_range(struct grammar_builder *builder, size_t first_state, size_t end_state,
+                                  struct fragment fragment)
 {
     uint32_t offset = (uint32_t)(builder->n_states - first_state);
     for (size_t s = first_state; s < end_state; s++) grammar_builder_state(builder);
@@ -248,8 +250,8 @@ static void add_loop(struct grammar_builder *builder, struct fragment last, uint
     grammar_builder_skip(builder, last.to, end);
 }
 
-struct fragment grammar_builder_repeat(struct grammar_builder *builder, size_t first_state, struct fragment fragment, uint32_t least,
-                               uint32_t most)
+struct fragment grammar_builder_repeat(struct grammar_builder *builder, size_t first_state, struct fragment fragment,
+                                       uint32_t least, uint32_t most)
 {
     bool is_endless = most == GRAMMAR_UNBOUNDED;
     uint32_t n = is_endless ? (least > 1 ? least : 1) : most;

@@ -53,7 +53,8 @@ struct grammar_builder {
     struct builder_rule *rules;
     size_t n_states, n_moves, n_rules;
     size_t states_reserved, moves_reserved, rules_reserved;
-    uint32_t *copies, *copied; /* grammar_builder_copy's: the copy of each state, all 0 between calls; the states copied */
+    uint32_t *copies,
+        *copied; /* grammar_builder_copy's: the copy of each state, all 0 between calls; the states copied */
     size_t copies_reserved;
     bool is_flat; /* repetitions are written out, never made rules: for what regular_intersect takes */
     hob_status status;
@@ -85,8 +86,8 @@ uint32_t grammar_builder_code_points(struct grammar_builder *builder, uint32_t f
 
 /* least to most (or GRAMMAR_UNBOUNDED) times the fragment, whose states are all those from first_state on. Takes the fragment:
  * only the one returned may be used. */
-struct fragment grammar_builder_repeat(struct grammar_builder *builder, size_t first_state, struct fragment fragment, uint32_t least,
-                               uint32_t most);
+struct fragment grammar_builder_repeat(struct grammar_builder *builder, size_t first_state, struct fragment fragment,
+                                       uint32_t least, uint32_t most);
 /* A copy of the states reachable from fragment.from. */
 struct fragment grammar_builder_copy(struct grammar_builder *builder, struct fragment fragment);
 

@@ -12,8 +12,9 @@ static hob_status out_of_memory(hob_error *error)
 
 void call_graph_release(struct call_graph *graph)
 {
-    void *const blocks[] = {graph->from,    graph->first_in,    graph->in,           graph->first_caller,
-                            graph->callers, graph->state_rules, graph->is_productive, graph->is_empty};
+    void *const blocks[] = {graph->from,          graph->first_in, graph->in,
+                            graph->first_caller,  graph->callers,  graph->state_rules,
+                            graph->is_productive, graph->is_empty};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) memory_free(blocks[i]);
 }
 
@@ -74,7 +75,8 @@ hob_status call_graph_init(struct call_graph *graph, const struct grammar_builde
         return out_of_memory(error);
     }
     for (size_t s = 0; s < builder->n_states; s++)
-        for (uint32_t m = builder->first_moves[s]; m != BUILDER_NONE; m = builder->moves[m].next) graph->from[m] = (uint32_t)s;
+        for (uint32_t m = builder->first_moves[s]; m != BUILDER_NONE; m = builder->moves[m].next)
+            graph->from[m] = (uint32_t)s;
     for (size_t m = 0; m < builder->n_moves; m++) keys[m] = builder->moves[m].target;
     sort_moves(builder->n_moves, keys, builder->n_states, graph->first_in, graph->in);
     for (size_t m = 0; m < builder->n_moves; m++)
@@ -89,9 +91,9 @@ hob_status call_graph_init(struct call_graph *graph, const struct grammar_builde
 
 struct flow {
     struct call_graph *graph;
-    bool *reaches;      /* of a state */
-    bool *is_done;      /* of a rule: its start reaches its end */
-    uint32_t *queue;    /* states */
+    bool *reaches;   /* of a state */
+    bool *is_done;   /* of a rule: its start reaches its end */
+    uint32_t *queue; /* states */
     size_t n;
     bool is_silent; /* by no bytes at all */
 };
@@ -116,7 +118,8 @@ static void finish_rule(struct flow *flow, uint32_t rule)
 {
     struct call_graph *graph = flow->graph;
     flow->is_done[rule] = true;
-    for (uint32_t i = graph->first_caller[rule]; i < graph->first_caller[rule + 1]; i++) carry_back(flow, graph->callers[i]);
+    for (uint32_t i = graph->first_caller[rule]; i < graph->first_caller[rule + 1]; i++)
+        carry_back(flow, graph->callers[i]);
 }
 
 static void run_flow(struct flow *flow)
@@ -139,7 +142,8 @@ static hob_status find_ends(struct call_graph *graph, hob_error *error)
     bool *silent = memory_new(builder->n_states, sizeof *silent), *done = memory_new(builder->n_rules, sizeof *done);
     bool has_memory = queue && silent && done;
     if (has_memory) {
-        run_flow(&(struct flow){.graph = graph, .reaches = silent, .is_done = graph->is_empty, .queue = queue, .is_silent = true});
+        run_flow(&(struct flow){
+            .graph = graph, .reaches = silent, .is_done = graph->is_empty, .queue = queue, .is_silent = true});
         run_flow(&(struct flow){.graph = graph, .reaches = graph->is_productive, .is_done = done, .queue = queue});
     }
     memory_free(queue);
@@ -182,7 +186,8 @@ static void peel_callees(struct peeling *peeling)
     for (size_t i = 0; i < peeling->n; i++) {
         uint32_t rule = peeling->queue[i];
         for (uint32_t k = graph->first_caller[rule]; k < graph->first_caller[rule + 1]; k++)
-            if (is_counted(peeling, graph->callers[k])) settle(peeling, graph->state_rules[graph->from[graph->callers[k]]]);
+            if (is_counted(peeling, graph->callers[k]))
+                settle(peeling, graph->state_rules[graph->from[graph->callers[k]]]);
     }
 }
 
@@ -295,9 +300,11 @@ static hob_status check_left_recursion(const struct call_graph *graph, hob_error
     if (peeling.n == builder->n_rules) goto cleanup;
     for (uint32_t m = 0; m < builder->n_moves; m++) {
         uint32_t caller = graph->state_rules[graph->from[m]];
-        if (!is_counted(&peeling, m) || !peeling.n_waiting[caller] || !peeling.n_waiting[builder->moves[m].rule]) continue;
+        if (!is_counted(&peeling, m) || !peeling.n_waiting[caller] || !peeling.n_waiting[builder->moves[m].rule])
+            continue;
         FAIL_CLEANUP(error, HOB_BAD_FILE,
-                     "grammar: rule \"%.80s\": found a beginning with \"%.80s\", which comes round to itself before any text, expected "
+                     "grammar: rule \"%.80s\": found a beginning with \"%.80s\", which comes round to itself before "
+                     "any text, expected "
                      "no left recursion (write a ::= b c* for a ::= a c | b)",
                      builder->rules[caller].name, builder->rules[builder->moves[m].rule].name);
     }
@@ -313,6 +320,7 @@ hob_status call_graph_check(struct call_graph *graph, uint32_t root, hob_error *
     TRY(find_ends(graph, error));
     TRY(check_left_recursion(graph, error));
     if (!graph->is_productive[rule->start])
-        FAIL(error, HOB_BAD_FILE, "grammar: rule \"%.80s\": found no text that it can end with, expected at least one", rule->name);
+        FAIL(error, HOB_BAD_FILE, "grammar: rule \"%.80s\": found no text that it can end with, expected at least one",
+             rule->name);
     return HOB_OK;
 }

@@ -14,8 +14,8 @@
 
 struct call_graph {
     const struct grammar_builder *builder;
-    uint32_t *from;        /* the state of each move */
-    uint32_t *first_in;    /* moves by target, [n_states + 1], into in */
+    uint32_t *from;     /* the state of each move */
+    uint32_t *first_in; /* moves by target, [n_states + 1], into in */
     uint32_t *in;
     uint32_t *first_caller; /* calls by rule, [n_rules + 1], into callers: moves */
     uint32_t *callers;
@@ -24,14 +24,16 @@ struct call_graph {
     bool *is_empty;        /* of a rule: it may be no text at all */
 };
 
-HOB_MUST_CHECK hob_status call_graph_init(struct call_graph *graph, const struct grammar_builder *builder, hob_error *error);
+HOB_MUST_CHECK hob_status call_graph_init(struct call_graph *graph, const struct grammar_builder *builder,
+                                          hob_error *error);
 void call_graph_release(struct call_graph *graph);
 /* Fails: HOB_BAD_FILE naming the rule. */
 HOB_MUST_CHECK hob_status call_graph_check(struct call_graph *graph, uint32_t root, hob_error *error);
 
 /* Rules so that each stands behind those it calls; those that are recursive or call such rules are left out.
  * ret_order [n_rules]. */
-HOB_MUST_CHECK hob_status call_graph_order(const struct call_graph *graph, uint32_t *ret_order, size_t *ret_n, hob_error *error);
+HOB_MUST_CHECK hob_status call_graph_order(const struct call_graph *graph, uint32_t *ret_order, size_t *ret_n,
+                                           hob_error *error);
 /* Which rules cannot come round to themselves (a few that cannot, between such that can, are not told). ret_are_plain [n_rules]. */
 HOB_MUST_CHECK hob_status call_graph_plain(const struct call_graph *graph, bool *ret_are_plain, hob_error *error);
 

@@ -37,12 +37,14 @@ static hob_status fail_at(struct gbnf *gbnf, size_t at, const char *expected)
         if (gbnf->text[i] == '\n') line++, column = 0;
     }
     if (at >= gbnf->n_bytes)
-        FAIL(gbnf->error, HOB_BAD_FILE, "grammar: %zu:%zu: found the end of the text, expected %s", line, column, expected);
+        FAIL(gbnf->error, HOB_BAD_FILE, "grammar: %zu:%zu: found the end of the text, expected %s", line, column,
+             expected);
     unicode_next(gbnf->text + at, gbnf->n_bytes - at, &n);
     if ((unsigned char)gbnf->text[at] < ' ')
         FAIL(gbnf->error, HOB_BAD_FILE, "grammar: %zu:%zu: found byte 0x%02X, expected %s", line, column,
              (unsigned char)gbnf->text[at], expected);
-    FAIL(gbnf->error, HOB_BAD_FILE, "grammar: %zu:%zu: found '%.*s', expected %s", line, column, (int)n, gbnf->text + at, expected);
+    FAIL(gbnf->error, HOB_BAD_FILE, "grammar: %zu:%zu: found '%.*s', expected %s", line, column, (int)n,
+         gbnf->text + at, expected);
 }
 
 static void skip_space(struct gbnf *gbnf)
@@ -90,7 +92,8 @@ static hob_status read_hex(struct gbnf *gbnf, size_t n_digits, uint32_t *ret_c)
         if (value < 0) return fail_at(gbnf, gbnf->at, "a hexadecimal digit");
         c = c << 4 | (uint32_t)value;
     }
-    if (c > UNICODE_MOST || (c >= 0xD800 && c <= 0xDFFF)) return fail_at(gbnf, begin, "a Unicode character (no surrogate)");
+    if (c > UNICODE_MOST || (c >= 0xD800 && c <= 0xDFFF))
+        return fail_at(gbnf, begin, "a Unicode character (no surrogate)");
     *ret_c = c;
     return HOB_OK;
 }
@@ -331,7 +334,8 @@ static hob_status read_rule(struct gbnf *gbnf)
     gbnf->is_defined[rule] = true;
     gbnf->at += n;
     skip_space(gbnf);
-    if (gbnf->n_bytes - gbnf->at < 3 || memcmp(gbnf->text + gbnf->at, "::=", 3)) return fail_at(gbnf, gbnf->at, "\"::=\"");
+    if (gbnf->n_bytes - gbnf->at < 3 || memcmp(gbnf->text + gbnf->at, "::=", 3))
+        return fail_at(gbnf, gbnf->at, "\"::=\"");
     gbnf->at += 3;
     TRY(read_alternatives(gbnf, 0, &body));
     grammar_builder_skip(gbnf->builder, gbnf->builder->rules[rule].start, body.from);
@@ -368,8 +372,8 @@ static hob_status read_all(struct gbnf *gbnf, const char *root, uint32_t *ret_ro
     return HOB_OK;
 }
 
-hob_status gbnf_parse(struct grammar_builder *builder, const char *text, size_t n_bytes, const char *root, uint32_t *ret_root,
-                      hob_error *error)
+hob_status gbnf_parse(struct grammar_builder *builder, const char *text, size_t n_bytes, const char *root,
+                      uint32_t *ret_root, hob_error *error)
 {
     struct gbnf gbnf = {.builder = builder, .text = text, .n_bytes = n_bytes, .error = error};
     gbnf.used_at = arena_alloc(&builder->arena, GRAMMAR_MAX_RULES * sizeof *gbnf.used_at, _Alignof(size_t));

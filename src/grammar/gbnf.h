@@ -16,7 +16,7 @@
 #include "grammar/builder.h"
 
 /* root: the rule to begin with. Fails: HOB_BAD_FILE with "line:column: …", HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status gbnf_parse(struct grammar_builder *builder, const char *text, size_t n_bytes, const char *root,
-                                     uint32_t *ret_root, hob_error *error);
+HOB_MUST_CHECK hob_status gbnf_parse(struct grammar_builder *builder, const char *text, size_t n_bytes,
+                                     const char *root, uint32_t *ret_root, hob_error *error);
 
 #endif

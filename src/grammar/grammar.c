@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    MAX_VISITS = 1 << 26,      /* of states on the way to positions: seconds */
+    MAX_VISITS = 1 << 26,       /* of states on the way to positions: seconds */
     MERGED_POSITIONS = 1 << 12, /* and twice the states: beyond, sets of states are not made one position any more */
 };
 
@@ -25,13 +25,14 @@ struct tabling {
     struct grammar *grammar;
     bool *is_end; /* states where an unlinked rule ends */
     struct position *positions;
-    uint32_t *states;   /* of positions, each in rising order */
-    uint32_t *slots;    /* hash table: position + 1 */
-    uint32_t *marks;    /* of a state: the closure that came by last */
-    uint32_t *closure;  /* of the set under way */
-    uint32_t *moves;    /* of bytes, of the position under way */
+    uint32_t *states;  /* of positions, each in rising order */
+    uint32_t *slots;   /* hash table: position + 1 */
+    uint32_t *marks;   /* of a state: the closure that came by last */
+    uint32_t *closure; /* of the set under way */
+    uint32_t *moves;   /* of bytes, of the position under way */
     uint32_t n_closures, n_slots, n_closed, n_moves;
-    size_t n_states, states_reserved, positions_reserved, n_edges, n_calls, edges_reserved, calls_reserved, moves_reserved, n_visits;
+    size_t n_states, states_reserved, positions_reserved, n_edges, n_calls, edges_reserved, calls_reserved,
+        moves_reserved, n_visits;
     hob_error *error;
 };
 
@@ -45,8 +46,8 @@ static hob_status make_room(struct tabling *tabling, void *items, size_t n, size
     void **place = items;
     if (n < *reserved) return HOB_OK;
     if (n >= GRAMMAR_MAX_MOVES)
-        FAIL(tabling->error, HOB_LIMIT, "grammar: found more than %d ways between its places; it has too many choices at once",
-             GRAMMAR_MAX_MOVES);
+        FAIL(tabling->error, HOB_LIMIT,
+             "grammar: found more than %d ways between its places; it has too many choices at once", GRAMMAR_MAX_MOVES);
     size_t n_wanted = *reserved ? *reserved * 2 : 1024;
     void *grown = memory_resize(*place, n_wanted, item_bytes);
     if (!grown) return out_of_memory(tabling->error);
@@ -122,10 +123,12 @@ static hob_status grow_slots(struct tabling *tabling)
 static hob_status add_position(struct tabling *tabling, uint32_t hash, uint32_t *ret_position)
 {
     struct grammar *grammar = tabling->grammar;
-    struct position position = {.first_state = (uint32_t)tabling->n_states, .n_states = tabling->n_closed, .hash = hash};
+    struct position position = {
+        .first_state = (uint32_t)tabling->n_states, .n_states = tabling->n_closed, .hash = hash};
     TRY(make_room(tabling, &tabling->positions, grammar->n_positions, &tabling->positions_reserved, sizeof position));
     for (uint32_t i = 0; i < tabling->n_closed; i++) {
-        TRY(make_room(tabling, &tabling->states, tabling->n_states, &tabling->states_reserved, sizeof *tabling->states));
+        TRY(make_room(tabling, &tabling->states, tabling->n_states, &tabling->states_reserved,
+                      sizeof *tabling->states));
         tabling->states[tabling->n_states++] = tabling->closure[i];
     }
     tabling->positions[grammar->n_positions] = position;
@@ -173,7 +176,8 @@ static hob_status add_edge(struct tabling *tabling, unsigned low, unsigned high,
         return HOB_OK;
     }
     TRY(make_room(tabling, &grammar->edges, tabling->n_edges, &tabling->edges_reserved, sizeof *grammar->edges));
-    grammar->edges[tabling->n_edges++] = (struct grammar_edge){.target = target, .low = (uint8_t)low, .high = (uint8_t)high};
+    grammar->edges[tabling->n_edges++] =
+        (struct grammar_edge){.target = target, .low = (uint8_t)low, .high = (uint8_t)high};
     return HOB_OK;
 }
 
@@ -277,9 +281,9 @@ static void find_classes(struct grammar *grammar, size_t n_edges)
     for (size_t e = 0; e < n_edges; e++) begins[grammar->edges[e].low] = begins[grammar->edges[e].high + 1] = true;
     uint32_t class = 0;
     for (unsigned byte = 0; byte < 256; byte++) {
-        if (byte && begins[byte]) class++;
+        if (byte && begins[byte]) class ++;
         if (!byte || begins[byte]) grammar->class_bytes[class] = (uint8_t)byte;
-        grammar->byte_classes[byte] = (uint8_t)class;
+        grammar->byte_classes[byte] = (uint8_t) class;
     }
     grammar->n_classes = class + 1;
 }

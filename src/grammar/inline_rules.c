@@ -11,7 +11,7 @@ struct inlining {
     struct grammar_builder *builder;
     struct call_graph graph;
     uint32_t *order;
-    uint32_t *n_states;   /* of each rule, with what was copied into it */
+    uint32_t *n_states;             /* of each rule, with what was copied into it */
     uint32_t *first_state, *states; /* by rule */
     bool *is_small;
     size_t n_order, n_grown;
@@ -68,7 +68,8 @@ static hob_status copy_small(struct grammar_builder *builder, hob_error *error)
     inlining.first_state = memory_new(builder->n_rules + 2, sizeof(uint32_t));
     inlining.states = memory_new(builder->n_states, sizeof(uint32_t));
     inlining.is_small = memory_new(builder->n_rules, sizeof(bool));
-    if (!inlining.order || !inlining.n_states || !inlining.first_state || !inlining.states || !inlining.is_small || !is_ordered)
+    if (!inlining.order || !inlining.n_states || !inlining.first_state || !inlining.states || !inlining.is_small ||
+        !is_ordered)
         FAIL_CLEANUP(error, HOB_NO_MEMORY, "grammar: no memory for its rules");
     list_states(&inlining);
     TRY_CLEANUP(call_graph_order(&inlining.graph, inlining.order, &inlining.n_order, error));

@@ -16,10 +16,35 @@ enum { EXCLUSION_DEPTH = 8 };
 static bool is_known(const char *keyword)
 {
     static const char *const names[] = {
-        "type",       "enum",       "const",       "properties",    "required",      "additionalProperties", "patternProperties",
-        "items",      "prefixItems", "minItems",   "maxItems",      "uniqueItems",   "additionalItems",      "propertyNames",
-        "minLength",  "maxLength",  "pattern",     "format",        "minimum",       "maximum",              "minProperties",
-        "maxProperties", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "oneOf", "allOf", "$ref",
+        "type",
+        "enum",
+        "const",
+        "properties",
+        "required",
+        "additionalProperties",
+        "patternProperties",
+        "items",
+        "prefixItems",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "additionalItems",
+        "propertyNames",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "minimum",
+        "maximum",
+        "minProperties",
+        "maxProperties",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "$ref",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(keyword, names[i])) return true;
@@ -30,11 +55,14 @@ static hob_status check_keywords(const struct schema_compiler *compiler, const s
 {
     const char *keyword;
     json_t *value;
-    json_object_foreach(item->schema, keyword, value)
-        if (!is_known(keyword)) return schema_fail(compiler, item, keyword, HOB_UNSUPPORTED, "this keyword is not supported, and nothing is left out silently");
+    json_object_foreach (item->schema, keyword, value)
+        if (!is_known(keyword))
+            return schema_fail(compiler, item, keyword, HOB_UNSUPPORTED,
+                               "this keyword is not supported, and nothing is left out silently");
     const json_t *multiple = json_object_get(item->schema, "multipleOf");
     if (multiple && json_number_value(multiple) != 1)
-        return schema_fail(compiler, item, "multipleOf", HOB_UNSUPPORTED, "a grammar of digits cannot keep multiples (1 is possible)");
+        return schema_fail(compiler, item, "multipleOf", HOB_UNSUPPORTED,
+                           "a grammar of digits cannot keep multiples (1 is possible)");
     return HOB_OK;
 }
 
@@ -44,7 +72,7 @@ static size_t n_saying(json_t *schema, const char *but)
     const char *keyword;
     json_t *value;
     size_t n = 0;
-    json_object_foreach(schema, keyword, value) n += strcmp(keyword, but) && !schema_is_annotation(keyword);
+    json_object_foreach (schema, keyword, value) n += strcmp(keyword, but) && !schema_is_annotation(keyword);
     return n;
 }
 
@@ -65,7 +93,8 @@ static hob_status add_constant(struct schema_compiler *compiler, const json_t *v
 {
     struct grammar_builder *builder = compiler->builder;
     if (json_is_string(value)) {
-        grammar_builder_skip(builder, json_text_string(builder, from, json_string_value(value), json_string_length(value)), to);
+        grammar_builder_skip(builder,
+                             json_text_string(builder, from, json_string_value(value), json_string_length(value)), to);
         return builder->status;
     }
     char number[40] = "";
@@ -74,7 +103,8 @@ static hob_status add_constant(struct schema_compiler *compiler, const json_t *v
         snprintf(number, sizeof number, "%.*g", digits, json_real_value(value));
         if (strtod(number, NULL) == json_real_value(value)) break;
     }
-    bool is_written = json_is_real(value) || json_dump_callback(value, append_json, &text, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    bool is_written =
+        json_is_real(value) || json_dump_callback(value, append_json, &text, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
     if (json_is_real(value)) buffer_append_string(&text, number);
     if (!is_written || text.is_failed) grammar_builder_fail(builder, HOB_NO_MEMORY, "schema: no memory");
     add_text(builder, from, buffer_text(&text), text.n_bytes, to);
@@ -88,10 +118,15 @@ static hob_status add_enum(struct schema_compiler *compiler, const struct schema
     bool is_list = values != NULL;
     unsigned types;
     TRY(schema_said_types(compiler, item, &types));
-    if (is_list && (!json_is_array(values) || !json_array_size(values))) return schema_fail(compiler, item, "enum", HOB_BAD_FILE, "expected a list of values that can be");
-    if (is_list && value) return schema_fail(compiler, item, "const", HOB_UNSUPPORTED, "cannot be kept beside \"enum\"");
-    size_t n_others = n_saying(item->schema, is_list ? "enum" : "const") - (json_object_get(item->schema, "type") != NULL);
-    if (n_others) return schema_fail(compiler, item, is_list ? "enum" : "const", HOB_UNSUPPORTED, "cannot be kept beside other keywords than \"type\"");
+    if (is_list && (!json_is_array(values) || !json_array_size(values)))
+        return schema_fail(compiler, item, "enum", HOB_BAD_FILE, "expected a list of values that can be");
+    if (is_list && value)
+        return schema_fail(compiler, item, "const", HOB_UNSUPPORTED, "cannot be kept beside \"enum\"");
+    size_t n_others =
+        n_saying(item->schema, is_list ? "enum" : "const") - (json_object_get(item->schema, "type") != NULL);
+    if (n_others)
+        return schema_fail(compiler, item, is_list ? "enum" : "const", HOB_UNSUPPORTED,
+                           "cannot be kept beside other keywords than \"type\"");
     if (types & TYPE_NUMBER) types |= TYPE_INTEGER;
     for (size_t i = 0; i < (is_list ? json_array_size(values) : 1); i++) {
         const json_t *one = is_list ? json_array_get(values, i) : value;
@@ -100,7 +135,8 @@ static hob_status add_enum(struct schema_compiler *compiler, const struct schema
     return HOB_OK;
 }
 
-static hob_status add_types(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from, uint32_t to)
+static hob_status add_types(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from,
+                            uint32_t to)
 {
     struct grammar_builder *builder = compiler->builder;
     unsigned types;
@@ -122,16 +158,19 @@ static hob_status add_types(struct schema_compiler *compiler, const struct schem
 /* ---- alternatives ---- */
 
 /* The base and one alternative as one schema. */
-static hob_status make_branch(struct schema_compiler *compiler, const struct schema_item *item, json_t *base, json_t *branch, json_t **ret_made)
+static hob_status make_branch(struct schema_compiler *compiler, const struct schema_item *item, json_t *base,
+                              json_t *branch, json_t **ret_made)
 {
-    if (!json_is_object(branch) && !json_is_boolean(branch)) return schema_fail(compiler, item, NULL, HOB_BAD_FILE, "expected a list of schemas as alternatives");
+    if (!json_is_object(branch) && !json_is_boolean(branch))
+        return schema_fail(compiler, item, NULL, HOB_BAD_FILE, "expected a list of schemas as alternatives");
     *ret_made = branch;
     if (!n_saying(base, "")) return HOB_OK;
     TRY(schema_flatten(compiler, item, branch, ret_made));
     return schema_merge(compiler, item, base, *ret_made, ret_made);
 }
 
-static hob_status check_exclusive(struct schema_compiler *compiler, const struct schema_item *item, json_t **branches, size_t n)
+static hob_status check_exclusive(struct schema_compiler *compiler, const struct schema_item *item, json_t **branches,
+                                  size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
@@ -141,12 +180,14 @@ static hob_status check_exclusive(struct schema_compiler *compiler, const struct
             TRY(schema_flatten(compiler, item, branches[k], &right));
             if (!schema_excludes(compiler, left, right, EXCLUSION_DEPTH))
                 return schema_fail(compiler, item, "oneOf", HOB_UNSUPPORTED,
-                                   "two of the alternatives may hold at once, which a grammar cannot forbid; use \"anyOf\" or a \"const\" that tells them apart");
+                                   "two of the alternatives may hold at once, which a grammar cannot forbid; use "
+                                   "\"anyOf\" or a \"const\" that tells them apart");
         }
     return HOB_OK;
 }
 
-static hob_status add_alternatives(struct schema_compiler *compiler, const struct schema_item *item, const char *keyword, uint32_t from, uint32_t to)
+static hob_status add_alternatives(struct schema_compiler *compiler, const struct schema_item *item,
+                                   const char *keyword, uint32_t from, uint32_t to)
 {
     json_t *list = json_object_get(item->schema, keyword), *base = schema_keep(compiler, json_copy(item->schema));
     size_t n = json_array_size(list);
@@ -176,7 +217,8 @@ static hob_status add_schema(struct schema_compiler *compiler, struct schema_ite
         grammar_builder_call(compiler->builder, from, compiler->text.value, to);
         return compiler->builder->status;
     }
-    if (!json_is_object(item->schema)) return schema_fail(compiler, item, NULL, HOB_BAD_FILE, "expected a schema: an object, true or false");
+    if (!json_is_object(item->schema))
+        return schema_fail(compiler, item, NULL, HOB_BAD_FILE, "expected a schema: an object, true or false");
     TRY(check_keywords(compiler, item));
     if (json_object_get(item->schema, "$ref") && !n_saying(item->schema, "$ref")) {
         json_t *target;
@@ -192,10 +234,12 @@ static hob_status add_schema(struct schema_compiler *compiler, struct schema_ite
     TRY(check_keywords(compiler, item));
     if (json_object_get(item->schema, "anyOf")) return add_alternatives(compiler, item, "anyOf", from, to);
     if (json_object_get(item->schema, "oneOf")) return add_alternatives(compiler, item, "oneOf", from, to);
-    if (json_object_get(item->schema, "enum") || json_object_get(item->schema, "const")) return add_enum(compiler, item, from, to);
+    if (json_object_get(item->schema, "enum") || json_object_get(item->schema, "const"))
+        return add_enum(compiler, item, from, to);
     unsigned types;
     TRY(schema_types(compiler, item, &types));
-    if (types == TYPE_ANY && !n_saying(item->schema, "")) return add_schema(compiler, &(struct schema_item){.schema = json_true()}, from, to);
+    if (types == TYPE_ANY && !n_saying(item->schema, ""))
+        return add_schema(compiler, &(struct schema_item){.schema = json_true()}, from, to);
     return add_types(compiler, item, from, to);
 }
 
@@ -210,13 +254,15 @@ static hob_status compile_all(struct schema_compiler *compiler, uint32_t *ret_ro
     return HOB_OK;
 }
 
-hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes, uint32_t *ret_root, hob_error *error)
+hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes, uint32_t *ret_root,
+                               hob_error *error)
 {
     struct schema_compiler compiler = {.builder = builder, .error = error};
     json_error_t json_error;
     hob_status status = HOB_OK;
     compiler.root = json_loadb(text, n_bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &json_error);
-    if (!compiler.root) FAIL(error, HOB_BAD_FILE, "schema: %d:%d: %s", json_error.line, json_error.column, json_error.text);
+    if (!compiler.root)
+        FAIL(error, HOB_BAD_FILE, "schema: %d:%d: %s", json_error.line, json_error.column, json_error.text);
     compiler.made = json_array();
     if (!compiler.made) FAIL_CLEANUP(error, HOB_NO_MEMORY, "schema: no memory");
     json_text_init(&compiler.text, builder);

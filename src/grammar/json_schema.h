@@ -14,8 +14,8 @@
 #include "grammar/builder.h"
 
 /* Fails: HOB_BAD_FILE (no JSON, no schema, contradictions), HOB_UNSUPPORTED, HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes, uint32_t *ret_root,
-                                              hob_error *error);
+HOB_MUST_CHECK hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes,
+                                              uint32_t *ret_root, hob_error *error);
 HOB_MUST_CHECK hob_status json_schema_any(struct grammar_builder *builder, uint32_t *ret_root);
 
 #endif

@@ -68,7 +68,8 @@ static uint32_t add_one_of(struct grammar_builder *builder, uint32_t from, const
 /* Behind "\u": any character of the first plane that is no surrogate, or a pair of surrogates. */
 static void add_unicode_escape(struct grammar_builder *builder, uint32_t from, uint32_t to)
 {
-    uint32_t second = grammar_builder_state(builder), d = grammar_builder_state(builder), last = grammar_builder_state(builder);
+    uint32_t second = grammar_builder_state(builder), d = grammar_builder_state(builder),
+             last = grammar_builder_state(builder);
     add_one_of(builder, from, "0123456789ABCEFabcef", second);
     uint32_t third = add_hex(builder, second);
     add_one_of(builder, from, "Dd", d);
@@ -158,7 +159,8 @@ uint32_t json_text_code_points(struct grammar_builder *builder, uint32_t from, c
         if (is_escaped(c) && code_points_has(points, c)) share_escape(builder, &escapes, c);
     for (size_t i = 0; i < points->n_ranges; i++)
         for (uint32_t low = points->ranges[i].low, high; low <= points->ranges[i].high; low = high + 1) {
-            for (high = low; high < points->ranges[i].high && high < 128 && !is_escaped(high) && !is_escaped(high + 1);) high++;
+            for (high = low; high < points->ranges[i].high && high < 128 && !is_escaped(high) && !is_escaped(high + 1);)
+                high++;
             if (high >= 128) high = points->ranges[i].high;
             if (!is_escaped(low)) code_points_add(&unescaped, low, high);
         }
@@ -223,7 +225,8 @@ static uint32_t add_integer(struct grammar_builder *builder, uint32_t from)
 
 static void add_number(struct grammar_builder *builder, uint32_t rule)
 {
-    uint32_t whole = grammar_builder_state(builder), fraction = grammar_builder_state(builder), exponent = grammar_builder_state(builder);
+    uint32_t whole = grammar_builder_state(builder), fraction = grammar_builder_state(builder),
+             exponent = grammar_builder_state(builder);
     uint32_t digit = grammar_builder_state(builder), start = start_of(builder, rule);
     grammar_builder_skip(builder, add_integer(builder, start), whole);
     grammar_builder_skip(builder, grammar_builder_literal(builder, start, "-0", 2), digit); /* -0.5, never -0 alone */
@@ -233,7 +236,8 @@ static void add_number(struct grammar_builder *builder, uint32_t rule)
     add_digits(builder, first, FRACTION_DIGITS - 1, fraction);
     grammar_builder_skip(builder, whole, fraction);
     add_one_of(builder, fraction, "eE", exponent);
-    uint32_t sign = add_one_of(builder, exponent, "+-", grammar_builder_state(builder)), first_exponent = grammar_builder_state(builder);
+    uint32_t sign = add_one_of(builder, exponent, "+-", grammar_builder_state(builder)),
+             first_exponent = grammar_builder_state(builder);
     grammar_builder_bytes(builder, exponent, '0', '9', first_exponent);
     grammar_builder_bytes(builder, sign, '0', '9', first_exponent);
     uint32_t end = add_digits(builder, first_exponent, EXPONENT_DIGITS - 1, grammar_builder_state(builder));
@@ -245,27 +249,31 @@ static void add_number(struct grammar_builder *builder, uint32_t rule)
 
 static void add_object(struct grammar_builder *builder, const struct json_text *text)
 {
-    uint32_t open = grammar_builder_literal(builder, start_of(builder, text->object), "{", 1), member = grammar_builder_state(builder);
+    uint32_t open = grammar_builder_literal(builder, start_of(builder, text->object), "{", 1),
+             member = grammar_builder_state(builder);
     uint32_t close = grammar_builder_state(builder);
     uint32_t inside = json_text_space(builder, text, open);
     grammar_builder_skip(builder, inside, member);
     grammar_builder_skip(builder, inside, close);
     uint32_t at = grammar_builder_literal(builder, json_text_call(builder, member, text->string), ":", 1);
     uint32_t end = json_text_call(builder, json_text_space(builder, text, at), text->value);
-    grammar_builder_skip(builder, json_text_space(builder, text, grammar_builder_literal(builder, end, ",", 1)), member);
+    grammar_builder_skip(builder, json_text_space(builder, text, grammar_builder_literal(builder, end, ",", 1)),
+                         member);
     grammar_builder_skip(builder, json_text_space(builder, text, end), close);
     end_at(builder, grammar_builder_literal(builder, close, "}", 1), text->object);
 }
 
 static void add_array(struct grammar_builder *builder, const struct json_text *text)
 {
-    uint32_t open = grammar_builder_literal(builder, start_of(builder, text->array), "[", 1), element = grammar_builder_state(builder);
+    uint32_t open = grammar_builder_literal(builder, start_of(builder, text->array), "[", 1),
+             element = grammar_builder_state(builder);
     uint32_t close = grammar_builder_state(builder);
     uint32_t inside = json_text_space(builder, text, open);
     grammar_builder_skip(builder, inside, element);
     grammar_builder_skip(builder, inside, close);
     uint32_t end = json_text_call(builder, element, text->value);
-    grammar_builder_skip(builder, json_text_space(builder, text, grammar_builder_literal(builder, end, ",", 1)), element);
+    grammar_builder_skip(builder, json_text_space(builder, text, grammar_builder_literal(builder, end, ",", 1)),
+                         element);
     grammar_builder_skip(builder, json_text_space(builder, text, end), close);
     end_at(builder, grammar_builder_literal(builder, close, "]", 1), text->array);
 }

@@ -31,7 +31,8 @@ static void digit_move(struct grammar_builder *builder, uint32_t from, int low, 
 }
 
 /* low to high, of n digits each. states: of prefixes equal to both, to low's, to high's, and to none. */
-static void add_same_length(struct grammar_builder *builder, uint32_t from, uint64_t low, uint64_t high, size_t n, uint32_t to)
+static void add_same_length(struct grammar_builder *builder, uint32_t from, uint64_t low, uint64_t high, size_t n,
+                            uint32_t to)
 {
     uint32_t both = from, at_low = grammar_builder_state(builder), at_high = grammar_builder_state(builder);
     uint32_t inside = grammar_builder_state(builder);
@@ -65,7 +66,8 @@ static void add_unsigned(struct grammar_builder *builder, uint32_t from, uint64_
     }
 }
 
-struct fragment number_range_integers(struct grammar_builder *builder, bool has_low, int64_t low, bool has_high, int64_t high)
+struct fragment number_range_integers(struct grammar_builder *builder, bool has_low, int64_t low, bool has_high,
+                                      int64_t high)
 {
     struct fragment all = {grammar_builder_state(builder), grammar_builder_state(builder)};
     uint64_t most_negative = has_low ? (low < 0 ? 0u - (uint64_t)low : 0) : WHOLE_MOST;
@@ -74,7 +76,8 @@ struct fragment number_range_integers(struct grammar_builder *builder, bool has_
     if (!has_high && has_low && low > (int64_t)most) most = (uint64_t)low + 1000;
     if (!has_low && most_negative < least_negative) most_negative = least_negative + 1000;
     if (most_negative >= least_negative)
-        add_unsigned(builder, grammar_builder_literal(builder, all.from, "-", 1), least_negative, most_negative, all.to);
+        add_unsigned(builder, grammar_builder_literal(builder, all.from, "-", 1), least_negative, most_negative,
+                     all.to);
     if (!has_high || high >= 0) add_unsigned(builder, all.from, has_low && low > 0 ? (uint64_t)low : 0, most, all.to);
     return all;
 }
@@ -93,7 +96,8 @@ hob_status number_bound_read(const char *text, bool is_strict, struct number_bou
             if (bound.n_fraction < BOUND_DIGITS) bound.fraction[bound.n_fraction++] = (uint8_t)(*at - '0');
     while (bound.n_fraction && !bound.fraction[bound.n_fraction - 1]) bound.n_fraction--;
     if (*at || n > BOUND_DIGITS)
-        FAIL(error, HOB_UNSUPPORTED, "found the bound %.40s, expected at most %d digits and no exponent", text, BOUND_DIGITS);
+        FAIL(error, HOB_UNSUPPORTED, "found the bound %.40s, expected at most %d digits and no exponent", text,
+             BOUND_DIGITS);
     *ret_bound = bound;
     return HOB_OK;
 }
@@ -132,7 +136,8 @@ static int digit_of(const struct number_bound *bound, size_t i)
 
 /* A fraction above (is_least) or below the bound's, or equal to it unless that is strict. What has been read equals the bound's
  * first i digits; it may end there when the rest of the bound, being zero or not, allows it. */
-static void add_bounded_fraction(const struct fractions *fractions, uint32_t from, const struct number_bound *bound, bool is_least)
+static void add_bounded_fraction(const struct fractions *fractions, uint32_t from, const struct number_bound *bound,
+                                 bool is_least)
 {
     struct grammar_builder *builder = fractions->builder;
     uint32_t at = grammar_builder_literal(builder, from, ".", 1);
@@ -151,7 +156,8 @@ static void add_bounded_fraction(const struct fractions *fractions, uint32_t fro
     }
 }
 
-static struct fragment bounded_fraction(struct grammar_builder *builder, size_t n_most, const struct number_bound *bound, bool is_least)
+static struct fragment bounded_fraction(struct grammar_builder *builder, size_t n_most,
+                                        const struct number_bound *bound, bool is_least)
 {
     struct fragment fragment = {grammar_builder_state(builder), grammar_builder_state(builder)};
     struct fractions fractions = {builder, n_most, fragment.to};
@@ -173,7 +179,8 @@ static void add_magnitudes(struct grammar_builder *builder, uint32_t from, const
     struct fractions fractions = {builder, n_most, to};
     if (low->whole > high->whole) return;
     if (low->whole == high->whole) {
-        struct fragment both = regular_intersect(builder, bounded_fraction(builder, n_most, low, true), bounded_fraction(builder, n_most, high, false));
+        struct fragment both = regular_intersect(builder, bounded_fraction(builder, n_most, low, true),
+                                                 bounded_fraction(builder, n_most, high, false));
         grammar_builder_skip(builder, add_whole(builder, from, low->whole, low->whole), both.from);
         grammar_builder_skip(builder, both.to, to);
         return;
@@ -184,8 +191,8 @@ static void add_magnitudes(struct grammar_builder *builder, uint32_t from, const
         add_free_fraction(&fractions, add_whole(builder, from, low->whole + 1, high->whole - 1));
 }
 
-hob_status number_range_decimals(struct grammar_builder *builder, const struct number_bound *low, const struct number_bound *high,
-                                 struct fragment *ret_fragment, hob_error *error)
+hob_status number_range_decimals(struct grammar_builder *builder, const struct number_bound *low,
+                                 const struct number_bound *high, struct fragment *ret_fragment, hob_error *error)
 {
     const struct number_bound nothing = {.is_set = true}, above_nothing = {.is_set = true, .is_strict = true};
     const struct number_bound endless = {.is_set = true, .whole = WHOLE_MOST};
@@ -197,10 +204,12 @@ hob_status number_range_decimals(struct grammar_builder *builder, const struct n
         FAIL(error, HOB_UNSUPPORTED, "found a bound with too many digits, expected at most %d in all", MOST_DIGITS);
     bool has_negative = !low->is_set || low->is_negative, has_positive = !high->is_set || !high->is_negative;
     if (has_negative)
-        add_magnitudes(builder, grammar_builder_literal(builder, all.from, "-", 1), high->is_set && high->is_negative ? high : &above_nothing,
-                       low->is_set ? low : &endless, n_most, all.to);
+        add_magnitudes(builder, grammar_builder_literal(builder, all.from, "-", 1),
+                       high->is_set && high->is_negative ? high : &above_nothing, low->is_set ? low : &endless, n_most,
+                       all.to);
     if (has_positive)
-        add_magnitudes(builder, all.from, low->is_set && !low->is_negative ? low : &nothing, high->is_set ? high : &endless, n_most, all.to);
+        add_magnitudes(builder, all.from, low->is_set && !low->is_negative ? low : &nothing,
+                       high->is_set ? high : &endless, n_most, all.to);
     *ret_fragment = all;
     return builder->status;
 }

@@ -13,18 +13,21 @@ enum { BOUND_DIGITS = 15 };
 
 struct number_bound {
     bool is_set, is_negative, is_strict;
-    uint64_t whole;                  /* below 10^15 */
-    uint8_t fraction[BOUND_DIGITS];  /* digits, zeros behind the last */
+    uint64_t whole;                 /* below 10^15 */
+    uint8_t fraction[BOUND_DIGITS]; /* digits, zeros behind the last */
     size_t n_fraction;
 };
 
 /* text: a decimal as JSON writes it, no exponent. Fails: HOB_UNSUPPORTED (an exponent, too many digits). */
-HOB_MUST_CHECK hob_status number_bound_read(const char *text, bool is_strict, struct number_bound *ret_bound, hob_error *error);
+HOB_MUST_CHECK hob_status number_bound_read(const char *text, bool is_strict, struct number_bound *ret_bound,
+                                            hob_error *error);
 
 /* Whole numbers from low to high, both included; at most 15 digits where a side is not set. */
-struct fragment number_range_integers(struct grammar_builder *builder, bool has_low, int64_t low, bool has_high, int64_t high);
+struct fragment number_range_integers(struct grammar_builder *builder, bool has_low, int64_t low, bool has_high,
+                                      int64_t high);
 /* Decimals. Fails: HOB_UNSUPPORTED (more digits behind the point than doubles tell apart). */
 HOB_MUST_CHECK hob_status number_range_decimals(struct grammar_builder *builder, const struct number_bound *low,
-                                                const struct number_bound *high, struct fragment *ret_fragment, hob_error *error);
+                                                const struct number_bound *high, struct fragment *ret_fragment,
+                                                hob_error *error);
 
 #endif

@@ -45,7 +45,8 @@ static void add_spaces(struct code_points *points)
     static const struct code_range spaces[] = {{'\t', '\r'},     {' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680},
                                                {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
                                                {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
-    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) code_points_add(points, spaces[i].low, spaces[i].high);
+    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
+        code_points_add(points, spaces[i].low, spaces[i].high);
 }
 
 /* \d and its like; the capital letter is the complement. false: it is another escape. */
@@ -56,7 +57,8 @@ static bool add_named_class(struct code_points *points, char name)
     char kind = (char)(name | 0x20);
     if (kind == 's') add_spaces(&class);
     if (kind != 's') code_points_add(&class, '0', '9');
-    if (kind == 'w') code_points_add(&class, 'A', 'Z'), code_points_add(&class, 'a', 'z'), code_points_add(&class, '_', '_');
+    if (kind == 'w')
+        code_points_add(&class, 'A', 'Z'), code_points_add(&class, 'a', 'z'), code_points_add(&class, '_', '_');
     code_points_finish(&class, name != kind);
     code_points_add_all(points, &class);
     points->is_failed |= class.is_failed;
@@ -75,7 +77,8 @@ static hob_status read_hex(struct pattern *pattern, size_t n_least, size_t n_mos
         if (!digit) break;
         c = c << 4 | (uint32_t)(digit - digits);
     }
-    if (n < n_least || c > UNICODE_MOST) return fail(pattern, HOB_BAD_FILE, "expected hexadecimal digits of a character");
+    if (n < n_least || c > UNICODE_MOST)
+        return fail(pattern, HOB_BAD_FILE, "expected hexadecimal digits of a character");
     *ret_c = c;
     return HOB_OK;
 }
@@ -101,7 +104,8 @@ static hob_status read_escape(struct pattern *pattern, bool is_in_class, uint32_
     char c = peek(pattern);
     const char *name = c ? strchr(names, c) : NULL;
     if (is_end(pattern)) return fail(pattern, HOB_BAD_FILE, "expected a character behind '\\'");
-    if ((c == 'b' && !is_in_class) || c == 'B') return fail(pattern, HOB_UNSUPPORTED, "word boundaries (\\b) are not supported");
+    if ((c == 'b' && !is_in_class) || c == 'B')
+        return fail(pattern, HOB_UNSUPPORTED, "word boundaries (\\b) are not supported");
     if ((c >= '1' && c <= '9') || c == 'k') return fail(pattern, HOB_UNSUPPORTED, "back references are not supported");
     if (c == 'p' || c == 'P') return fail(pattern, HOB_UNSUPPORTED, "Unicode properties (\\p) are not supported");
     pattern->at++;
@@ -151,7 +155,8 @@ static hob_status read_ranges(struct pattern *pattern, struct code_points *point
         if (take_named_class(pattern, points)) continue;
         TRY(read_character(pattern, true, &low));
         high = low;
-        bool is_range = peek(pattern) == '-' && pattern->at + 1 < pattern->n_bytes && pattern->text[pattern->at + 1] != ']';
+        bool is_range =
+            peek(pattern) == '-' && pattern->at + 1 < pattern->n_bytes && pattern->text[pattern->at + 1] != ']';
         if (is_range) {
             pattern->at++;
             if (take_named_class(pattern, points)) code_points_add(points, '-', '-');
@@ -198,11 +203,13 @@ static bool read_number(struct pattern *pattern, uint32_t *ret_number)
 /* Behind "{"; what is no repetition is an error here, as with the u flag. */
 static hob_status read_bounds(struct pattern *pattern, uint32_t *ret_least, uint32_t *ret_most)
 {
-    if (!read_number(pattern, ret_least)) return fail(pattern, HOB_BAD_FILE, "expected a number behind '{' (a literal one is \\{)");
+    if (!read_number(pattern, ret_least))
+        return fail(pattern, HOB_BAD_FILE, "expected a number behind '{' (a literal one is \\{)");
     *ret_most = *ret_least;
     if (take(pattern, ",") && !read_number(pattern, ret_most)) *ret_most = GRAMMAR_UNBOUNDED;
     if (!take(pattern, "}")) return fail(pattern, HOB_BAD_FILE, "expected '}'");
-    if (*ret_most < *ret_least) return fail(pattern, HOB_BAD_FILE, "expected a repetition from the lower to the higher number");
+    if (*ret_most < *ret_least)
+        return fail(pattern, HOB_BAD_FILE, "expected a repetition from the lower to the higher number");
     if (*ret_least > MAX_REPEAT || (*ret_most > MAX_REPEAT && *ret_most != GRAMMAR_UNBOUNDED))
         return fail(pattern, HOB_LIMIT, "expected at most 10000 repetitions");
     return HOB_OK;
@@ -216,7 +223,8 @@ static hob_status read_repetition(struct pattern *pattern, size_t first_state, s
     else if (take(pattern, "{")) TRY(read_bounds(pattern, &least, &most));
     else if (!take(pattern, "*")) return HOB_OK;
     take(pattern, "?"); /* lazy: which match is found does not matter */
-    if (!is_end(pattern) && strchr("*+?{", peek(pattern))) return fail(pattern, HOB_BAD_FILE, "found a repetition of a repetition");
+    if (!is_end(pattern) && strchr("*+?{", peek(pattern)))
+        return fail(pattern, HOB_BAD_FILE, "found a repetition of a repetition");
     *fragment = grammar_builder_repeat(pattern->builder, first_state, *fragment, least, most);
     return pattern->builder->status;
 }
@@ -228,8 +236,10 @@ static hob_status read_alternatives(struct pattern *pattern, size_t depth, struc
 static hob_status read_group(struct pattern *pattern, size_t depth, struct fragment *fragment)
 {
     if (depth == MAX_DEPTH) return fail(pattern, HOB_LIMIT, "expected at most 100 groups within each other");
-    if (take(pattern, "?=") || take(pattern, "?!")) return fail(pattern, HOB_UNSUPPORTED, "look-ahead is not supported");
-    if (take(pattern, "?<=") || take(pattern, "?<!")) return fail(pattern, HOB_UNSUPPORTED, "look-behind is not supported");
+    if (take(pattern, "?=") || take(pattern, "?!"))
+        return fail(pattern, HOB_UNSUPPORTED, "look-ahead is not supported");
+    if (take(pattern, "?<=") || take(pattern, "?<!"))
+        return fail(pattern, HOB_UNSUPPORTED, "look-behind is not supported");
     if (take(pattern, "?<"))
         while (!is_end(pattern) && !take(pattern, ">")) pattern->at++;
     else take(pattern, "?:");
@@ -241,7 +251,8 @@ static hob_status read_atom(struct pattern *pattern, size_t depth, struct fragme
 {
     struct code_points points = {0};
     if (take(pattern, "(")) return read_group(pattern, depth, fragment);
-    if (strchr("*+?{}]", peek(pattern))) return fail(pattern, HOB_BAD_FILE, "expected a character (write \\ before one that has a meaning)");
+    if (strchr("*+?{}]", peek(pattern)))
+        return fail(pattern, HOB_BAD_FILE, "expected a character (write \\ before one that has a meaning)");
     fragment->from = grammar_builder_state(pattern->builder);
     hob_status status = read_set(pattern, &points);
     if (status == HOB_OK) fragment->to = json_text_code_points(pattern->builder, fragment->from, &points);
@@ -264,14 +275,16 @@ static hob_status read_alternative(struct pattern *pattern, size_t depth, struct
     struct grammar_builder *builder = pattern->builder;
     bool is_at_end = false, is_anchored = take(pattern, "^");
     uint32_t at = grammar_builder_state(builder);
-    if (depth && is_anchored) return fail(pattern, HOB_UNSUPPORTED, "'^' is supported at the beginning of the whole pattern only");
+    if (depth && is_anchored)
+        return fail(pattern, HOB_UNSUPPORTED, "'^' is supported at the beginning of the whole pattern only");
     if (depth || is_anchored) grammar_builder_skip(builder, all.from, at);
     else add_any(builder, all.from, at);
     while (!is_end(pattern) && peek(pattern) != '|' && peek(pattern) != ')') {
         struct fragment fragment;
         size_t first_state = builder->n_states;
         bool is_inner_end = depth && peek(pattern) == '$';
-        if (is_at_end || is_inner_end || peek(pattern) == '^') return fail(pattern, HOB_UNSUPPORTED, "an anchor within the pattern is not supported");
+        if (is_at_end || is_inner_end || peek(pattern) == '^')
+            return fail(pattern, HOB_UNSUPPORTED, "an anchor within the pattern is not supported");
         if ((is_at_end = take(pattern, "$"))) continue;
         TRY(read_atom(pattern, depth, &fragment));
         TRY(read_repetition(pattern, first_state, &fragment));
@@ -294,8 +307,8 @@ static hob_status read_alternatives(struct pattern *pattern, size_t depth, struc
     return HOB_OK;
 }
 
-hob_status pattern_parse(struct grammar_builder *builder, const char *text, size_t n_bytes, struct fragment *ret_fragment,
-                         hob_error *error)
+hob_status pattern_parse(struct grammar_builder *builder, const char *text, size_t n_bytes,
+                         struct fragment *ret_fragment, hob_error *error)
 {
     struct pattern pattern = {.builder = builder, .text = text, .n_bytes = n_bytes, .error = error};
     struct fragment fragment = {0};

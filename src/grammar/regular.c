@@ -23,7 +23,8 @@ static void keep_pair(struct product *product, struct pair pair, uint32_t state)
         if (pairs) product->pairs = pairs;
         uint32_t *states = memory_resize(product->pair_states, n_wanted, sizeof *states);
         if (states) product->pair_states = states;
-        if (!pairs || !states) grammar_builder_fail(product->builder, HOB_NO_MEMORY, "grammar: no memory for a pattern");
+        if (!pairs || !states)
+            grammar_builder_fail(product->builder, HOB_NO_MEMORY, "grammar: no memory for a pattern");
         if (!pairs || !states) return;
         product->n_reserved = n_wanted;
     }

@@ -5,15 +5,17 @@
 
 #include <string.h>
 
-hob_status schema_fail(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword, hob_status status,
-                       const char *what)
+hob_status schema_fail(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword,
+                       hob_status status, const char *what)
 {
-    FAIL(compiler->error, status, "schema: %.200s%s%.60s: %.200s", item->pointer, keyword ? "/" : "", keyword ? keyword : "", what);
+    FAIL(compiler->error, status, "schema: %.200s%s%.60s: %.200s", item->pointer, keyword ? "/" : "",
+         keyword ? keyword : "", what);
 }
 
 static const char *keep_text(struct schema_compiler *compiler, const struct buffer *text)
 {
-    const char *copy = text->is_failed ? NULL : arena_copy_string(&compiler->builder->arena, text->bytes, text->n_bytes);
+    const char *copy =
+        text->is_failed ? NULL : arena_copy_string(&compiler->builder->arena, text->bytes, text->n_bytes);
     if (!copy) grammar_builder_fail(compiler->builder, HOB_NO_MEMORY, "schema: no memory");
     return copy;
 }
@@ -40,7 +42,8 @@ hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const c
         return HOB_OK;
     }
     if (compiler->n_items == SCHEMA_MAX_ITEMS)
-        FAIL(compiler->error, HOB_LIMIT, "schema: found more than %d schemas in it, references and combinations written out", SCHEMA_MAX_ITEMS);
+        FAIL(compiler->error, HOB_LIMIT,
+             "schema: found more than %d schemas in it, references and combinations written out", SCHEMA_MAX_ITEMS);
     if (compiler->n_items == compiler->items_reserved) {
         size_t n_wanted = compiler->items_reserved ? compiler->items_reserved * 2 : 64;
         struct schema_item *items = memory_resize(compiler->items, n_wanted, sizeof *items);
@@ -50,7 +53,8 @@ hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const c
     }
     TRY(compiler->builder->status);
     *ret_rule = grammar_builder_rule(compiler->builder, pointer, strlen(pointer));
-    compiler->items[compiler->n_items++] = (struct schema_item){.schema = schema, .pointer = pointer, .rule = *ret_rule};
+    compiler->items[compiler->n_items++] =
+        (struct schema_item){.schema = schema, .pointer = pointer, .rule = *ret_rule};
     return compiler->builder->status;
 }
 
@@ -66,8 +70,9 @@ json_t *schema_keep(struct schema_compiler *compiler, json_t *made)
 static const struct {
     const char *name;
     unsigned type;
-} type_names[] = {{"null", TYPE_NULL},     {"boolean", TYPE_BOOLEAN}, {"integer", TYPE_INTEGER}, {"number", TYPE_NUMBER},
-                  {"string", TYPE_STRING}, {"array", TYPE_ARRAY},     {"object", TYPE_OBJECT}};
+} type_names[] = {{"null", TYPE_NULL},     {"boolean", TYPE_BOOLEAN}, {"integer", TYPE_INTEGER},
+                  {"number", TYPE_NUMBER}, {"string", TYPE_STRING},   {"array", TYPE_ARRAY},
+                  {"object", TYPE_OBJECT}};
 
 static unsigned named_type(const json_t *name)
 {
@@ -76,7 +81,8 @@ static unsigned named_type(const json_t *name)
     return 0;
 }
 
-hob_status schema_said_types(const struct schema_compiler *compiler, const struct schema_item *item, unsigned *ret_types)
+hob_status schema_said_types(const struct schema_compiler *compiler, const struct schema_item *item,
+                             unsigned *ret_types)
 {
     const json_t *type = json_object_get(item->schema, "type");
     unsigned types = json_is_array(type) ? 0 : named_type(type);
@@ -100,13 +106,27 @@ hob_status schema_types(const struct schema_compiler *compiler, const struct sch
         const char *keyword;
         unsigned type;
     } implied[] = {
-        {"properties", TYPE_OBJECT},       {"required", TYPE_OBJECT},         {"additionalProperties", TYPE_OBJECT},
-        {"patternProperties", TYPE_OBJECT}, {"propertyNames", TYPE_OBJECT},   {"minProperties", TYPE_OBJECT},
-        {"maxProperties", TYPE_OBJECT},    {"items", TYPE_ARRAY},             {"prefixItems", TYPE_ARRAY},
-        {"minItems", TYPE_ARRAY},          {"maxItems", TYPE_ARRAY},          {"uniqueItems", TYPE_ARRAY},
-        {"pattern", TYPE_STRING},          {"format", TYPE_STRING},           {"minLength", TYPE_STRING},
-        {"maxLength", TYPE_STRING},        {"minimum", TYPE_NUMBER},          {"maximum", TYPE_NUMBER},
-        {"exclusiveMinimum", TYPE_NUMBER}, {"exclusiveMaximum", TYPE_NUMBER}, {"multipleOf", TYPE_NUMBER},
+        {"properties", TYPE_OBJECT},
+        {"required", TYPE_OBJECT},
+        {"additionalProperties", TYPE_OBJECT},
+        {"patternProperties", TYPE_OBJECT},
+        {"propertyNames", TYPE_OBJECT},
+        {"minProperties", TYPE_OBJECT},
+        {"maxProperties", TYPE_OBJECT},
+        {"items", TYPE_ARRAY},
+        {"prefixItems", TYPE_ARRAY},
+        {"minItems", TYPE_ARRAY},
+        {"maxItems", TYPE_ARRAY},
+        {"uniqueItems", TYPE_ARRAY},
+        {"pattern", TYPE_STRING},
+        {"format", TYPE_STRING},
+        {"minLength", TYPE_STRING},
+        {"maxLength", TYPE_STRING},
+        {"minimum", TYPE_NUMBER},
+        {"maximum", TYPE_NUMBER},
+        {"exclusiveMinimum", TYPE_NUMBER},
+        {"exclusiveMaximum", TYPE_NUMBER},
+        {"multipleOf", TYPE_NUMBER},
     };
     unsigned types;
     TRY(schema_said_types(compiler, item, &types));
@@ -119,23 +139,32 @@ hob_status schema_types(const struct schema_compiler *compiler, const struct sch
 unsigned schema_type_of(const json_t *value)
 {
     switch (json_typeof(value)) {
-    case JSON_OBJECT: return TYPE_OBJECT;
-    case JSON_ARRAY: return TYPE_ARRAY;
-    case JSON_STRING: return TYPE_STRING;
-    case JSON_INTEGER: return TYPE_INTEGER | TYPE_NUMBER;
-    case JSON_REAL: return json_real_value(value) == (double)(int64_t)json_real_value(value) ? TYPE_INTEGER | TYPE_NUMBER : TYPE_NUMBER;
+    case JSON_OBJECT:
+        return TYPE_OBJECT;
+    case JSON_ARRAY:
+        return TYPE_ARRAY;
+    case JSON_STRING:
+        return TYPE_STRING;
+    case JSON_INTEGER:
+        return TYPE_INTEGER | TYPE_NUMBER;
+    case JSON_REAL:
+        return json_real_value(value) == (double)(int64_t)json_real_value(value) ? TYPE_INTEGER | TYPE_NUMBER
+                                                                                 : TYPE_NUMBER;
     case JSON_TRUE:
-    case JSON_FALSE: return TYPE_BOOLEAN;
-    default: return TYPE_NULL;
+    case JSON_FALSE:
+        return TYPE_BOOLEAN;
+    default:
+        return TYPE_NULL;
     }
 }
 
-hob_status schema_count(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword, uint32_t absent,
-                        uint32_t *ret_count)
+hob_status schema_count(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword,
+                        uint32_t absent, uint32_t *ret_count)
 {
     const json_t *json = json_object_get(item->schema, keyword);
     double count = json ? json_number_value(json) : 0;
-    if (json && (!json_is_number(json) || !(count >= 0) || count > (double)UINT32_MAX - 1 || count != (double)(uint32_t)count))
+    if (json &&
+        (!json_is_number(json) || !(count >= 0) || count > (double)UINT32_MAX - 1 || count != (double)(uint32_t)count))
         return schema_fail(compiler, item, keyword, HOB_BAD_FILE, "expected a whole number, 0 or more");
     *ret_count = json ? (uint32_t)count : absent;
     return HOB_OK;
@@ -143,9 +172,11 @@ hob_status schema_count(const struct schema_compiler *compiler, const struct sch
 
 bool schema_is_annotation(const char *keyword)
 {
-    static const char *const names[] = {"title",       "description", "default",  "examples",   "example",  "deprecated",
-                                        "readOnly",    "writeOnly",   "$schema",  "$id",        "id",       "$comment",
-                                        "$defs",       "definitions", "nullable", "contentMediaType", "contentEncoding"};
+    static const char *const names[] = {"title",          "description", "default",  "examples",
+                                        "example",        "deprecated",  "readOnly", "writeOnly",
+                                        "$schema",        "$id",         "id",       "$comment",
+                                        "$defs",          "definitions", "nullable", "contentMediaType",
+                                        "contentEncoding"};
     if (keyword[0] == 'x' && keyword[1] == '-') return true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(keyword, names[i])) return true;
@@ -195,7 +226,8 @@ hob_status schema_resolve(const struct schema_compiler *compiler, const struct s
     json_t *target = compiler->root;
     if (!text) return schema_fail(compiler, item, "$ref", HOB_BAD_FILE, "expected a text");
     if (text[0] != '#' || (text[1] && text[1] != '/'))
-        return schema_fail(compiler, item, "$ref", HOB_UNSUPPORTED, "only references into this document (#/…) are supported");
+        return schema_fail(compiler, item, "$ref", HOB_UNSUPPORTED,
+                           "only references into this document (#/…) are supported");
     for (const char *at = text + 1; *at && target;) {
         at = read_step(at + 1, &step);
         target = child_of(target, buffer_text(&step));
@@ -203,7 +235,8 @@ hob_status schema_resolve(const struct schema_compiler *compiler, const struct s
     bool is_failed = step.is_failed;
     buffer_release(&step);
     if (is_failed) FAIL(compiler->error, HOB_NO_MEMORY, "schema: no memory");
-    if (!json_is_object(target) && !json_is_boolean(target)) return schema_fail(compiler, item, "$ref", HOB_BAD_FILE, "found no schema there");
+    if (!json_is_object(target) && !json_is_boolean(target))
+        return schema_fail(compiler, item, "$ref", HOB_BAD_FILE, "found no schema there");
     *ret_target = target;
     *ret_pointer = text;
     return HOB_OK;

@@ -42,27 +42,30 @@ struct schema_compiler {
 };
 
 /* A failure at a schema's keyword: "schema: #/a/b/keyword: what". keyword NULL: the schema itself. */
-HOB_MUST_CHECK hob_status schema_fail(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword,
-                                      hob_status status, const char *what);
+HOB_MUST_CHECK hob_status schema_fail(const struct schema_compiler *compiler, const struct schema_item *item,
+                                      const char *keyword, hob_status status, const char *what);
 /* The rule of a subschema, which is compiled later; the same for the same JSON. pointer: path/a/b, ends with NULL. */
-HOB_MUST_CHECK hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const char *pointer, uint32_t *ret_rule);
+HOB_MUST_CHECK hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const char *pointer,
+                                      uint32_t *ret_rule);
 /* pointer/key, escaped, in the arena; NULL: memory is out, which the builder knows. */
 const char *schema_pointer(struct schema_compiler *compiler, const char *pointer, const char *key, size_t index);
 /* Keeps new JSON until the end. NULL in: memory is out. */
 json_t *schema_keep(struct schema_compiler *compiler, json_t *made);
 
 /* The types that "type" and "nullable" say; 0: they say nothing. Fails: HOB_BAD_FILE. */
-HOB_MUST_CHECK hob_status schema_said_types(const struct schema_compiler *compiler, const struct schema_item *item, unsigned *ret_types);
+HOB_MUST_CHECK hob_status schema_said_types(const struct schema_compiler *compiler, const struct schema_item *item,
+                                            unsigned *ret_types);
 /* Those, or what the keywords imply. */
-HOB_MUST_CHECK hob_status schema_types(const struct schema_compiler *compiler, const struct schema_item *item, unsigned *ret_types);
+HOB_MUST_CHECK hob_status schema_types(const struct schema_compiler *compiler, const struct schema_item *item,
+                                       unsigned *ret_types);
 unsigned schema_type_of(const json_t *value);
 /* A count that a keyword gives. */
-HOB_MUST_CHECK hob_status schema_count(const struct schema_compiler *compiler, const struct schema_item *item, const char *keyword,
-                                       uint32_t absent, uint32_t *ret_count);
+HOB_MUST_CHECK hob_status schema_count(const struct schema_compiler *compiler, const struct schema_item *item,
+                                       const char *keyword, uint32_t absent, uint32_t *ret_count);
 
 /* What stands behind "$ref". Fails: HOB_BAD_FILE, HOB_UNSUPPORTED. */
-HOB_MUST_CHECK hob_status schema_resolve(const struct schema_compiler *compiler, const struct schema_item *item, json_t **ret_target,
-                                         const char **ret_pointer);
+HOB_MUST_CHECK hob_status schema_resolve(const struct schema_compiler *compiler, const struct schema_item *item,
+                                         json_t **ret_target, const char **ret_pointer);
 /* Whether a keyword only describes. */
 bool schema_is_annotation(const char *keyword);
 

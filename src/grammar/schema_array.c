@@ -7,8 +7,8 @@ enum { MAX_ELEMENTS = 4096 };
 struct elements {
     struct schema_compiler *compiler;
     const struct schema_item *item;
-    const json_t *prefix;    /* a list; NULL: none */
-    json_t *rest;            /* of all others; NULL: anything */
+    const json_t *prefix; /* a list; NULL: none */
+    json_t *rest;         /* of all others; NULL: anything */
     const char *prefix_name, *rest_name;
     uint32_t least, most;
 };
@@ -22,19 +22,26 @@ static hob_status read_elements(struct elements *elements)
     elements->prefix = json_object_get(schema, elements->prefix_name);
     elements->rest = json_object_get(schema, elements->rest_name);
     if (elements->prefix && !json_is_array(elements->prefix))
-        return schema_fail(elements->compiler, elements->item, elements->prefix_name, HOB_BAD_FILE, "expected a list of schemas");
+        return schema_fail(elements->compiler, elements->item, elements->prefix_name, HOB_BAD_FILE,
+                           "expected a list of schemas");
     TRY(schema_count(elements->compiler, elements->item, "minItems", 0, &elements->least));
     TRY(schema_count(elements->compiler, elements->item, "maxItems", GRAMMAR_UNBOUNDED, &elements->most));
     uint32_t n_prefix = (uint32_t)json_array_size(elements->prefix);
     if (json_is_false(elements->rest) && elements->most > n_prefix) elements->most = n_prefix;
     bool is_told = elements->prefix && !elements->rest && elements->least <= n_prefix; /* then no others are made */
     if (is_told && elements->most > n_prefix) elements->most = n_prefix;
-    if (elements->most < elements->least) return schema_fail(elements->compiler, elements->item, "minItems", HOB_BAD_FILE, "found more than there may be elements");
-    bool is_long = elements->least > MAX_ELEMENTS || (elements->most > MAX_ELEMENTS && elements->most != GRAMMAR_UNBOUNDED) || n_prefix > MAX_ELEMENTS;
-    if (is_long) return schema_fail(elements->compiler, elements->item, NULL, HOB_LIMIT, "expected at most 4096 elements told one by one");
+    if (elements->most < elements->least)
+        return schema_fail(elements->compiler, elements->item, "minItems", HOB_BAD_FILE,
+                           "found more than there may be elements");
+    bool is_long = elements->least > MAX_ELEMENTS ||
+                   (elements->most > MAX_ELEMENTS && elements->most != GRAMMAR_UNBOUNDED) || n_prefix > MAX_ELEMENTS;
+    if (is_long)
+        return schema_fail(elements->compiler, elements->item, NULL, HOB_LIMIT,
+                           "expected at most 4096 elements told one by one");
     const json_t *unique = json_object_get(schema, "uniqueItems");
     if (json_is_true(unique) && elements->most > 1)
-        return schema_fail(elements->compiler, elements->item, "uniqueItems", HOB_UNSUPPORTED, "a grammar cannot compare elements");
+        return schema_fail(elements->compiler, elements->item, "uniqueItems", HOB_UNSUPPORTED,
+                           "a grammar cannot compare elements");
     return HOB_OK;
 }
 
@@ -45,7 +52,8 @@ static hob_status element_rule(struct elements *elements, uint32_t index, uint32
     json_t *schema = is_prefix ? json_array_get(elements->prefix, index) : elements->rest;
     *ret_rule = compiler->text.value;
     if (!schema) return HOB_OK;
-    const char *pointer = schema_pointer(compiler, elements->item->pointer, is_prefix ? elements->prefix_name : elements->rest_name, 0);
+    const char *pointer =
+        schema_pointer(compiler, elements->item->pointer, is_prefix ? elements->prefix_name : elements->rest_name, 0);
     if (pointer && is_prefix) pointer = schema_pointer(compiler, pointer, NULL, index);
     TRY(compiler->builder->status);
     return schema_rule(compiler, schema, pointer, ret_rule);
@@ -63,7 +71,8 @@ static hob_status add_elements(struct elements *elements, uint32_t from, uint32_
         uint32_t rule = rest;
         if (i < n_prefix) TRY(element_rule(elements, i, &rule));
         uint32_t behind = json_text_call(builder, before, rule);
-        if (i + 1 >= elements->least) grammar_builder_skip(builder, json_text_space(builder, &compiler->text, behind), close);
+        if (i + 1 >= elements->least)
+            grammar_builder_skip(builder, json_text_space(builder, &compiler->text, behind), close);
         bool is_loop = i + 1 == n_told && elements->most == GRAMMAR_UNBOUNDED;
         if (i + 1 == n_told && !is_loop) break;
         uint32_t next = json_text_space(builder, &compiler->text, grammar_builder_literal(builder, behind, ",", 1));
@@ -74,7 +83,8 @@ static hob_status add_elements(struct elements *elements, uint32_t from, uint32_
     return builder->status;
 }
 
-hob_status schema_add_array(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from, uint32_t to)
+hob_status schema_add_array(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from,
+                            uint32_t to)
 {
     struct elements elements = {.compiler = compiler, .item = item};
     struct grammar_builder *builder = compiler->builder;

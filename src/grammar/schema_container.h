@@ -8,8 +8,10 @@
 #include "grammar/schema.h"
 
 /* With "prefixItems", "items" (a list too), "additionalItems", "minItems", "maxItems". */
-HOB_MUST_CHECK hob_status schema_add_array(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from, uint32_t to);
+HOB_MUST_CHECK hob_status schema_add_array(struct schema_compiler *compiler, const struct schema_item *item,
+                                           uint32_t from, uint32_t to);
 /* With "properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties", "maxProperties". */
-HOB_MUST_CHECK hob_status schema_add_object(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from, uint32_t to);
+HOB_MUST_CHECK hob_status schema_add_object(struct schema_compiler *compiler, const struct schema_item *item,
+                                            uint32_t from, uint32_t to);
 
 #endif

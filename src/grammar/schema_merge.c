@@ -25,7 +25,8 @@ static json_t *both_of(json_t *left, json_t *right)
 
 static void put(struct merging *merging, const char *keyword, json_t *value)
 {
-    if (json_object_set_new(merging->merged, keyword, value)) grammar_builder_fail(merging->compiler->builder, HOB_NO_MEMORY, "schema: no memory");
+    if (json_object_set_new(merging->merged, keyword, value))
+        grammar_builder_fail(merging->compiler->builder, HOB_NO_MEMORY, "schema: no memory");
 }
 
 static bool has_value(const json_t *list, const json_t *value)
@@ -33,7 +34,8 @@ static bool has_value(const json_t *list, const json_t *value)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
         if (json_equal((json_t *)(uintptr_t)one, (json_t *)(uintptr_t)value)) return true;
-        if (json_is_number(one) && json_is_number(value) && json_number_value(one) == json_number_value(value)) return true;
+        if (json_is_number(one) && json_is_number(value) && json_number_value(one) == json_number_value(value))
+            return true;
     }
     return false;
 }
@@ -69,7 +71,9 @@ static hob_status merge_types(struct merging *merging)
     if (b & TYPE_NUMBER) b |= TYPE_INTEGER;
     unsigned both = a && b ? a & b : a | b;
     if (both & TYPE_NUMBER) both &= ~(unsigned)TYPE_INTEGER;
-    if (!both) return schema_fail(merging->compiler, merging->item, "type", HOB_BAD_FILE, "found types that exclude each other");
+    if (!both)
+        return schema_fail(merging->compiler, merging->item, "type", HOB_BAD_FILE,
+                           "found types that exclude each other");
     json_t *list = json_array();
     for (size_t i = 0; list && i < 7; i++)
         if (both >> i & 1) json_array_append_new(list, json_string(names[i]));
@@ -87,16 +91,19 @@ static json_t *member_of(json_t *schema, const char *key)
 static hob_status merge_properties(struct merging *merging)
 {
     json_t *all = json_object(), *sides[] = {merging->left, merging->right};
-    bool has_patterns = json_object_get(merging->left, "patternProperties") || json_object_get(merging->right, "patternProperties");
+    bool has_patterns =
+        json_object_get(merging->left, "patternProperties") || json_object_get(merging->right, "patternProperties");
     for (size_t side = 0; all && side < 2; side++) {
         const char *key;
         json_t *member;
-        json_object_foreach(json_object_get(sides[side], "properties"), key, member)
-            if (!json_object_get(all, key)) json_object_set_new(all, key, both_of(member_of(merging->left, key), member_of(merging->right, key)));
+        json_object_foreach (json_object_get(sides[side], "properties"), key, member)
+            if (!json_object_get(all, key))
+                json_object_set_new(all, key, both_of(member_of(merging->left, key), member_of(merging->right, key)));
     }
     if (has_patterns && json_object_size(all)) {
         json_decref(all);
-        return schema_fail(merging->compiler, merging->item, "patternProperties", HOB_UNSUPPORTED, "cannot be combined with another schema's members");
+        return schema_fail(merging->compiler, merging->item, "patternProperties", HOB_UNSUPPORTED,
+                           "cannot be combined with another schema's members");
     }
     put(merging, "properties", all);
     return HOB_OK;
@@ -105,10 +112,12 @@ static hob_status merge_properties(struct merging *merging)
 /* Each of left with each of right. */
 static hob_status merge_alternatives(struct merging *merging, const char *keyword)
 {
-    json_t *left = json_object_get(merging->left, keyword), *right = json_object_get(merging->right, keyword), *all = json_array();
+    json_t *left = json_object_get(merging->left, keyword), *right = json_object_get(merging->right, keyword),
+           *all = json_array();
     if (json_array_size(left) * json_array_size(right) > MAX_ALTERNATIVES) {
         json_decref(all);
-        return schema_fail(merging->compiler, merging->item, keyword, HOB_LIMIT, "found too many combinations of alternatives");
+        return schema_fail(merging->compiler, merging->item, keyword, HOB_LIMIT,
+                           "found too many combinations of alternatives");
     }
     for (size_t i = 0; all && i < json_array_size(left); i++)
         for (size_t k = 0; k < json_array_size(right); k++)
@@ -146,7 +155,9 @@ static hob_status merge_keyword(struct merging *merging, const char *keyword, js
         json_decref(a);
         json_decref(b);
     } else if (json_equal(left, right)) put(merging, keyword, json_incref(left));
-    else return schema_fail(merging->compiler, merging->item, keyword, HOB_UNSUPPORTED, "two schemas that must both hold say different things here");
+    else
+        return schema_fail(merging->compiler, merging->item, keyword, HOB_UNSUPPORTED,
+                           "two schemas that must both hold say different things here");
     return HOB_OK;
 }
 
@@ -171,10 +182,10 @@ static hob_status merge_side(struct merging *merging, json_t *side, json_t *othe
 {
     const char *keyword;
     json_t *value;
-    json_object_foreach(side, keyword, value) {
+    json_object_foreach (side, keyword, value) {
         json_t *second = json_object_get(other, keyword);
-        bool is_done = json_object_get(merging->merged, keyword) || schema_is_annotation(keyword) || !strcmp(keyword, "type") ||
-                       !strcmp(keyword, "properties");
+        bool is_done = json_object_get(merging->merged, keyword) || schema_is_annotation(keyword) ||
+                       !strcmp(keyword, "type") || !strcmp(keyword, "properties");
         if (is_done) continue;
         if (second) TRY(merge_keyword(merging, keyword, value, second));
         else put(merging, keyword, json_incref(value));
@@ -187,7 +198,8 @@ static bool is_only(json_t *schema, const char *keyword)
     return json_object_get(schema, keyword) != NULL;
 }
 
-hob_status schema_merge(struct schema_compiler *compiler, const struct schema_item *item, json_t *left, json_t *right, json_t **ret_merged)
+hob_status schema_merge(struct schema_compiler *compiler, const struct schema_item *item, json_t *left, json_t *right,
+                        json_t **ret_merged)
 {
     struct merging merging = {.compiler = compiler, .item = item};
     if (json_is_boolean(left) || json_is_boolean(right)) {
@@ -201,8 +213,11 @@ hob_status schema_merge(struct schema_compiler *compiler, const struct schema_it
     if (!merging.merged) return compiler->builder->status;
     TRY(merge_types(&merging));
     if (is_only(left, "properties") || is_only(right, "properties")) TRY(merge_properties(&merging));
-    bool mixes_items = (is_only(left, "prefixItems") && is_only(right, "items")) || (is_only(left, "items") && is_only(right, "prefixItems"));
-    if (mixes_items) return schema_fail(compiler, item, "prefixItems", HOB_UNSUPPORTED, "cannot be combined with another schema's \"items\"");
+    bool mixes_items = (is_only(left, "prefixItems") && is_only(right, "items")) ||
+                       (is_only(left, "items") && is_only(right, "prefixItems"));
+    if (mixes_items)
+        return schema_fail(compiler, item, "prefixItems", HOB_UNSUPPORTED,
+                           "cannot be combined with another schema's \"items\"");
     TRY(merge_side(&merging, merging.left, merging.right));
     TRY(merge_side(&merging, merging.right, merging.left));
     *ret_merged = merging.merged;
@@ -216,10 +231,13 @@ static json_t *without(struct schema_compiler *compiler, json_t *schema, const c
     return copy;
 }
 
-static hob_status flatten(struct schema_compiler *compiler, const struct schema_item *item, json_t *schema, unsigned depth, json_t **ret_flat)
+static hob_status flatten(struct schema_compiler *compiler, const struct schema_item *item, json_t *schema,
+                          unsigned depth, json_t **ret_flat)
 {
     struct schema_item here = *item;
-    if (depth == MAX_NESTING) return schema_fail(compiler, item, NULL, HOB_BAD_FILE, "found references or \"allOf\" within each other without end");
+    if (depth == MAX_NESTING)
+        return schema_fail(compiler, item, NULL, HOB_BAD_FILE,
+                           "found references or \"allOf\" within each other without end");
     while (json_object_get(schema, "$ref")) {
         json_t *target;
         here.schema = schema;
@@ -231,12 +249,14 @@ static hob_status flatten(struct schema_compiler *compiler, const struct schema_
     }
     json_t *all = json_object_get(schema, "allOf");
     if (all) {
-        if (!json_array_size(all)) return schema_fail(compiler, item, "allOf", HOB_BAD_FILE, "expected a list of schemas");
+        if (!json_array_size(all))
+            return schema_fail(compiler, item, "allOf", HOB_BAD_FILE, "expected a list of schemas");
         schema = without(compiler, schema, "allOf");
         TRY(compiler->builder->status);
         for (size_t i = 0; i < json_array_size(all); i++) {
             json_t *one = json_array_get(all, i);
-            if (!json_is_object(one) && !json_is_boolean(one)) return schema_fail(compiler, item, "allOf", HOB_BAD_FILE, "expected a list of schemas");
+            if (!json_is_object(one) && !json_is_boolean(one))
+                return schema_fail(compiler, item, "allOf", HOB_BAD_FILE, "expected a list of schemas");
             TRY(flatten(compiler, item, one, depth + 1, &one));
             TRY(schema_merge(compiler, item, schema, one, &schema));
         }
@@ -245,7 +265,8 @@ static hob_status flatten(struct schema_compiler *compiler, const struct schema_
     return HOB_OK;
 }
 
-hob_status schema_flatten(struct schema_compiler *compiler, const struct schema_item *item, json_t *schema, json_t **ret_flat)
+hob_status schema_flatten(struct schema_compiler *compiler, const struct schema_item *item, json_t *schema,
+                          json_t **ret_flat)
 {
     return flatten(compiler, item, schema, 0, ret_flat);
 }
@@ -288,7 +309,8 @@ static bool is_required(json_t *schema, const char *key)
 {
     const json_t *required = json_object_get(schema, "required");
     for (size_t i = 0; i < json_array_size(required); i++)
-        if (json_is_string(json_array_get(required, i)) && !strcmp(json_string_value(json_array_get(required, i)), key)) return true;
+        if (json_is_string(json_array_get(required, i)) && !strcmp(json_string_value(json_array_get(required, i)), key))
+            return true;
     return false;
 }
 
@@ -305,8 +327,9 @@ static bool members_exclude(const struct schema_compiler *compiler, json_t *left
     json_t *mine = json_object_get(left, "properties"), *theirs = json_object_get(right, "properties"), *member;
     const json_t *required = json_object_get(right, "required");
     const char *key;
-    bool refuses_others = json_is_false(json_object_get(right, "additionalProperties")) && !json_object_get(right, "patternProperties");
-    json_object_foreach(mine, key, member) {
+    bool refuses_others =
+        json_is_false(json_object_get(right, "additionalProperties")) && !json_object_get(right, "patternProperties");
+    json_object_foreach (mine, key, member) {
         json_t *other = json_object_get(theirs, key);
         bool is_needed = is_required(left, key) || is_required(right, key);
         if (other && is_needed && schema_excludes(compiler, member, other, depth)) return true;
@@ -331,7 +354,9 @@ bool schema_excludes(const struct schema_compiler *compiler, json_t *left, json_
         quiet.error = NULL;
         if (schema_resolve(&quiet, &item, side, &pointer) != HOB_OK) return false;
     }
-    if (!json_is_object(left) || !json_is_object(right) || json_object_get(left, "$ref") || json_object_get(right, "$ref")) return false;
+    if (!json_is_object(left) || !json_is_object(right) || json_object_get(left, "$ref") ||
+        json_object_get(right, "$ref"))
+        return false;
     unsigned mine = types_of(compiler, left, true), theirs = types_of(compiler, right, false);
     if (!(mine & theirs) || values_exclude(compiler, left, right)) return true;
     bool are_objects = !(mine & theirs & ~(unsigned)TYPE_OBJECT);

@@ -23,7 +23,7 @@ struct members {
     const struct schema_item *item;
     struct member *named;
     size_t n_named, n_required;
-    uint32_t free_rule;    /* "any other key": value */
+    uint32_t free_rule; /* "any other key": value */
     bool has_free;
     uint32_t least, most, n_counts; /* counts 0 … n_counts-1; the last one stands for more where there is no most */
     uint32_t close;
@@ -31,7 +31,8 @@ struct members {
 
 /* ---- members ---- */
 
-static hob_status value_rule(struct members *members, json_t *schema, const char *keyword, const char *key, uint32_t *ret_rule)
+static hob_status value_rule(struct members *members, json_t *schema, const char *keyword, const char *key,
+                             uint32_t *ret_rule)
 {
     struct schema_compiler *compiler = members->compiler;
     *ret_rule = compiler->text.value;
@@ -40,7 +41,8 @@ static hob_status value_rule(struct members *members, json_t *schema, const char
     if (pointer && key) pointer = schema_pointer(compiler, pointer, key, 0);
     TRY(compiler->builder->status);
     if (!json_is_object(schema) && !json_is_boolean(schema))
-        return schema_fail(compiler, members->item, keyword, HOB_BAD_FILE, "expected a schema: an object, true or false");
+        return schema_fail(compiler, members->item, keyword, HOB_BAD_FILE,
+                           "expected a schema: an object, true or false");
     return schema_rule(compiler, schema, pointer, ret_rule);
 }
 
@@ -56,7 +58,8 @@ static hob_status add_named(struct members *members, const char *key, size_t n_k
 {
     struct grammar_builder *builder = members->compiler->builder;
     uint32_t value;
-    if (members->n_named == MAX_MEMBERS) return schema_fail(members->compiler, members->item, keyword, HOB_LIMIT, "expected at most 4096 members");
+    if (members->n_named == MAX_MEMBERS)
+        return schema_fail(members->compiler, members->item, keyword, HOB_LIMIT, "expected at most 4096 members");
     TRY(value_rule(members, schema, keyword, keyword[0] == 'p' ? key : NULL, &value));
     uint32_t rule = grammar_builder_rule(builder, key, n_key);
     TRY(builder->status);
@@ -78,12 +81,16 @@ static hob_status read_named(struct members *members)
     const json_t *required = json_object_get(schema, "required");
     const char *key;
     size_t n_key;
-    if (properties && !json_is_object(properties)) return schema_fail(members->compiler, members->item, "properties", HOB_BAD_FILE, "expected an object");
-    if (required && !json_is_array(required)) return schema_fail(members->compiler, members->item, "required", HOB_BAD_FILE, "expected a list of names");
-    json_object_keylen_foreach(properties, key, n_key, member) TRY(add_named(members, key, n_key, member, "properties"));
+    if (properties && !json_is_object(properties))
+        return schema_fail(members->compiler, members->item, "properties", HOB_BAD_FILE, "expected an object");
+    if (required && !json_is_array(required))
+        return schema_fail(members->compiler, members->item, "required", HOB_BAD_FILE, "expected a list of names");
+    json_object_keylen_foreach(properties, key, n_key, member)
+        TRY(add_named(members, key, n_key, member, "properties"));
     for (size_t i = 0; i < json_array_size(required); i++) {
         const json_t *name = json_array_get(required, i);
-        if (!json_is_string(name)) return schema_fail(members->compiler, members->item, "required", HOB_BAD_FILE, "expected a list of names");
+        if (!json_is_string(name))
+            return schema_fail(members->compiler, members->item, "required", HOB_BAD_FILE, "expected a list of names");
         key = json_string_value(name);
         n_key = json_string_length(name);
         json_t *others = json_object_get(schema, "additionalProperties");
@@ -98,7 +105,8 @@ static hob_status read_named(struct members *members)
 /* ---- keys that are not named ---- */
 
 /* Any text but a named key: a trie of the names, left by any character that does not go on in it. from: behind the quotation mark. */
-static void add_other_keys(struct members *members, const bool *is_open, size_t depth, uint32_t from, uint32_t to, uint32_t any)
+static void add_other_keys(struct members *members, const bool *is_open, size_t depth, uint32_t from, uint32_t to,
+                           uint32_t any)
 {
     struct grammar_builder *builder = members->compiler->builder;
     struct code_points others = {0};
@@ -112,11 +120,13 @@ static void add_other_keys(struct members *members, const bool *is_open, size_t 
         uint32_t c = unicode_next(member->key + depth, member->n_key - depth, &n);
         bool is_done = false;
         for (size_t k = 0; k < i; k++)
-            is_done |= is_open[k] && members->named[k].n_key >= depth + n && !memcmp(members->named[k].key + depth, member->key + depth, n);
+            is_done |= is_open[k] && members->named[k].n_key >= depth + n &&
+                       !memcmp(members->named[k].key + depth, member->key + depth, n);
         code_points_add(&others, c, c);
         if (is_done) continue;
         for (size_t k = 0; k < members->n_named; k++)
-            is_next[k] = is_open[k] && members->named[k].n_key >= depth + n && !memcmp(members->named[k].key + depth, member->key + depth, n);
+            is_next[k] = is_open[k] && members->named[k].n_key >= depth + n &&
+                         !memcmp(members->named[k].key + depth, member->key + depth, n);
         struct code_points one = {0};
         code_points_add(&one, c, c);
         code_points_finish(&one, false);
@@ -147,11 +157,14 @@ static struct fragment other_keys(struct members *members)
 }
 
 /* "propertyNames" knows the keywords of strings that are about a text as a whole. */
-static hob_status read_key_pattern(struct members *members, const char *pattern, const char *keyword, struct fragment *ret_keys)
+static hob_status read_key_pattern(struct members *members, const char *pattern, const char *keyword,
+                                   struct fragment *ret_keys)
 {
     struct schema_compiler *compiler = members->compiler;
     hob_status status = pattern_parse(compiler->builder, pattern, strlen(pattern), ret_keys, compiler->error);
-    return status == HOB_OK ? HOB_OK : error_prefix(compiler->error, status, "schema: %.200s/%s", members->item->pointer, keyword);
+    return status == HOB_OK
+               ? HOB_OK
+               : error_prefix(compiler->error, status, "schema: %.200s/%s", members->item->pointer, keyword);
 }
 
 static hob_status narrow_keys(struct members *members, struct fragment *keys)
@@ -161,16 +174,21 @@ static hob_status narrow_keys(struct members *members, struct fragment *keys)
     const char *keyword;
     struct fragment pattern;
     if (!names || json_is_true(names)) return HOB_OK;
-    json_object_foreach((json_t *)(uintptr_t)names, keyword, value) {
+    json_object_foreach ((json_t *)(uintptr_t)names, keyword, value) {
         bool is_type = !strcmp(keyword, "type") && json_is_string(value) && !strcmp(json_string_value(value), "string");
         if (is_type || schema_is_annotation(keyword)) continue;
         if (strcmp(keyword, "pattern") || !json_is_string(value))
-            return schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED, "only \"pattern\" is supported here");
+            return schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED,
+                               "only \"pattern\" is supported here");
         TRY(read_key_pattern(members, json_string_value(value), "propertyNames", &pattern));
         *keys = regular_intersect(compiler->builder, *keys, pattern);
     }
-    if (!json_is_object(names)) return schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED, "only \"pattern\" is supported here");
-    return members->n_named ? schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED, "cannot be kept beside named members") : HOB_OK;
+    if (!json_is_object(names))
+        return schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED,
+                           "only \"pattern\" is supported here");
+    return members->n_named ? schema_fail(compiler, members->item, "propertyNames", HOB_UNSUPPORTED,
+                                          "cannot be kept beside named members")
+                            : HOB_OK;
 }
 
 static hob_status add_free(struct members *members, struct fragment keys, uint32_t value)
@@ -207,7 +225,8 @@ static hob_status check_named_keys(struct members *members, const char *pattern)
         TRY(read_key_pattern(members, pattern, "patternProperties", &keys));
         struct fragment both = regular_intersect(builder, keys, key_fragment(builder, &members->named[i]));
         if (!regular_is_empty(builder, both))
-            return schema_fail(members->compiler, members->item, "patternProperties", HOB_UNSUPPORTED, "a pattern that a named member fits cannot be kept");
+            return schema_fail(members->compiler, members->item, "patternProperties", HOB_UNSUPPORTED,
+                               "a pattern that a named member fits cannot be kept");
         TRY(builder->status);
     }
     return HOB_OK;
@@ -217,13 +236,14 @@ static hob_status check_other_patterns(struct members *members, json_t *patterns
 {
     const char *other;
     json_t *schema;
-    json_object_foreach(patterns, other, schema) {
+    json_object_foreach (patterns, other, schema) {
         struct fragment left, right;
         if (other == pattern) return HOB_OK;
         TRY(read_key_pattern(members, pattern, "patternProperties", &left));
         TRY(read_key_pattern(members, other, "patternProperties", &right));
         if (!regular_is_empty(members->compiler->builder, regular_intersect(members->compiler->builder, left, right)))
-            return schema_fail(members->compiler, members->item, "patternProperties", HOB_UNSUPPORTED, "patterns that fit the same key cannot be kept");
+            return schema_fail(members->compiler, members->item, "patternProperties", HOB_UNSUPPORTED,
+                               "patterns that fit the same key cannot be kept");
     }
     return HOB_OK;
 }
@@ -232,8 +252,9 @@ static hob_status read_patterns(struct members *members, json_t *patterns)
 {
     const char *pattern;
     json_t *schema;
-    if (patterns && !json_is_object(patterns)) return schema_fail(members->compiler, members->item, "patternProperties", HOB_BAD_FILE, "expected an object");
-    json_object_foreach(patterns, pattern, schema) {
+    if (patterns && !json_is_object(patterns))
+        return schema_fail(members->compiler, members->item, "patternProperties", HOB_BAD_FILE, "expected an object");
+    json_object_foreach (patterns, pattern, schema) {
         struct fragment keys;
         uint32_t value;
         TRY(check_named_keys(members, pattern));
@@ -257,7 +278,8 @@ static hob_status read_free(struct members *members)
     if (!has_others) return HOB_OK;
     if (patterns) /* other keys would be those that no pattern fits; leaving them out is a choice unless a schema asks for them */
         return others && json_is_object(others)
-                   ? schema_fail(members->compiler, members->item, "additionalProperties", HOB_UNSUPPORTED, "cannot be kept beside \"patternProperties\"")
+                   ? schema_fail(members->compiler, members->item, "additionalProperties", HOB_UNSUPPORTED,
+                                 "cannot be kept beside \"patternProperties\"")
                    : HOB_OK;
     uint32_t value;
     struct fragment keys = other_keys(members);
@@ -274,14 +296,17 @@ static hob_status read_counts(struct members *members)
     TRY(schema_count(members->compiler, members->item, "maxProperties", GRAMMAR_UNBOUNDED, &members->most));
     if (members->least <= members->n_required) members->least = 0;
     if (members->most < members->least || members->most < members->n_required)
-        return schema_fail(members->compiler, members->item, "maxProperties", HOB_BAD_FILE, "found fewer than there must be members");
+        return schema_fail(members->compiler, members->item, "maxProperties", HOB_BAD_FILE,
+                           "found fewer than there must be members");
     if (members->has_free && members->least > members->n_required + 1)
-        return schema_fail(members->compiler, members->item, "minProperties", HOB_UNSUPPORTED, "a grammar cannot tell whether other members' names differ");
+        return schema_fail(members->compiler, members->item, "minProperties", HOB_UNSUPPORTED,
+                           "a grammar cannot tell whether other members' names differ");
     if (!members->has_free && members->most >= members->n_named) members->most = GRAMMAR_UNBOUNDED;
     uint32_t counted = members->most != GRAMMAR_UNBOUNDED ? members->most : members->least;
     members->n_counts = counted + 1;
     if (counted > MAX_COUNTED || members->n_counts * (members->n_named + 1) > MAX_GRID)
-        return schema_fail(members->compiler, members->item, members->least ? "minProperties" : "maxProperties", HOB_LIMIT, "expected at most 256");
+        return schema_fail(members->compiler, members->item, members->least ? "minProperties" : "maxProperties",
+                           HOB_LIMIT, "expected at most 256");
     return HOB_OK;
 }
 
@@ -294,20 +319,26 @@ static uint32_t one_more(const struct members *members, uint32_t count)
 
 /* Joins the places of one member, or of the others (index n_named), for one count. next: where a member may come; behind: where one
  * has come; both [n_named + 1][n_counts]. */
-static void join_place(struct members *members, const uint32_t *next, const uint32_t *behind, size_t index, uint32_t count)
+static void join_place(struct members *members, const uint32_t *next, const uint32_t *behind, size_t index,
+                       uint32_t count)
 {
     struct schema_compiler *compiler = members->compiler;
     struct grammar_builder *builder = compiler->builder;
     size_t place = index * members->n_counts + count, after = index < members->n_named ? index + 1 : index;
-    uint32_t more = one_more(members, count), rule = index < members->n_named ? members->named[index].rule : members->free_rule;
+    uint32_t more = one_more(members, count),
+             rule = index < members->n_named ? members->named[index].rule : members->free_rule;
     bool has_rule = index < members->n_named || members->has_free;
-    if (has_rule && more != BUILDER_NONE) grammar_builder_call(builder, next[place], rule, behind[after * members->n_counts + more]);
+    if (has_rule && more != BUILDER_NONE)
+        grammar_builder_call(builder, next[place], rule, behind[after * members->n_counts + more]);
     bool is_optional = index < members->n_named && !members->named[index].is_required;
     if (is_optional) grammar_builder_skip(builder, next[place], next[place + members->n_counts]);
-    grammar_builder_skip(builder, json_text_space(builder, &compiler->text, grammar_builder_literal(builder, behind[place], ",", 1)), next[place]);
+    grammar_builder_skip(
+        builder, json_text_space(builder, &compiler->text, grammar_builder_literal(builder, behind[place], ",", 1)),
+        next[place]);
     bool may_end = count >= members->least;
     for (size_t i = index; i < members->n_named; i++) may_end &= !members->named[i].is_required;
-    if (may_end) grammar_builder_skip(builder, json_text_space(builder, &compiler->text, behind[place]), members->close);
+    if (may_end)
+        grammar_builder_skip(builder, json_text_space(builder, &compiler->text, behind[place]), members->close);
 }
 
 static hob_status add_places(struct members *members, uint32_t open)
@@ -345,7 +376,8 @@ static hob_status add_members(struct members *members, uint32_t from, uint32_t t
     return add_places(members, open);
 }
 
-hob_status schema_add_object(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from, uint32_t to)
+hob_status schema_add_object(struct schema_compiler *compiler, const struct schema_item *item, uint32_t from,
+                             uint32_t to)
 {
     struct members members = {.compiler = compiler, .item = item};
     members.named = memory_new(MAX_MEMBERS, sizeof *members.named);

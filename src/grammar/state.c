@@ -100,7 +100,8 @@ void grammar_state_copy(struct grammar_state *to, const struct grammar_state *fr
 }
 
 /* The node and all below it, in the next state. */
-static uint16_t copy_stack(const struct grammar_state *state, uint16_t node, uint16_t *copies, struct grammar_state *next)
+static uint16_t copy_stack(const struct grammar_state *state, uint16_t node, uint16_t *copies,
+                           struct grammar_state *next)
 {
     uint16_t way[STATE_NODES];
     size_t n = 0;

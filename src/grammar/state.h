@@ -38,7 +38,8 @@ void grammar_state_copy(struct grammar_state *to, const struct grammar_state *fr
 void grammar_state_step(const struct grammar_state *state, const struct grammar *grammar, uint8_t byte,
                         struct grammar_state *ret_next);
 /* false: not so, and the state is as it was. */
-bool grammar_state_accept(struct grammar_state *state, const struct grammar *grammar, const char *bytes, size_t n_bytes);
+bool grammar_state_accept(struct grammar_state *state, const struct grammar *grammar, const char *bytes,
+                          size_t n_bytes);
 bool grammar_state_is_complete(const struct grammar_state *state);
 /* Complete, and no byte can follow. */
 bool grammar_state_is_over(const struct grammar_state *state);

@@ -61,7 +61,8 @@ static uint32_t hash_nodes(const struct grammar_state *state)
 static bool is_equal(const struct state_cache *cache, uint32_t number, const struct grammar_state *state, uint32_t hash)
 {
     const struct cached_state *known = &cache->states[number & ~STATE_IS_COMPLETE];
-    if (known->hash != hash || known->n_nodes != state->n_nodes || !(number & STATE_IS_COMPLETE) != !state->is_complete) return false;
+    if (known->hash != hash || known->n_nodes != state->n_nodes || !(number & STATE_IS_COMPLETE) != !state->is_complete)
+        return false;
     for (uint16_t i = 0; i < state->n_nodes; i++) {
         const struct state_node *a = &cache->nodes[known->first_node + i], *b = &state->nodes[i];
         if (a->position != b->position || a->parent != b->parent || a->is_head != b->is_head) return false;
@@ -77,7 +78,8 @@ static uint32_t find_or_add(struct state_cache *cache, const struct grammar_stat
     for (; cache->slots[slot]; slot = (slot + 1) & (cache->n_slots - 1))
         if (is_equal(cache, cache->slots[slot], state, hash)) return cache->slots[slot];
     uint32_t number = cache->n_states++, n_classes = cache->grammar->n_classes;
-    cache->states[number] = (struct cached_state){.first_node = cache->n_nodes, .hash = hash, .n_nodes = state->n_nodes};
+    cache->states[number] =
+        (struct cached_state){.first_node = cache->n_nodes, .hash = hash, .n_nodes = state->n_nodes};
     memcpy(cache->nodes + cache->n_nodes, state->nodes, state->n_nodes * sizeof *cache->nodes);
     memset(cache->steps + (size_t)number * n_classes, 0, n_classes * sizeof *cache->steps);
     cache->n_nodes += state->n_nodes;

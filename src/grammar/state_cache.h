@@ -24,7 +24,7 @@ struct cached_state {
 
 struct state_cache {
     const struct grammar *grammar;
-    uint32_t *steps;  /* [n][n_classes]: numbers of states */
+    uint32_t *steps; /* [n][n_classes]: numbers of states */
     struct cached_state *states;
     struct state_node *nodes;
     uint32_t *slots;  /* hash table of numbers; n_slots is a power of two */

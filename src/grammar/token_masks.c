@@ -28,12 +28,12 @@ struct token_masks {
     struct grammar *grammar;
     struct token_trie *trie;
     struct state_cache cache;
-    unsigned char *entries;   /* a block of them */
+    unsigned char *entries; /* a block of them */
     size_t entries_used, entries_bytes;
-    uint32_t *entry_of;       /* of a position: its place in the block / 4 + 1; 0: not known */
-    uint32_t *bits, *exits;   /* of the entry under way */
+    uint32_t *entry_of;     /* of a position: its place in the block / 4 + 1; 0: not known */
+    uint32_t *bits, *exits; /* of the entry under way */
     uint32_t n_exits;
-    size_t n_words;           /* of bits: all tokens of the vocabulary */
+    size_t n_words;                       /* of bits: all tokens of the vocabulary */
     uint32_t states[TOKEN_MAX_BYTES + 1]; /* at each depth of the walk */
     uint8_t way[TOKEN_MAX_BYTES + 1];     /* the byte that led there */
 };
@@ -55,7 +55,8 @@ static hob_status allocate(struct token_masks *masks, hob_error *error)
     return state_cache_init(&masks->cache, masks->grammar, error);
 }
 
-hob_status token_masks_new(struct grammar *grammar, struct token_trie *trie, struct token_masks **ret_masks, hob_error *error)
+hob_status token_masks_new(struct grammar *grammar, struct token_trie *trie, struct token_masks **ret_masks,
+                           hob_error *error)
 {
     struct token_masks *masks = memory_new(1, sizeof *masks);
     if (!masks) FAIL(error, HOB_NO_MEMORY, "grammar: no memory for token masks");
@@ -194,7 +195,8 @@ static size_t count_bits(const uint32_t *bits, size_t n_words)
 static void list_bits(const uint32_t *bits, size_t n_words, uint32_t *ret_ids)
 {
     for (size_t w = 0; w < n_words; w++)
-        for (uint32_t rest = bits[w]; rest; rest &= rest - 1) *ret_ids++ = (uint32_t)w * 32 + (uint32_t)__builtin_ctz(rest);
+        for (uint32_t rest = bits[w]; rest; rest &= rest - 1)
+            *ret_ids++ = (uint32_t)w * 32 + (uint32_t)__builtin_ctz(rest);
 }
 
 /* Ids where they are few, bits otherwise. */
@@ -268,7 +270,8 @@ static void add_entry(struct filling *filling, const struct entry *entry, uint16
         for (uint32_t i = 0; i < entry->n_ids; i++)
             if (entry->words[i] < filling->n_bits) filling->bits[entry->words[i] / 32] |= 1u << entry->words[i] % 32;
     }
-    for (uint32_t i = 0; below != STACK_NONE && i < entry->n_exits; i++) walk_below(filling, entry->words[n_first + i], below);
+    for (uint32_t i = 0; below != STACK_NONE && i < entry->n_exits; i++)
+        walk_below(filling, entry->words[n_first + i], below);
 }
 
 /* Near the limit of nesting a mask may allow what the state cannot hold: then each token is tried. */
@@ -289,7 +292,8 @@ size_t token_masks_fill(struct token_masks *masks, const struct grammar_state *s
     memset(bits, 0, n_words * sizeof *bits);
     pthread_mutex_lock(&masks->mutex);
     for (uint16_t n = 0; n < state->n_nodes; n++)
-        if (state->nodes[n].is_head) add_entry(&filling, find_entry(masks, state->nodes[n].position), state->nodes[n].parent);
+        if (state->nodes[n].is_head)
+            add_entry(&filling, find_entry(masks, state->nodes[n].position), state->nodes[n].parent);
     pthread_mutex_unlock(&masks->mutex);
     if (n_bits % 32) bits[n_words - 1] &= (1u << n_bits % 32) - 1;
     if (state->n_nodes > STATE_NODES - NEAR_FULL) try_each(&filling);

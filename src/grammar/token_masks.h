@@ -18,8 +18,8 @@
 
 struct token_masks;
 
-HOB_MUST_CHECK hob_status token_masks_new(struct grammar *grammar, struct token_trie *trie, struct token_masks **ret_masks,
-                                      hob_error *error);
+HOB_MUST_CHECK hob_status token_masks_new(struct grammar *grammar, struct token_trie *trie,
+                                          struct token_masks **ret_masks, hob_error *error);
 struct token_masks *token_masks_ref(struct token_masks *masks);
 void token_masks_unref(struct token_masks *masks); /* takes NULL */
 const struct grammar *token_masks_grammar(const struct token_masks *masks);

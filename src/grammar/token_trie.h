@@ -19,19 +19,20 @@ enum { TOKEN_MAX_BYTES = 255 }; /* longer tokens are never allowed */
 
 struct token_trie {
     atomic_uint n_refs;
-    uint32_t n_nodes;   /* node 0: the root, of no byte */
-    uint8_t *bytes;     /* that leads to a node */
+    uint32_t n_nodes; /* node 0: the root, of no byte */
+    uint8_t *bytes;   /* that leads to a node */
     uint8_t *depths;
     uint32_t *ends;     /* the node behind the subtree */
     uint32_t *first_id; /* [n_nodes + 1] into ids: those that end at the node */
     int32_t *ids;
-    size_t n_tokens;    /* of the vocabulary: ids are below it */
-    uint32_t *offsets;  /* [n_tokens + 1] of each token's bytes */
+    size_t n_tokens;   /* of the vocabulary: ids are below it */
+    uint32_t *offsets; /* [n_tokens + 1] of each token's bytes */
     char *texts;
 };
 
 /* Fails: HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status token_trie_new(const struct tokenizer *tokenizer, struct token_trie **ret_trie, hob_error *error);
+HOB_MUST_CHECK hob_status token_trie_new(const struct tokenizer *tokenizer, struct token_trie **ret_trie,
+                                         hob_error *error);
 struct token_trie *token_trie_ref(struct token_trie *trie);
 void token_trie_unref(struct token_trie *trie); /* takes NULL */
 /* NULL: the token stands for no text. */

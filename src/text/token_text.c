@@ -41,7 +41,8 @@ static int32_t find_anchor(const struct tokenizer *tokenizer)
     for (size_t id = 0; id < tokenizer_n_tokens(tokenizer); id++) {
         size_t n_bytes = 0;
         const char *text = tokenizer_token(tokenizer, (int32_t)id, &n_bytes);
-        if (text && tokenizer_type(tokenizer, (int32_t)id) == TOKEN_NORMAL && is_plain(text, n_bytes)) return (int32_t)id;
+        if (text && tokenizer_type(tokenizer, (int32_t)id) == TOKEN_NORMAL && is_plain(text, n_bytes))
+            return (int32_t)id;
     }
     return HOB_NO_TOKEN;
 }

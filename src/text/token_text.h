@@ -15,8 +15,10 @@
 
 struct token_texts;
 
-HOB_MUST_CHECK hob_status token_texts_new(const struct tokenizer *tokenizer, struct token_texts **ret_texts, hob_error *error);
+HOB_MUST_CHECK hob_status token_texts_new(const struct tokenizer *tokenizer, struct token_texts **ret_texts,
+                                          hob_error *error);
 void token_texts_free(struct token_texts *texts); /* takes NULL */
-HOB_MUST_CHECK hob_status token_texts_append(struct token_texts *texts, int32_t id, struct buffer *text, hob_error *error);
+HOB_MUST_CHECK hob_status token_texts_append(struct token_texts *texts, int32_t id, struct buffer *text,
+                                             hob_error *error);
 
 #endif

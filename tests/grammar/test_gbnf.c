@@ -37,10 +37,14 @@ static const struct example examples[] = {
     {"root ::= | \"x\"", {"", "x"}, {"xx"}},
     {"root ::= \"\\n\\t\\r\\\"\\\\\\x41\\u00e9\\U0001F600\"", {"\n\t\r\"\\A\xC3\xA9\xF0\x9F\x98\x80"}, {"\n"}},
     {"root ::= [a-c0-9_-]+", {"a", "c9", "_-b"}, {"", "d", "A"}},
-    {"root ::= [^a-c\\n]*", {"", "xyz", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"}, {"a", "x\n", "\xC3", "\xFF", "\xED\xA0\x80", "\xC0\x80"}},
+    {"root ::= [^a-c\\n]*",
+     {"", "xyz", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"},
+     {"a", "x\n", "\xC3", "\xFF", "\xED\xA0\x80", "\xC0\x80"}},
     {"root ::= [\\]\\[\\\\-]+", {"]", "[", "-\\"}, {"a"}},
     {"root ::= . .", {"ab", "\xC3\xA9\n"}, {"a", "abc"}},
-    {"root ::= [\xC3\xA4-\xC3\xBC\xE2\x82\xAC]", {"\xC3\xA4", "\xC3\xBC", "\xE2\x82\xAC"}, {"a", "\xC3\xA3", "\xC3\xBD", "\xE2\x82\xAD"}},
+    {"root ::= [\xC3\xA4-\xC3\xBC\xE2\x82\xAC]",
+     {"\xC3\xA4", "\xC3\xBC", "\xE2\x82\xAC"},
+     {"a", "\xC3\xA3", "\xC3\xBD", "\xE2\x82\xAD"}},
     {"root ::= \"a\"{3}", {"aaa"}, {"aa", "aaaa", ""}},
     {"root ::= \"ab\"{2,}", {"abab", "ababab"}, {"ab", "aba"}},
     {"root ::= \"a\"{1,3} \"b\"", {"ab", "aaab"}, {"b", "aaaab"}},
@@ -49,11 +53,15 @@ static const struct example examples[] = {
     {"root ::= (\"a\" | \"bc\")? \"d\"", {"d", "ad", "bcd"}, {"bd", "abcd"}},
     {"root ::= ((\"a\"* \"b\")* \"c\")*", {"", "c", "aabc", "bbbcabc"}, {"a", "ab", "ca"}},
     {"root ::= (\"\" | \"a\")* \"b\"", {"b", "aab"}, {"a"}},
-    {"root ::= a-rule b_rule # comment\na-rule ::= \"1\"\n  | \"2\"\n# more\nb_rule ::=\n  \"x\"\n  \"y\"", {"1xy", "2xy"}, {"1x", "12"}},
+    {"root ::= a-rule b_rule # comment\na-rule ::= \"1\"\n  | \"2\"\n# more\nb_rule ::=\n  \"x\"\n  \"y\"",
+     {"1xy", "2xy"},
+     {"1x", "12"}},
     {"root ::= \"(\" root \")\" | \"\"", {"", "()", "((()))"}, {"(", "())", ")("}},
     {"root ::= \"a\" root | \"b\"", {"b", "aaaab"}, {"a", "ba"}},
     {"root ::= \"a\" root \"b\"? | \"c\"", {"c", "acb", "aac", "aacbb"}, {"acbb", "cb"}},
-    {"root ::= expr\nexpr ::= term ([-+] term)*\nterm ::= num | \"(\" expr \")\"\nnum ::= [0-9]+", {"1", "1+2-(3)", "((12))"}, {"", "1+", "()", "1 "}},
+    {"root ::= expr\nexpr ::= term ([-+] term)*\nterm ::= num | \"(\" expr \")\"\nnum ::= [0-9]+",
+     {"1", "1+2-(3)", "((12))"},
+     {"", "1+", "()", "1 "}},
     {"root ::= word (\" \" word)*\nword ::= [a-z]+ | [a-z]* [0-9]", {"ab", "ab c9", "9 x"}, {"ab ", " ", "9a"}},
     {"root ::= ([a-z] [a-z0-9]{0,9} \",\"){2,3}", {"a,b,", "a1b2c3,zz9,q,"}, {"a,", "a,b,c,d,", "a1234567890,b,"}},
     {"root ::= (\"abc\" [0-9]){5,7}", {"abc1abc2abc3abc4abc5"}, {"abc1", "abc1abc2abc3abc4abc5abc6abc7abc8"}},
@@ -181,8 +189,11 @@ static void test_nesting_has_a_limit(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),        cmocka_unit_test(test_messages), cmocka_unit_test(test_explosions_end),
-        cmocka_unit_test(test_depth), cmocka_unit_test(test_nesting_has_a_limit),
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_explosions_end),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_nesting_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,8 @@ static bool walk(struct walker *walker)
         bool may_end = grammar_state_is_complete(&state);
         if (may_end && (!n_allowed || n > FREE_TOKENS || rng_below(&walker->rng, 4) == 0)) return true;
         if (!n_allowed) fail_msg("a dead end behind %s", buffer_text(&walker->text));
-        int32_t id = n < FREE_TOKENS ? pick(walker, n_allowed, trie->n_tokens) : pick_closing(walker, n_allowed, trie->n_tokens);
+        int32_t id =
+            n < FREE_TOKENS ? pick(walker, n_allowed, trie->n_tokens) : pick_closing(walker, n_allowed, trie->n_tokens);
         assert_true(token_masks_accept(walker->masks, &state, id));
         const char *bytes = token_trie_text(trie, id, &n_bytes);
         buffer_append(&walker->text, bytes, n_bytes);
@@ -107,7 +108,8 @@ static struct token_trie *open_trie(void)
     struct tokenizer *tokenizer;
     struct token_trie *trie;
     hob_error error;
-    if (tokenizer_open(path ? path : "../shared/models/stories260k/tokenizer.json", &tokenizer, &error) != HOB_OK) return NULL;
+    if (tokenizer_open(path ? path : "../shared/models/stories260k/tokenizer.json", &tokenizer, &error) != HOB_OK)
+        return NULL;
     if (token_trie_new(tokenizer, &trie, &error) != HOB_OK) fail_msg("%s", error.message);
     tokenizer_free(tokenizer);
     return trie;
@@ -132,7 +134,8 @@ static void walk_schema(struct token_trie *trie, const char *schema, size_t line
             continue;
         }
         json_error_t json_error;
-        json_t *json = json_loadb(walker.text.bytes, walker.text.n_bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &json_error);
+        json_t *json =
+            json_loadb(walker.text.bytes, walker.text.n_bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &json_error);
         if (!json) fail_msg("line %zu: %s: %s", line, json_error.text, walker.text.bytes);
         json_t *list = json_pack("[s#]", walker.text.bytes, (int)walker.text.n_bytes);
         char *flat = json_dumps(list, JSON_COMPACT);
@@ -186,7 +189,8 @@ static void check_line(void *context, json_t *line, size_t number)
     (void)context;
     hob_status status = compile(schema, strlen(schema), &grammar, &error);
     if (refusal) {
-        if (status == HOB_OK || !strstr(error.message, refusal)) fail_msg("line %zu: %s", number, status == HOB_OK ? "is taken" : error.message);
+        if (status == HOB_OK || !strstr(error.message, refusal))
+            fail_msg("line %zu: %s", number, status == HOB_OK ? "is taken" : error.message);
     } else {
         if (status != HOB_OK) fail_msg("line %zu: %s", number, error.message);
         check_documents(json_object_get(line, "good"), grammar, number, true);
@@ -232,8 +236,10 @@ static void test_walks(void **unused)
 /* json_object mode. */
 static void test_any(void **unused)
 {
-    static const char *const good[] = {"{}", "[]", "{\"a\": [1, 2.5e3, -0.5, \"x\\n\\u00e9\", {}, true]}", "[\n  {\"b\": null}\n]", "[\"\\ud83d\\ude00\"]"};
-    static const char *const bad[] = {"1", "", "{", "{a:1}", "[1,]", "[01]", "[\"\n\"]", "[\"\\ud83d\"]", "[\"\\x\"]", "[-0]", "[1] "};
+    static const char *const good[] = {"{}", "[]", "{\"a\": [1, 2.5e3, -0.5, \"x\\n\\u00e9\", {}, true]}",
+                                       "[\n  {\"b\": null}\n]", "[\"\\ud83d\\ude00\"]"};
+    static const char *const bad[] = {"1",         "",     "{",   "{a:1}", "[1,]", "[01]", "[\"\n\"]", "[\"\\ud83d\"]",
+                                      "[\"\\x\"]", "[-0]", "[1] "};
     struct grammar_builder builder;
     struct grammar *grammar;
     uint32_t root;
@@ -242,13 +248,16 @@ static void test_any(void **unused)
     assert_int_equal(json_schema_any(&builder, &root), HOB_OK);
     assert_int_equal(grammar_new(&builder, root, &grammar, NULL), HOB_OK);
     grammar_builder_release(&builder);
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) if (!takes(grammar, good[i], strlen(good[i]))) fail_msg("refuses %s", good[i]);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) if (takes(grammar, bad[i], strlen(bad[i]))) fail_msg("takes %s", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!takes(grammar, good[i], strlen(good[i]))) fail_msg("refuses %s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (takes(grammar, bad[i], strlen(bad[i]))) fail_msg("takes %s", bad[i]);
     grammar_unref(grammar);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_walks), cmocka_unit_test(test_any)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_walks),
+                                       cmocka_unit_test(test_any)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,13 +49,15 @@ static bool has_bit(const uint32_t *bits, size_t id)
 }
 
 /* Every token, tried by its bytes. */
-static void check_mask(const struct token_masks *masks, const struct grammar_state *state, const uint32_t *bits, size_t n_tokens)
+static void check_mask(const struct token_masks *masks, const struct grammar_state *state, const uint32_t *bits,
+                       size_t n_tokens)
 {
     for (size_t id = 0; id < n_tokens; id++) {
         struct grammar_state next;
         grammar_state_copy(&next, state);
         bool is_allowed = token_masks_accept(masks, &next, (int32_t)id);
-        if (is_allowed != has_bit(bits, id)) fail_msg("token %zu: mask %d, tried %d", id, has_bit(bits, id), is_allowed);
+        if (is_allowed != has_bit(bits, id))
+            fail_msg("token %zu: mask %d, tried %d", id, has_bit(bits, id), is_allowed);
     }
 }
 
@@ -77,7 +79,8 @@ static void walk(struct token_masks *masks, size_t n_steps, size_t n_checked, ui
     for (size_t step = 0; step < n_steps; step++) {
         size_t n_allowed = token_masks_fill(masks, &state, bits, n_tokens);
         if (step < n_checked) check_mask(masks, &state, bits, n_tokens);
-        if (!n_allowed) assert_true(grammar_state_is_over(&state)); /* no dead end: every vocabulary here spells every byte */
+        if (!n_allowed)
+            assert_true(grammar_state_is_over(&state)); /* no dead end: every vocabulary here spells every byte */
         if (!n_allowed) break;
         assert_true(token_masks_accept(masks, &state, pick(bits, n_tokens, n_allowed, &rng)));
     }
@@ -182,8 +185,9 @@ static void test_texts_of_tokens(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_level_json),    cmocka_unit_test(test_byte_level_gguf), cmocka_unit_test(test_sentencepiece_gguf),
-        cmocka_unit_test(test_sentencepiece_json), cmocka_unit_test(test_near_the_limit),  cmocka_unit_test(test_texts_of_tokens),
+        cmocka_unit_test(test_byte_level_json),    cmocka_unit_test(test_byte_level_gguf),
+        cmocka_unit_test(test_sentencepiece_gguf), cmocka_unit_test(test_sentencepiece_json),
+        cmocka_unit_test(test_near_the_limit),     cmocka_unit_test(test_texts_of_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
