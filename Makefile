@@ -199,9 +199,9 @@ fuzz-run: fuzz ## run every fuzz target for FUZZ_SECONDS
 ROWS ?=
 BENCH_ISA ?= best
 BENCH_SECONDS ?= 10
-BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,side_hob peer_llama limits \
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,side_hob speculate peer_llama limits \
     $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),mask_cpuid.so))
-$(BUILD)/bench/side_hob: $(BUILD)/bench/side_hob.o $(BUILD)/libhob.a
+$(BUILD)/bench/side_hob $(BUILD)/bench/speculate: $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libhob.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
 $(BUILD)/bench/peer_llama $(BUILD)/bench/limits: $(BUILD)/bench/%: $(BUILD)/bench/%.o
@@ -212,11 +212,16 @@ $(BUILD)/bench/mask_cpuid.so: $(BUILD)/bench/mask_cpuid.o
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) $^ -ldl -o $@
 -include $(patsubst %,%.d,$(basename $(BENCH_PROGRAMS)))
 
-.PHONY: bench performance-page
+.PHONY: bench code-edits performance-page
 bench: ## measure against the peers; ROWS=minilm,… some rows, BENCH_ISA=avx2 without AVX-512
 	@tools/deps build bench
 	@$(MAKE) -j$(JOBS) all $(BENCH_PROGRAMS)
 	@bench/run --build $(BUILD) --isa $(BENCH_ISA) --seconds $(BENCH_SECONDS) $(if $(ROWS),--rows $(ROWS))
+
+code-edits: ## how much faster edits of code are decoded with drafts from the prompt
+	@tools/deps build bench
+	@$(MAKE) -j$(JOBS) $(BENCH_PROGRAMS)
+	@bench/code_edits.py --build $(BUILD)
 
 performance-page: ## write docs/performance.md and its picture from what `make bench` measured
 	@bench/page.py $(BUILD)/bench/results.jsonl docs
