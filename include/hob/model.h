@@ -34,7 +34,8 @@ typedef struct hob_model_options {
      * are. Not for a pack, whose weights are laid out already. */
     const char *quant;
     size_t n_threads;           /* that read and pack weights; 0: as many as the process may run on */
-    const char *disabled_passes; /* comma-separated names, "all", or NULL: for tests and for finding a fault */
+    /* Comma-separated names, "all", or NULL: for tests and for finding a fault. Not for a pack, which passes are done with. */
+    const char *disabled_passes;
     /* Called now and then while opening takes long; fraction is 0..1. NULL: silent. */
     void (*progress)(void *context, const char *what, double fraction);
     void *progress_context;

@@ -36,16 +36,8 @@ static const struct option_def options[] = {
      .kind = OPTION_TEXT,
      .offset = offsetof(struct bench_settings, cache_type),
      .help = "generate: how keys and values are kept: f32, f16, q8_0 or q4_0"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct bench_settings, n_threads),
-     .help = "0, as without it: all processors"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct bench_settings, is_json),
-     .help = "one JSON object a line"},
+    OPTION_THREADS(struct bench_settings),
+    OPTION_JSON(struct bench_settings, "one JSON object a line"),
 };
 
 static const struct {

@@ -12,20 +12,12 @@ struct settings {
 };
 
 static const struct option_def options[] = {
-    {.name = "model",
-     .letter = 'm',
-     .argument = "MODEL",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path),
-     .help = "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"},
+    OPTION_MODEL(struct settings, "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"),
     {.name = "no-special",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, has_no_special),
      .help = "leave special tokens out of the text"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_json),
-     .help = "one JSON object: ids and text"},
+    OPTION_JSON(struct settings, "one JSON object: ids and text"),
 };
 
 static int print(const struct command_line *line, const hob_tokenizer *tokenizer, const int32_t *ids, size_t n_ids)

@@ -26,12 +26,7 @@ struct settings {
 static const char *const poolings[] = {"default", "mean", "cls", "last", NULL};
 
 static const struct option_def options[] = {
-    {.name = "model",
-     .letter = 'm',
-     .argument = "MODEL",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path),
-     .help = "an encoder: file or folder"},
+    OPTION_MODEL(struct settings, "an encoder: file or folder"),
     {.name = "pooling",
      .argument = "mean|cls|last",
      .kind = OPTION_CHOICE,
@@ -52,12 +47,7 @@ static const struct option_def options[] = {
      .kind = OPTION_COUNT,
      .offset = offsetof(struct settings, n_dimensions),
      .help = "keep the first N numbers of each vector, then normalise (Matryoshka models)"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads),
-     .help = "0, as without it: all processors"},
+    OPTION_THREADS(struct settings),
 };
 
 /* What a run holds on to. */

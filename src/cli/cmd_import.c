@@ -45,16 +45,8 @@ static const struct option_def options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, is_graph_only),
      .help = "for hob run: caches stay inputs and outputs, no tokenizer"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_json),
-     .help = "then tell what is in the pack, as hob inspect --json"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads),
-     .help = "0, as without it: all processors"},
+    OPTION_JSON(struct settings, "then tell what is in the pack, as hob inspect --json"),
+    OPTION_THREADS(struct settings),
 };
 
 static int describe(const struct command_line *line, const char *path)

@@ -41,16 +41,8 @@ static const struct option_def options[] = {
      .least = 0.001,
      .most = 1e6,
      .help = "how long one case may take (60)"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_json),
-     .help = "one JSON object that tells the outputs"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads),
-     .help = "0, as without it: all processors"},
+    OPTION_JSON(struct settings, "one JSON object that tells the outputs"),
+    OPTION_THREADS(struct settings),
 };
 
 /* A run whose outputs become files, and the names it needs for that. */

@@ -11,20 +11,12 @@ struct settings {
 };
 
 static const struct option_def options[] = {
-    {.name = "model",
-     .letter = 'm',
-     .argument = "MODEL",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path),
-     .help = "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"},
+    OPTION_MODEL(struct settings, "model, tokenizer.json, vocab.txt, .gguf, or a folder that holds one"),
     {.name = "no-special",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, has_no_special),
      .help = "only the text: no token in front or behind"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_json),
-     .help = "one JSON object: ids and the tokens they stand for"},
+    OPTION_JSON(struct settings, "one JSON object: ids and the tokens they stand for"),
 };
 
 static json_t *tokens_of(const hob_tokenizer *tokenizer, const int32_t *ids, size_t n_ids)

@@ -47,6 +47,14 @@ struct option_def {
     const char *const *choices; /* ends with NULL */
 };
 
+/* Rows that several commands have: of settings with the fields model_path, n_threads, is_json. */
+#define OPTION_MODEL(settings, what)                                                                                               \
+    {.name = "model", .letter = 'm', .argument = "MODEL", .kind = OPTION_TEXT, .offset = offsetof(settings, model_path), .help = (what)}
+#define OPTION_THREADS(settings)                                                                              \
+    {.name = "threads", .letter = 't', .argument = "N", .kind = OPTION_COUNT, .offset = offsetof(settings, n_threads), \
+     .help = "0, as without it: all processors"}
+#define OPTION_JSON(settings, what) {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(settings, is_json), .help = (what)}
+
 struct command_line;
 
 struct command_def {

@@ -176,6 +176,9 @@ static hob_status set_up_pack(struct hob_model *model, struct format_content *co
     content->graph = NULL;
     if (options->quant)
         FAIL(error, HOB_BAD_ARGUMENT, "found a pack, whose weights are laid out already, expected a model to make them %s", options->quant);
+    if (options->disabled_passes)
+        FAIL(error, HOB_BAD_ARGUMENT, "found a pack, which went through the passes when it was made, expected a model to leave out %s",
+             options->disabled_passes);
     TRY(pack_model_read(model->pack, model, error));
     TRY(program_new(model->graph, &model->program, error));
     TRY(roles_find(model->graph, &model->graph->arena, &model->roles, error));
@@ -223,6 +226,7 @@ static hob_status open_path(const char *path, const hob_model_options *options, 
     hob_status status = HOB_OK;
     struct format_content content = {0};
     struct hob_model *model = NULL;
+    TRY(kernels_check_choice(error));
     if (options->progress) options->progress(options->progress_context, "reading", 0.0);
     TRY_CLEANUP(format_open(path, &content, error));
     model = memory_new(1, sizeof *model);

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-enum { WORTHWHILE_ITEMS = 1 << 15 };
+enum { WORTHWHILE_ITEMS = 1 << 15, F16_MAGNITUDE = 0x7fff, F16_INFINITY = 0x7c00 };
 
 bool packing_describe(const struct tensor *weight, struct panel_source *ret_source)
 {
@@ -48,9 +48,22 @@ static void fill(void *context, size_t begin, size_t end)
     panel_pack(job->source, job->dtype, (int64_t)begin, (int64_t)end, job->panels);
 }
 
-void packing_fill(const struct pass_options *options, const struct panel_source *source, enum dtype dtype, void *panels)
+/* Among n halves, NaN aside. */
+static bool has_infinity(const uint16_t *halves, size_t n)
 {
+    bool is_found = false;
+    for (size_t i = 0; i < n; i++) is_found |= (halves[i] & F16_MAGNITUDE) == F16_INFINITY;
+    return is_found;
+}
+
+hob_status packing_fill(const struct pass_options *options, const struct panel_source *source, enum dtype dtype, void *panels, hob_error *error)
+{
+    size_t n_bytes;
     struct fill_job job = {source, dtype, panels};
     thread_pool_run(options->pool, (size_t)panel_count(source->n), (size_t)(1 + WORTHWHILE_ITEMS / (source->k + 1) / PANEL_COLUMNS),
                     fill, &job);
+    if (dtype != DTYPE_F16 || source->dtype == DTYPE_F16 || !panel_bytes(dtype, source->n, source->k, &n_bytes)) return HOB_OK;
+    if (has_infinity(panels, n_bytes / sizeof(uint16_t)))
+        FAIL(error, HOB_LIMIT, "found a number beyond 65504, the largest that f16 holds, expected another format: bf16 holds it");
+    return HOB_OK;
 }

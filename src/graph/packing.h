@@ -1,10 +1,10 @@
-/* Constant matrices laid into panels (kernels/panel.h), for passes. The panels live in the graph's arena.
+/* Constant matrices laid into panels (kernels/panel.h), for passes. The panels live in the graph's arena of weights.
  *
  *     struct panel_source source;
  *     if (packing_describe(weight, &source)) …
  *     enum dtype dtype = packing_type(options, &source, is_head);
  *     TRY(packing_new(graph, dtype, source.n, source.k, &panels, error));
- *     packing_fill(options, &source, dtype, panels.data);
+ *     TRY(packing_fill(options, &source, dtype, panels.data, error));
  */
 #ifndef GRAPH_PACKING_H
 #define GRAPH_PACKING_H
@@ -22,7 +22,8 @@ enum dtype packing_type(const struct pass_options *options, const struct panel_s
 /* Room for the panels of an [n,k] weight, to be filled. Fails: HOB_LIMIT, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status packing_new(struct graph *graph, enum dtype dtype, int64_t n, int64_t k, struct tensor *ret_panels,
                                       hob_error *error);
-/* Lays all panels of source, by options->pool's threads. */
-void packing_fill(const struct pass_options *options, const struct panel_source *source, enum dtype dtype, void *panels);
+/* Lays all panels of source, by options->pool's threads. Fails: HOB_LIMIT (a number that f16 cannot hold). */
+HOB_MUST_CHECK hob_status packing_fill(const struct pass_options *options, const struct panel_source *source, enum dtype dtype, void *panels,
+                                       hob_error *error);
 
 #endif

@@ -87,6 +87,14 @@ static inline struct attention_row attention_row_at(const struct attention_f32_a
     };
 }
 
+/* A row is a few vectors long: calling memcpy takes longer than copying it. */
+static inline void attention_copy(int64_t n, const float *x, float *ret_y)
+{
+    enum { FLOATS = 16 };
+    for (; n >= FLOATS; n -= FLOATS, x += FLOATS, ret_y += FLOATS) memcpy(ret_y, x, FLOATS * sizeof *ret_y);
+    if (n) memcpy(ret_y, x, (size_t)n * sizeof *ret_y);
+}
+
 /* false: all rows are done. */
 static inline bool attention_tile_next(struct attention_tile *tile)
 {
@@ -98,8 +106,7 @@ static inline bool attention_tile_next(struct attention_tile *tile)
     for (int64_t i = 0; i < tile->n_rows; i++) {
         int64_t query = (tile->n_done + i) / args->n_heads, head = (tile->n_done + i) % args->n_heads;
         tile->rows[i] = attention_row_at(args, query, head);
-        memcpy(tile->queries + i * args->width, args->q + head * args->q_head_stride + query * args->q_stride,
-               (size_t)args->width * sizeof(float));
+        attention_copy(args->width, args->q + head * args->q_head_stride + query * args->q_stride, tile->queries + i * args->width);
         tile->most[i] = -INFINITY;
     }
     memset(tile->sums, 0, (size_t)(tile->n_rows * ATTENTION_LANES) * sizeof(float));

@@ -174,7 +174,7 @@ static void widen_q4_0(int64_t n, const unsigned char *blocks, float *floats)
 static void widen_row(enum attention_items items, int64_t n, const void *row, float *floats)
 {
     switch (items) {
-    case ATTENTION_F32: memcpy(floats, row, (size_t)n * sizeof *floats); break;
+    case ATTENTION_F32: attention_copy(n, row, floats); break;
     case ATTENTION_F16: widen(n, row, floats); break;
     case ATTENTION_Q8_0: widen_q8_0(n, row, floats); break;
     case ATTENTION_Q4_0: widen_q4_0(n, row, floats); break;

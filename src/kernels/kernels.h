@@ -20,6 +20,7 @@
 #define KERNELS_KERNELS_H
 
 #include "base/size.h"
+#include "hob/status.h"
 #include "kernels/panel.h"
 
 /* gemm_f32: C[M,N] = A[M,K] x panels (+ bias), for the columns of panels [panel_begin,panel_end).
@@ -313,6 +314,10 @@ struct kernels {
 /* The best table that this machine can run, or the one that the environment variable HOB_KERNELS names, if it can run it.
  * Chosen once, at the first call; never NULL; lives for ever. Thread-safe. */
 const struct kernels *kernels_select(void);
+
+/* Fails where HOB_KERNELS names no table that this machine can run: HOB_BAD_ARGUMENT. Whoever opens a model asks, for kernels_select
+ * cannot fail. Thread-safe. */
+HOB_MUST_CHECK hob_status kernels_check_choice(hob_error *error);
 
 /* NULL: there is no such table, or this machine cannot run it. */
 const struct kernels *kernels_by_name(const char *name);

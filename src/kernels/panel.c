@@ -84,10 +84,9 @@ bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype)
     return to && to->encode && source->k % to->block_items == 0;
 }
 
-/* Items [begin, begin + n_items) of row `row`, as f32 next to each other. */
-static void read_piece(const struct panel_source *source, const struct quant_def *quant, int64_t row, int64_t begin,
-                       int64_t n_items, float *ret_items)
+void panel_source_read(const struct panel_source *source, int64_t row, int64_t begin, int64_t n_items, float *ret_items)
 {
+    const struct quant_def *quant = quant_find(source->dtype);
     int64_t first = row * source->n_stride + begin * source->k_stride;
     if (!quant) {
         const float *items = (const float *)source->data + first;
@@ -103,7 +102,7 @@ static void read_piece(const struct panel_source *source, const struct quant_def
         quant->decode(1, bytes + i * source->k_stride * quant->block_bytes, ret_items + i);
 }
 
-static void decode_panel(const struct panel_source *source, const struct quant_def *quant, int64_t column, float *panel)
+static void decode_panel(const struct panel_source *source, int64_t column, float *panel)
 {
     float items[PIECE_ITEMS];
     int64_t n_columns = source->n - column < PANEL_COLUMNS ? source->n - column : PANEL_COLUMNS;
@@ -111,7 +110,7 @@ static void decode_panel(const struct panel_source *source, const struct quant_d
     for (int64_t begin = 0; begin < source->k; begin += PIECE_ITEMS) {
         int64_t n_items = source->k - begin < PIECE_ITEMS ? source->k - begin : PIECE_ITEMS;
         for (int64_t j = 0; j < n_columns; j++) {
-            read_piece(source, quant, column + j, begin, n_items, items);
+            panel_source_read(source, column + j, begin, n_items, items);
             for (int64_t i = 0; i < n_items; i++) panel[(begin + i) * PANEL_COLUMNS + j] = items[i];
         }
     }
@@ -127,9 +126,8 @@ static void copy_steps(const struct panel_source *source, int64_t column, float 
 
 static void pack_f32(const struct panel_source *source, int64_t column, float *panel)
 {
-    const struct quant_def *quant = quant_find(source->dtype);
-    if (!quant && source->n_stride == 1 && source->n - column >= PANEL_COLUMNS) copy_steps(source, column, panel);
-    else decode_panel(source, quant, column, panel);
+    if (!quant_find(source->dtype) && source->n_stride == 1 && source->n - column >= PANEL_COLUMNS) copy_steps(source, column, panel);
+    else decode_panel(source, column, panel);
 }
 
 /* Items [begin, begin + n_items) of a row in the panels' type: where they lie, or made in `room`. */
@@ -139,7 +137,7 @@ static const unsigned char *piece_as(const struct quant_def *to, const struct pa
     float items[PIECE_ITEMS];
     if (source->dtype == to->dtype && source->k_stride == 1)
         return (const unsigned char *)source->data + (row * source->n_stride + begin) / to->block_items * to->block_bytes;
-    read_piece(source, quant_find(source->dtype), row, begin, n_items, items);
+    panel_source_read(source, row, begin, n_items, items);
     to->encode(n_items, items, room);
     return room;
 }

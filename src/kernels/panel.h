@@ -81,6 +81,9 @@ HOB_MUST_CHECK bool panel_bytes(enum dtype dtype, int64_t n, int64_t k, size_t *
  * k, with k_stride 1), into its own type as it is, into F32 exactly, and into any other type that quant.def encodes. No int8. */
 bool panel_can_pack(const struct panel_source *source, enum dtype panel_dtype);
 
+/* Items [begin, begin + n_items) of row `row` as f32; of a block format whole blocks. */
+void panel_source_read(const struct panel_source *source, int64_t row, int64_t begin, int64_t n_items, float *ret_items);
+
 /* Writes panels [begin,end) of source; `panels` is where panel 0 is (or would be). The bytes depend on the weight only: what lies
  * between the parts of a panel is zeros. */
 void panel_pack(const struct panel_source *source, enum dtype panel_dtype, int64_t begin, int64_t end, void *panels);

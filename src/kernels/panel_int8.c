@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "kernels/panel.h"
-#include "quant/quant.h"
 
 #include <math.h>
 
@@ -58,33 +57,13 @@ void panel_pack_i8(const struct panel_source *source, int64_t begin, int64_t end
 
 /* ---- from numbers ---- */
 
-/* Items [begin, begin + n_items) of column `column`. */
-static void read_items(const struct panel_source *source, int64_t column, int64_t begin, int64_t n_items,
-                       float *ret_items)
-{
-    const struct quant_def *quant = quant_find(source->dtype);
-    int64_t first = column * source->n_stride + begin * source->k_stride;
-    if (!quant) {
-        for (int64_t i = 0; i < n_items; i++)
-            ret_items[i] = ((const float *)source->data)[first + i * source->k_stride];
-        return;
-    }
-    const unsigned char *bytes = (const unsigned char *)source->data + first / quant->block_items * quant->block_bytes;
-    if (source->k_stride == 1) {
-        quant->decode(n_items, bytes, ret_items);
-        return;
-    }
-    for (int64_t i = 0; i < n_items; i++)
-        quant->decode(1, bytes + i * source->k_stride * quant->block_bytes, ret_items + i);
-}
-
 /* NaN where any item is none or infinite. */
 static float column_scale(const struct panel_source *source, int64_t column)
 {
     float items[PIECE_ITEMS], largest = 0;
     for (int64_t begin = 0, n; begin < source->k; begin += n) {
         n = source->k - begin < PIECE_ITEMS ? source->k - begin : PIECE_ITEMS;
-        read_items(source, column, begin, n, items);
+        panel_source_read(source, column, begin, n, items);
         for (int64_t i = 0; i < n; i++) {
             if (!isfinite(items[i])) return NAN;
             largest = fabsf(items[i]) > largest ? fabsf(items[i]) : largest;
@@ -106,7 +85,7 @@ static void quantize_column(const struct panel_source *source, int64_t column, f
     if (!(scale > 0)) return;
     for (int64_t begin = 0, n; begin < source->k; begin += n) {
         n = source->k - begin < PIECE_ITEMS ? source->k - begin : PIECE_ITEMS;
-        read_items(source, column, begin, n, items);
+        panel_source_read(source, column, begin, n, items);
         for (int64_t i = 0; i < n; i++) put_code(panel, begin + i, column % PANEL_COLUMNS, encode(items[i], scale));
     }
 }

@@ -3,6 +3,8 @@
  * The finished tables are one of the two mutable globals of the house; they are written once, before anyone can see them. */
 #include "kernels/table.h"
 
+#include "base/error.h"
+
 #include <pthread.h>
 
 #define TABLE(name) extern const struct kernel_table_def kernel_table_##name;
@@ -14,6 +16,9 @@ static const struct kernel_table_def *const known_tables[] = {
 #include "kernels/tables.def"
 #undef TABLE
 };
+
+#define VARIABLE "HOB_KERNELS"
+enum { NAMES_BYTES = 160 };
 
 static struct kernels usable[ARRAY_LENGTH(known_tables)];
 static size_t n_usable;
@@ -43,7 +48,7 @@ static void build_tables(void)
         if (n_usable > 0) usable[n_usable] = usable[n_usable - 1];
         overlay(&usable[n_usable++], &known_tables[i]->kernels);
     }
-    const char *wanted = getenv("HOB_KERNELS");
+    const char *wanted = getenv(VARIABLE);
     selected = wanted ? find(wanted) : NULL;
     if (!selected) selected = &usable[n_usable - 1];
 }
@@ -52,6 +57,26 @@ const struct kernels *kernels_select(void)
 {
     pthread_once(&once, build_tables);
     return selected;
+}
+
+/* The table names that can be asked for, with commas between. */
+static const char *usable_names(char text[NAMES_BYTES])
+{
+    size_t n_bytes = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n_usable && n_bytes < NAMES_BYTES; i++)
+        n_bytes += (size_t)snprintf(text + n_bytes, NAMES_BYTES - n_bytes, "%s%s", i ? ", " : "", usable[i].name);
+    return text;
+}
+
+hob_status kernels_check_choice(hob_error *error)
+{
+    char names[NAMES_BYTES];
+    const char *wanted = getenv(VARIABLE);
+    pthread_once(&once, build_tables);
+    if (wanted && !find(wanted))
+        FAIL(error, HOB_BAD_ARGUMENT, "%s: found %s, expected one of %s", VARIABLE, wanted, usable_names(names));
+    return HOB_OK;
 }
 
 const struct kernels *kernels_by_name(const char *name)

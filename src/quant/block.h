@@ -57,4 +57,16 @@ static inline unsigned block_code(float value, unsigned largest, unsigned otherw
     return value == value ? (unsigned)value : otherwise;
 }
 
+/* Codes of item = d * code + m as ggml makes them: m = the least item, d = (largest - least) / most_code, code = (item - m) / d + 0.5 cut to an
+ * integer, with the unrounded d and m; NaN items become the least one. d and m go to the block's first four bytes. */
+static inline void block_encode_affine(int n_items, const float *items, unsigned most_code, unsigned char *ret_block, unsigned *ret_codes)
+{
+    float least, most;
+    block_range(n_items, items, &least, &most);
+    float d = (most - least) / (float)most_code, inverse = block_inverse(d);
+    block_put_half(d, ret_block);
+    block_put_half(least, ret_block + 2);
+    for (int i = 0; i < n_items; i++) ret_codes[i] = block_code((items[i] - least) * inverse + 0.5f, most_code, 0);
+}
+
 #endif

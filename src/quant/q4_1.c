@@ -1,8 +1,7 @@
 /* Q4_1: blocks of 32 items; f16 numbers d and m, then 16 bytes: item = d * q + m, where the low four bits of byte i are item i and
  * the high four bits are item i + 16. 20 bytes.
  *
- * Encoding gives the bytes of ggml's reference: m = the least item, d = (largest - least) / 15, q = (item - m) / d + 0.5 cut to an
- * integer, with the unrounded d and m. NaN items become the least one.
+ * Encoding gives the bytes of ggml's reference (block_encode_affine).
  * Source: ggml, block_q4_1 and quantize_row_q4_1_ref.
  */
 #include "quant/block.h"
@@ -26,16 +25,9 @@ static void decode(int64_t n_items, const void *blocks, float *ret_items)
 
 static void encode_block(const float *items, unsigned char *ret_block)
 {
-    float least, most;
-    block_range(ITEMS, items, &least, &most);
-    float d = (most - least) / LARGEST, inverse = block_inverse(d);
-    block_put_half(d, ret_block);
-    block_put_half(least, ret_block + 2);
-    for (int i = 0; i < HALF; i++) {
-        unsigned low = block_code((items[i] - least) * inverse + 0.5f, LARGEST, 0);
-        unsigned high = block_code((items[i + HALF] - least) * inverse + 0.5f, LARGEST, 0);
-        ret_block[4 + i] = (unsigned char)(low | high << 4);
-    }
+    unsigned codes[ITEMS];
+    block_encode_affine(ITEMS, items, LARGEST, ret_block, codes);
+    for (int i = 0; i < HALF; i++) ret_block[4 + i] = (unsigned char)(codes[i] | codes[i + HALF] << 4);
 }
 
 static void encode(int64_t n_items, const float *items, void *ret_blocks)

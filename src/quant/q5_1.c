@@ -1,7 +1,6 @@
 /* Q5_1: blocks of 32 items; f16 numbers d and m, then codes of five bits as Q5_0 has them: item = d * q + m. 24 bytes.
  *
- * Encoding gives the bytes of ggml's reference: m = the least item, d = (largest - least) / 31, q = (item - m) / d + 0.5 cut to an
- * integer, with the unrounded d and m. NaN items become the least one.
+ * Encoding gives the bytes of ggml's reference (block_encode_affine).
  * Source: ggml, block_q5_1 and quantize_row_q5_1_ref.
  */
 #include "quant/five_bits.h"
@@ -22,14 +21,10 @@ static void decode(int64_t n_items, const void *blocks, float *ret_items)
 
 static void encode_block(const float *items, unsigned char *ret_block)
 {
-    float least, most;
-    block_range(ITEMS, items, &least, &most);
-    float d = (most - least) / LARGEST, inverse = block_inverse(d);
-    block_put_half(d, ret_block);
-    block_put_half(least, ret_block + 2);
+    unsigned codes[ITEMS];
+    block_encode_affine(ITEMS, items, LARGEST, ret_block, codes);
     memset(ret_block + 4, 0, BYTES - 4);
-    for (int i = 0; i < ITEMS; i++)
-        five_bits_put(block_code((items[i] - least) * inverse + 0.5f, LARGEST, 0), i, ret_block + 4);
+    for (int i = 0; i < ITEMS; i++) five_bits_put(codes[i], i, ret_block + 4);
 }
 
 static void encode(int64_t n_items, const float *items, void *ret_blocks)

@@ -165,6 +165,14 @@ offered() {
     done
 }
 
+@test "an instruction set that is not there is told" {
+    need_shared
+    HOB_KERNELS=abacus hob complete -m "$shared/models/stories260k/model-f32.gguf" -n 1 Once
+    is_failure "HOB_KERNELS: found abacus, expected one of generic"
+    HOB_KERNELS=generic hob complete -m "$shared/models/stories260k/model-f32.gguf" -n 1 Once
+    [ "$status" -eq 0 ]
+}
+
 @test "zsh and fish take their scripts" {
     for shell in zsh fish; do
         hob shell-completion "$shell"

@@ -488,6 +488,30 @@ static void test_bodies_have_no_caches(void **state)
     assert_int_equal(reread(graph, &error), HOB_OK);
 }
 
+static void write_pack(const uint8_t *bytes, size_t n_bytes)
+{
+    FILE *file = fopen(pack_path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n_bytes, file), n_bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Weights and graph are what they were made: asking for others is an error, not ignored. */
+static void test_a_pack_is_finished(void **state)
+{
+    (void)state;
+    size_t n_bytes;
+    uint8_t *bytes = make_pack(&n_bytes);
+    hob_model *model;
+    hob_error error = {0};
+    write_pack(bytes, n_bytes);
+    assert_int_equal(hob_model_open(pack_path, &(hob_model_options){.quant = "q8_0"}, &model, &error), HOB_BAD_ARGUMENT);
+    assert_non_null(strstr(error.message, "q8_0"));
+    assert_int_equal(hob_model_open(pack_path, &(hob_model_options){.disabled_passes = "pack_weights"}, &model, &error), HOB_BAD_ARGUMENT);
+    assert_non_null(strstr(error.message, "went through the passes"));
+    memory_free(bytes);
+}
+
 /* A pack that claims its graph to be what it is not, with good checksums. */
 static void test_a_model_is_what_its_graph_can_be(void **state)
 {
@@ -503,10 +527,7 @@ static void test_a_model_is_what_its_graph_can_be(void **state)
     assert_int_equal(*kind, HOB_MODEL_DECODER);
     *kind = HOB_MODEL_ENCODER;
     resum_pack(bytes, n_bytes);
-    FILE *file = fopen(pack_path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n_bytes, file), n_bytes);
-    fclose(file);
+    write_pack(bytes, n_bytes);
     assert_int_equal(hob_model_open(pack_path, NULL, &model, &error), HOB_BAD_FILE);
     assert_non_null(strstr(error.message, "section model: found an encoder"));
     memory_free(bytes);
@@ -738,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_strides_that_overflow),
         cmocka_unit_test(test_packed_weights_are_constants_only),
         cmocka_unit_test(test_bodies_have_no_caches),
+        cmocka_unit_test(test_a_pack_is_finished),
         cmocka_unit_test(test_a_model_is_what_its_graph_can_be),
         cmocka_unit_test(test_broken_text_is_for_models_of_bytes),
         cmocka_unit_test(test_merges_lead_to_tokens),

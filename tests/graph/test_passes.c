@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "graph/builder.h"
 #include "graph/executor.h"
+#include "graph/packing.h"
 #include "graph/pass.h"
 #include "kernels/kernels.h"
 #include "providers/providers.h"
@@ -702,10 +703,29 @@ static void test_convolutions(void **state)
     check(build_conv_transpose, "fuse_conv", 1, NULL);
 }
 
+/* A weight that f16 cannot hold is told instead of becoming infinite. */
+static void test_halves_hold_no_more(void **state)
+{
+    (void)state;
+    enum { N = 17, K = 3 };
+    float items[N * K];
+    _Alignas(PANEL_ALIGNMENT) uint16_t panels[2 * PANEL_COLUMNS * (K + 1)];
+    struct panel_source source = {.data = items, .dtype = DTYPE_F32, .n = N, .k = K, .n_stride = K, .k_stride = 1};
+    struct pass_options options = {0};
+    hob_error error;
+    fill(items, N * K, 1);
+    items[N * K - 1] = 65504;
+    assert_int_equal(packing_fill(&options, &source, DTYPE_F16, panels, &error), HOB_OK);
+    items[N * K - 1] = -65520;
+    assert_int_equal(packing_fill(&options, &source, DTYPE_BF16, panels, &error), HOB_OK);
+    assert_int_equal(packing_fill(&options, &source, DTYPE_F16, panels, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "65504"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_activations), cmocka_unit_test(test_skip_norms), cmocka_unit_test(test_embeddings),
                                        cmocka_unit_test(test_merged_products), cmocka_unit_test(test_activated_products), cmocka_unit_test(test_dynamic_quantisation), cmocka_unit_test(test_rope), cmocka_unit_test(test_attention),
-                                       cmocka_unit_test(test_convolutions)};
+                                       cmocka_unit_test(test_convolutions), cmocka_unit_test(test_halves_hold_no_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

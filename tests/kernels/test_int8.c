@@ -88,9 +88,20 @@ static struct gemm_u8i8_args args_of(const struct byte_product *p, bool has_zero
                                    .panel_end = panel_count(p->n)};
 }
 
-static void check_product(int64_t m, int64_t n, int64_t k, bool has_zeros, bool has_bias)
+/* One scale and one zero for all rows, as of a tensor that was quantised as a whole. */
+static void make_even(struct byte_product *p)
+{
+    for (int64_t i = 1; i < p->m; i++) {
+        p->a_sums[i] += (int32_t)p->k * (p->a_zeros[i] - p->a_zeros[0]);
+        p->a_zeros[i] = p->a_zeros[0];
+        p->a_scales[i] = p->a_scales[0];
+    }
+}
+
+static void check_rows(int64_t m, int64_t n, int64_t k, bool has_zeros, bool has_bias, bool is_even)
 {
     struct byte_product p = new_product(m, n, k);
+    if (is_even) make_even(&p);
     int64_t n_items = m * p.c_stride;
     float *expected = new_floats(n_items), *c = new_floats(n_items);
     int32_t *expected_sums = new_ints(n_items, 9, 5, 5), *sums = new_ints(n_items, 9, 5, 5);
@@ -118,6 +129,12 @@ static void check_product(int64_t m, int64_t n, int64_t k, bool has_zeros, bool 
     }
     memory_free(expected), memory_free(c), memory_free(expected_sums), memory_free(sums);
     free_product(&p);
+}
+
+static void check_product(int64_t m, int64_t n, int64_t k, bool has_zeros, bool has_bias)
+{
+    check_rows(m, n, k, has_zeros, has_bias, false);
+    check_rows(m, n, k, has_zeros, has_bias, true);
 }
 
 static void test_products_are_exact(void **state)

@@ -25,9 +25,23 @@ static void test_environment_picks(void **state)
     assert_ptr_equal(kernels_select(), kernels_by_name("generic"));
 }
 
+/* The table stays what it was; a name that the machine does not know is told. */
+static void test_unknown_names_are_told(void **state)
+{
+    (void)state;
+    hob_error error;
+    assert_int_equal(kernels_check_choice(&error), HOB_OK);
+    setenv("HOB_KERNELS", "abacus", 1);
+    assert_int_equal(kernels_check_choice(&error), HOB_BAD_ARGUMENT);
+    assert_non_null(strstr(error.message, "found abacus, expected one of generic"));
+    setenv("HOB_KERNELS", "generic", 1);
+    assert_int_equal(kernels_check_choice(&error), HOB_OK);
+}
+
 int main(void)
 {
     setenv("HOB_KERNELS", "generic", 1);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_environment_picks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_environment_picks),
+                                       cmocka_unit_test(test_unknown_names_are_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

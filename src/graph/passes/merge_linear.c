@@ -95,9 +95,11 @@ static hob_status pack_group(const struct fusion *fusion, const struct group *gr
                             panel_bytes(group->dtype, source.n, source.k, &n_bytes);
         HOB_ASSERT(is_mergeable);
         char *own = (char *)panels.data + begin;
-        packing_fill(fusion->context->options, &source, group->dtype, own);
-        TRY(weight_errors_add(fusion->context->options->weight_errors, graph->values[graph->nodes[group->nodes[i]].inputs[1]].name, &source,
-                              group->dtype, own, NULL, fusion->context->error));
+        const char *name = graph->values[graph->nodes[group->nodes[i]].inputs[1]].name;
+        hob_error *error = fusion->context->error;
+        hob_status status = packing_fill(fusion->context->options, &source, group->dtype, own, error);
+        if (status != HOB_OK) return error_prefix(error, status, "%s", name);
+        TRY(weight_errors_add(fusion->context->options->weight_errors, name, &source, group->dtype, own, NULL, error));
         begin += n_bytes;
     }
     return graph_add_constant(graph, "", &panels, ret_weight, fusion->context->error);

@@ -42,8 +42,9 @@ static hob_status pack(struct packing *packing, uint32_t value, uint32_t *ret_pa
     if (status != HOB_OK) return error_prefix(error, status, "%s", name);
     for (int64_t direction = 0; direction < weight->dims[0]; direction++) {
         struct panel_source source;
-        if (describe(weight, direction, &source))
-            packing_fill(packing->context->options, &source, DTYPE_F32, (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k);
+        if (!describe(weight, direction, &source)) continue;
+        float *own = (float *)room.data + direction * n_panels * PANEL_COLUMNS * source.k;
+        TRY(packing_fill(packing->context->options, &source, DTYPE_F32, own, error));
     }
     TRY(tensor_init(&panels, DTYPE_F32, 3, weight->dims, room.data, error));
     panels.layout = LAYOUT_PANELS;

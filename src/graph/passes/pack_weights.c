@@ -45,8 +45,8 @@ static hob_status pack(struct packing *packing, const char *name, uint32_t value
     enum dtype dtype = packing_type(options, source, packing->is_head[value]);
     struct tensor panels;
     hob_status status = packing_new(packing->graph, dtype, source->n, source->k, &panels, error);
+    if (status == HOB_OK) status = packing_fill(options, source, dtype, panels.data, error);
     if (status != HOB_OK) return error_prefix(error, status, "%s", name);
-    packing_fill(options, source, dtype, panels.data);
     TRY(weight_errors_add(options->weight_errors, name, source, dtype, panels.data, NULL, error));
     return graph_add_constant(packing->graph, "", &panels, ret_packed, error);
 }

@@ -53,6 +53,7 @@ ALWAYS_INLINE void finish_few(const struct finish_f32_args *args, const enum fin
                               float *y, const float *before, const float *after)
 {
     __m512 x[FEW];
+    EACH _mm_prefetch((const char *)(y + args->y_stride + v * LANES), _MM_HINT_T0); /* short rows are far apart */
     EACH x[v] = _mm512_loadu_ps(y + v * LANES);
     if (args->bias) EACH x[v] = _mm512_add_ps(x[v], bias);
     if (before) EACH x[v] = _mm512_add_ps(x[v], _mm512_loadu_ps(before + v * LANES));

@@ -13,6 +13,7 @@ struct tile {
     const struct gemm_u8i8_args *args;
     const unsigned char *panel; /* the first of the tile's */
     int64_t panel_bytes, n_groups, row, column;
+    bool is_even;              /* all rows have one scale and one zero, as of a tensor that was quantised as a whole */
     const unsigned char *next; /* bytes to be asked for */
     int64_t next_step;         /* so many of them with each group: tiles share the work */
 };
@@ -38,12 +39,11 @@ ALWAYS_INLINE int64_t keep(int64_t x)
     return x;
 }
 
-/* A zero that gcc takes for a number of its own: it would copy one that sums share. */
-ALWAYS_INLINE __m512i own_zero(void)
+/* A number that gcc takes for one of its own: it would copy one that sums share. */
+ALWAYS_INLINE __m512i own(__m512i x)
 {
-    __m512i zero = _mm512_setzero_si512();
-    __asm__("" : "+v"(zero));
-    return zero;
+    __asm__("" : "+v"(x));
+    return x;
 }
 
 /* What a column contributes to the end of its sums. */
@@ -63,6 +63,23 @@ ALWAYS_INLINE struct columns load_columns(const struct tile *tile, int p)
     if (args->c) columns.w_scales = _mm512_maskz_loadu_ps(columns.lanes, args->w_scales + column);
     if (args->c && args->bias) columns.bias = _mm512_maskz_loadu_ps(columns.lanes, args->bias + column);
     return columns;
+}
+
+/* What the sums of an even tile start from: less than a zero, which the others take away at the end. */
+ALWAYS_INLINE __m512i start_of(const struct tile *tile, int p)
+{
+    if (!tile->is_even) return _mm512_setzero_si512();
+    __m512i code_sums = _mm512_load_si512(tile->panel + p * tile->panel_bytes);
+    return _mm512_mullo_epi32(_mm512_set1_epi32(-tile->args->a_zeros[0]), code_sums);
+}
+
+/* Of an even tile without zeros of w, as numbers; scales: of the row and the columns. */
+ALWAYS_INLINE void store_even(const struct tile *tile, const struct columns *columns, int r, int p, __m512i sum, __m512 scales)
+{
+    const struct gemm_u8i8_args *args = tile->args;
+    __m512 number = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales);
+    if (args->bias) number = _mm512_add_ps(number, columns->bias);
+    _mm512_mask_storeu_ps(args->c + (tile->row + r) * args->c_stride + tile->column + p * LANES, columns->lanes, number);
 }
 
 ALWAYS_INLINE void store(const struct tile *tile, const struct columns *columns, int r, int p, __m512i sum)
@@ -114,10 +131,12 @@ ALWAYS_INLINE void advance(struct walk *walk, int64_t n_groups)
 ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int n_panels)
 {
     __m512i sums[TILE_ROWS][2];
-#pragma GCC unroll 12
-    for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 2
-        for (int p = 0; p < n_panels; p++) sums[r][p] = own_zero();
+    for (int p = 0; p < n_panels; p++) {
+        const __m512i start = start_of(tile, p);
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) sums[r][p] = own(start);
+    }
     const int64_t a_stride = tile->args->a_stride, next_step = 2 * tile->next_step;
     struct walk walk = {.a_stride = a_stride,
                         .three_strides = keep(3 * a_stride),
@@ -138,8 +157,14 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
 #pragma GCC unroll 2
     for (int p = 0; p < n_panels; p++) {
         struct columns columns = load_columns(tile, p);
+        if (tile->is_even) {
+            const __m512 scales = _mm512_mul_ps(all(tile->args->a_scales[0]), columns.w_scales);
 #pragma GCC unroll 12
-        for (int r = 0; r < n_rows; r++) store(tile, &columns, r, p, sums[r][p]);
+            for (int r = 0; r < n_rows; r++) store_even(tile, &columns, r, p, sums[r][p], scales);
+        } else {
+#pragma GCC unroll 12
+            for (int r = 0; r < n_rows; r++) store(tile, &columns, r, p, sums[r][p]);
+        }
     }
 }
 
@@ -171,10 +196,24 @@ ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
     return (n_rows + n_tiles - 1) / n_tiles;
 }
 
+/* Bit by bit: scales may be NaN. */
+static bool has_even_rows(const struct gemm_u8i8_args *args)
+{
+    if (!args->c || args->w_zeros) return false;
+    uint32_t first, scale, differences = 0;
+    memcpy(&first, args->a_scales, sizeof first);
+    for (int64_t row = 1; row < args->m; row++) {
+        memcpy(&scale, args->a_scales + row, sizeof scale);
+        differences |= (scale ^ first) | (uint32_t)(args->a_zeros[row] ^ args->a_zeros[0]);
+    }
+    return differences == 0;
+}
+
 /* A pair of panels stays near while all rows pass. */
 void x86_avx512_vnni_gemm_u8i8(const struct gemm_u8i8_args *args)
 {
-    struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP};
+    if (args->m <= 0) return;
+    struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP, .is_even = has_even_rows(args)};
     int64_t n_tiles = (args->m + TILE_ROWS - 1) / TILE_ROWS;
     tile.panel_bytes = (1 + tile.n_groups) * PANEL_ALIGNMENT;
     for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2) {
