@@ -49,7 +49,7 @@ ALWAYS_INLINE int64_t keep(int64_t x)
 /* gcc 12 gathers prefetches before a loop's loads, which then wait for them, and copies sums that its own fused multiply-add overwrites. */
 ALWAYS_INLINE void ask_for(const void *bytes)
 {
-    __asm__ volatile("prefetcht0 %a0" : : "p"(bytes));
+    __asm__ volatile("prefetcht0 %0" : : "m"(*(const char *)bytes));
 }
 
 ALWAYS_INLINE __m512 add_product(__m512 sum, __m512 a, __m512 b)
