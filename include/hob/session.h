@@ -20,6 +20,13 @@ typedef struct hob_session_options {
      * "f16"). NULL: "f16" where the model's weights are not full floats, else "f32". */
     const char *cache_type;
     int64_t n_cache_tokens;   /* positions of all texts together; memory is taken as they fill. 0: eight texts' worth */
+
+    /* What generations leave of their texts, in blocks of 64 positions, for others that begin with the same ids: they are not computed
+     * again, and no result changes by a byte. Those used longest ago go first. */
+    size_t prefix_cache_bytes;   /* at most so many, beside n_cache_tokens; 0: nothing is left */
+    const char *cache_folder;    /* they are written there as well and found by later processes; a folder of the caller's own, made where
+                                    there is none. NULL: not. hob_cache_default_folder names one */
+    uint64_t cache_folder_bytes; /* at most so many in the folder; 0: 8 GiB */
 } hob_session_options;
 
 typedef struct hob_named_tensor {
@@ -31,6 +38,8 @@ typedef struct hob_named_tensor {
 HOB_API HOB_MUST_CHECK hob_status hob_session_new(hob_model *model, const hob_session_options *options,
                                                   hob_session **ret_session, hob_error *error);
 HOB_API void hob_session_free(hob_session *session); /* takes NULL */
+/* $XDG_CACHE_HOME/hob/kv, by default ~/.cache/hob/kv: for cache_folder. NULL when there is no home. Free with hob_free. */
+HOB_API char *hob_cache_default_folder(void);
 /* Those that run a graph, the caller's among them. */
 HOB_API size_t hob_session_n_threads(const hob_session *session);
 

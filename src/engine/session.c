@@ -2,8 +2,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "engine/kv/cache_folder.h"
 #include "engine/kv/kv_cache.h"
 #include "engine/kv/paged_batch.h"
+#include "engine/kv/prefix_cache.h"
 #include "engine/kv/sequence.h"
 #include "engine/tensor.h"
 #include "providers/providers.h"
@@ -63,6 +65,9 @@ void hob_session_free(hob_session *session)
     sequence_free_spares(session);
     executor_free(session->executor);
     paged_batch_free(session->batch);
+    cache_folder_free(session->cache_folder);
+    prefix_cache_free(session->prefixes);
+    memory_free(session->prefix_blocks);
     kv_cache_free(session->kv_cache);
     session->provider.def->release(&session->provider);
     arena_release(&session->arena);

@@ -8,8 +8,10 @@
 #include "hob/session.h"
 
 struct batch_entry;
+struct cache_folder;
 struct kv_cache;
 struct paged_batch;
+struct prefix_cache;
 struct sequence;
 
 /* Enough positions in a run to keep the multipliers busy; more only make its activations larger (39 KB each in a model of half a
@@ -27,6 +29,9 @@ struct hob_session {
     struct paged_layout layout;
     struct kv_cache *kv_cache;  /* NULL: caches are not in blocks, each sequence has its own */
     struct paged_batch *batch;  /* likewise */
+    struct prefix_cache *prefixes;     /* NULL: no text begins with what another left */
+    struct cache_folder *cache_folder; /* the same on disk; NULL: not there */
+    uint32_t *prefix_blocks;           /* room for those of a text's beginning */
     struct sequence *spare_sequences;
     struct sequence *sequence;  /* of hob_session_append and its kind; NULL for what is no decoder */
     const float *logits;        /* of its last position; NULL before any */

@@ -1,13 +1,19 @@
 /* How a session keeps a decoder's keys and values: in blocks where the graph allows it, else as the graph has them. */
 #include "base/error.h"
+#include "base/memory.h"
+#include "engine/kv/cache_folder.h"
+#include "engine/kv/cache_identity.h"
 #include "engine/kv/kv_cache.h"
 #include "engine/kv/paged_batch.h"
+#include "engine/kv/prefix_cache.h"
 #include "engine/session.h"
 #include "graph/paging.h"
 
 #include <string.h>
 
 enum { TEXTS_TOGETHER = 8 }; /* that fit the pool by default: address space, no memory */
+enum { MOST_BLOCKS = 1 << 30 };
+static const uint64_t DEFAULT_FOLDER_BYTES = UINT64_C(8) << 30;
 
 static const struct {
     const char *name;
@@ -32,12 +38,58 @@ static hob_status check_fixed_type(const struct graph *graph, enum dtype dtype, 
          graph->n_states ? dtype_name(graph->states[0].dtype) : "inputs and outputs of its own");
 }
 
+/* ---- beginnings of texts ---- */
+
+static hob_status check_no_prefixes(const hob_session_options *options, hob_error *error)
+{
+    if (!options->prefix_cache_bytes && !options->cache_folder) return HOB_OK;
+    FAIL(error, HOB_UNSUPPORTED, "cache of prefixes: this model's caches are not in blocks that texts can share");
+}
+
+static hob_status count_prefix_blocks(const hob_session_options *options, size_t block_bytes, uint32_t *ret_n_blocks, hob_error *error)
+{
+    size_t n_blocks = options->prefix_cache_bytes / block_bytes;
+    if (options->prefix_cache_bytes && !n_blocks)
+        FAIL(error, HOB_BAD_ARGUMENT, "cache of prefixes: found room for %zu bytes, expected at least a block of %zu (%d positions)",
+             options->prefix_cache_bytes, block_bytes, PAGED_POSITIONS);
+    if (n_blocks > MOST_BLOCKS) FAIL(error, HOB_LIMIT, "cache of prefixes: found %zu blocks, expected fewer", n_blocks);
+    *ret_n_blocks = (uint32_t)n_blocks;
+    return HOB_OK;
+}
+
+static hob_status open_folder(struct hob_session *session, const hob_session_options *options, hob_error *error)
+{
+    unsigned char identity[SHA256_BYTES];
+    uint64_t most_bytes = options->cache_folder_bytes ? options->cache_folder_bytes : DEFAULT_FOLDER_BYTES;
+    if (!options->cache_folder) return HOB_OK;
+    TRY(cache_identity(session, identity, error));
+    return cache_folder_open(options->cache_folder, identity, session->layout.block_bytes, most_bytes, &session->cache_folder, error);
+}
+
+static bool reclaim(void *context)
+{
+    return prefix_cache_drop(context);
+}
+
+static hob_status open_prefixes(struct hob_session *session, const hob_session_options *options, uint32_t n_blocks, hob_error *error)
+{
+    if (!options->prefix_cache_bytes && !options->cache_folder) return HOB_OK;
+    size_t n_most = (size_t)kv_cache_count_blocks(session->n_context_tokens);
+    session->prefix_blocks = memory_new(n_most, sizeof *session->prefix_blocks);
+    if (!session->prefix_blocks) FAIL(error, HOB_NO_MEMORY, "a cache of prefixes: out of memory");
+    TRY(prefix_cache_new(session->kv_cache, n_blocks, &session->prefixes, error));
+    kv_cache_set_reclaim(session->kv_cache, reclaim, session->prefixes);
+    return open_folder(session, options, error);
+}
+
+/* ---- the pool ---- */
+
 /* Blocks that are begun are a text's alone: each may have one more than its positions fill. */
 static hob_status count_blocks(const struct hob_session *session, int64_t n_cache_tokens, uint32_t *ret_n_blocks, hob_error *error)
 {
     int64_t n_blocks = kv_cache_count_blocks(n_cache_tokens);
     if (n_cache_tokens <= 0) n_blocks = TEXTS_TOGETHER * kv_cache_count_blocks(session->n_context_tokens);
-    if (n_blocks > UINT32_MAX / 2) FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected fewer", (long long)n_cache_tokens);
+    if (n_blocks > MOST_BLOCKS) FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected fewer", (long long)n_cache_tokens);
     *ret_n_blocks = (uint32_t)n_blocks;
     return HOB_OK;
 }
@@ -46,16 +98,19 @@ hob_status session_open_caches(struct hob_session *session, const hob_session_op
 {
     const struct graph *graph = session->model->graph;
     enum dtype dtype;
-    uint32_t n_blocks;
+    uint32_t n_blocks, n_prefix_blocks;
     TRY(find_type(options->cache_type, &dtype, error));
     if (session->model->info.kind != HOB_MODEL_DECODER || !paging_fits(graph) || !paged_batch_fits(session->model)) {
         int64_t capacity = graph->n_states ? session->n_context_tokens : 0;
         TRY(check_fixed_type(graph, dtype, error));
+        TRY(check_no_prefixes(options, error));
         return executor_new(session->model->program, &session->provider, capacity, &session->executor, error);
     }
     TRY(count_blocks(session, options->n_cache_tokens, &n_blocks, error));
     TRY(paging_lay_out(graph, dtype, &session->arena, &session->layout, error));
-    TRY(kv_cache_new(&session->layout, n_blocks, &session->kv_cache, error));
+    TRY(count_prefix_blocks(options, session->layout.block_bytes, &n_prefix_blocks, error));
+    TRY(kv_cache_new(&session->layout, n_blocks + n_prefix_blocks, &session->kv_cache, error));
+    TRY(open_prefixes(session, options, n_prefix_blocks, error));
     TRY(paged_batch_new(session, &session->batch, error));
     return executor_new_paged(session->model->program, &session->provider, &session->layout, &session->executor, error);
 }

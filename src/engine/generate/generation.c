@@ -82,10 +82,31 @@ static hob_status borrow_root(struct hob_generation *generation, hob_error *erro
     const int32_t *ids = sequence_ids(own);
     size_t n_same = 0, n_own = (size_t)sequence_n_tokens(own);
     while (n_same + 1 < request->n_prompt && n_same < n_own && ids[n_same] == request->prompt[n_same]) n_same++;
-    TRY(hob_session_rewind(request->session, n_same, error));
     generation->root = own;
     generation->n_cached = n_same;
-    return HOB_OK;
+    return hob_session_rewind(request->session, n_same, error);
+}
+
+/* What another text left may be more of the prompt than what the session's own sequence holds. */
+static hob_status begin_root(struct hob_generation *generation, hob_error *error)
+{
+    const struct request *request = &generation->request;
+    struct sequence *other;
+    if (generation->is_lent && !request->session->prefixes) return borrow_root(generation, error);
+    TRY(sequence_new(request->session, &other, error));
+    size_t n_begun = (size_t)sequence_recall(other, request->prompt, (int64_t)request->n_prompt - 1);
+    if (!generation->is_lent) {
+        generation->root = other;
+        generation->n_cached = n_begun;
+        return HOB_OK;
+    }
+    hob_status status = borrow_root(generation, error);
+    if (status == HOB_OK && n_begun > generation->n_cached) {
+        status = sequence_assign(generation->root, other, error);
+        generation->n_cached = n_begun;
+    }
+    sequence_free(other);
+    return status;
 }
 
 static hob_status set_up(struct hob_generation *generation, hob_error *error)
@@ -93,8 +114,7 @@ static hob_status set_up(struct hob_generation *generation, hob_error *error)
     const struct request *request = &generation->request;
     TRY(make_outputs(generation, error));
     TRY(session_reserve_entries(request->session, most_entries(generation), error));
-    if (generation->is_lent) TRY(borrow_root(generation, error));
-    else TRY(sequence_new(request->session, &generation->root, error));
+    TRY(begin_root(generation, error));
     generation->prompt = (struct feed){.ids = request->prompt, .n_ids = request->n_prompt, .n_fed = generation->n_cached};
     return HOB_OK;
 }
@@ -123,6 +143,7 @@ hob_status hob_generation_new(hob_session *session, const int32_t *ids, size_t n
 
 static void give_root_back(struct hob_generation *generation)
 {
+    if (generation->root) sequence_remember(generation->root, true);
     if (!generation->is_lent) sequence_free(generation->root);
     generation->root = NULL;
 }
@@ -223,6 +244,7 @@ static hob_status take_prompt(struct hob_generation *generation, const struct ba
         return HOB_OK;
     }
     for (size_t i = 0; i < generation->request.options.n_samples; i++) TRY(sample_take(&generation->samples[i], entry->logits, error));
+    sequence_remember(generation->root, false); /* for those that come while this one goes on */
     TRY(share_root(generation, error));
     return go_on(generation, error);
 }

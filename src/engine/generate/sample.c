@@ -68,6 +68,7 @@ cleanup:
 
 static void give_sequence_back(struct sample *sample)
 {
+    if (sample->sequence) sequence_remember(sample->sequence, true);
     if (!sample->is_lent) sequence_free(sample->sequence);
     sample->sequence = NULL;
 }

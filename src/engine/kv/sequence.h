@@ -32,6 +32,11 @@ HOB_MUST_CHECK hob_status sequence_assign(struct sequence *to, const struct sequ
 /* For a cache of prefixes: an empty sequence over blocks begins with these full ones, whose positions are ids (n_blocks *
  * PAGED_POSITIONS of them, no more than the context); it takes references of its own. */
 void sequence_share(struct sequence *sequence, const int32_t *ids, const uint32_t *blocks, int64_t n_blocks);
+/* An empty sequence begins as ids do, with what the session's cache of prefixes has of them, in memory or on disk. Returns how many
+ * positions that are, at most n_ids: a multiple of PAGED_POSITIONS, often 0. */
+int64_t sequence_recall(struct sequence *sequence, const int32_t *ids, int64_t n_ids);
+/* Leaves the sequence's full blocks to that cache, for others; is_saved: on disk, too, where the session has a folder. */
+void sequence_remember(const struct sequence *sequence, bool is_saved);
 /* Forgets all but the first n_tokens. */
 HOB_MUST_CHECK hob_status sequence_rewind(struct sequence *sequence, int64_t n_tokens, hob_error *error);
 
