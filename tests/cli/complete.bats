@@ -303,6 +303,22 @@ PYTHON
     is_failure "found no limit of tokens"
 }
 
+@test "--draft-max and --model-draft make the same text another way" {
+    need_shared
+    hob complete -m "$stories" -n 60 --temperature 0.9 --seed 3 "$once"
+    local plain=$output
+    hob complete -m "$stories" -n 60 --temperature 0.9 --seed 3 --draft-max 6 "$once"
+    [ "$output" = "$plain" ]
+    hob complete -m "$stories" -n 60 --temperature 0.9 --seed 3 --model-draft "$stories/model-q8_0.gguf" "$once"
+    [ "$output" = "$plain" ]
+    hob complete -m "$stories" -n 60 --json --model-draft "$stories/model-q8_0.gguf" "$once"
+    jq -e '.n_drafted > 20 and .n_draft_accepted > 10 and .n_draft_accepted <= .n_drafted' <<<"$output"
+    hob complete -m "$stories" --draft-max 65 "$once"
+    is_failure "found 65 at a time, expected at most 64"
+    hob complete -m "$stories" --model-draft /nonexistent.gguf "$once"
+    is_failure "/nonexistent.gguf"
+}
+
 @test "models that cannot be opened or generate nothing" {
     hob complete -m /nonexistent/model.onnx x
     is_failure "/nonexistent/model.onnx"
