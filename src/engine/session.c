@@ -24,7 +24,8 @@ static int64_t choose_context(const struct hob_model *model, const hob_session_o
 
 static hob_status check_context(const struct hob_model *model, int64_t n_context_tokens, hob_error *error)
 {
-    int64_t most = model->info.n_context > 0 ? model->info.n_context : MAX_CONTEXT_TOKENS;
+    int64_t made_for = model->info.n_context;
+    int64_t most = made_for > 0 && made_for < MAX_CONTEXT_TOKENS ? made_for : MAX_CONTEXT_TOKENS;
     if (n_context_tokens > most)
         FAIL(error, HOB_LIMIT, "found a context of %lld tokens, expected at most %lld, which the model was made for",
              (long long)n_context_tokens, (long long)most);
@@ -115,6 +116,7 @@ hob_status hob_session_run(hob_session *session, const hob_named_tensor *inputs,
         FAIL(error, HOB_BAD_ARGUMENT, "found room for %zu outputs, expected %u", n_outputs, session->model->graph->n_outputs);
     hob_tensor **outputs = memory_new(n_outputs, sizeof *outputs);
     if (!outputs) FAIL(error, HOB_NO_MEMORY, "outputs: out of memory");
+    session->logits = NULL;
     TRY_CLEANUP(bind_inputs(session, inputs, n_inputs, error));
     TRY_CLEANUP(executor_run(session->executor, NULL, error));
     for (size_t i = 0; i < n_outputs; i++) {

@@ -87,9 +87,11 @@ static hob_status open_prefixes(struct hob_session *session, const hob_session_o
 /* Blocks that are begun are a text's alone: each may have one more than its positions fill. */
 static hob_status count_blocks(const struct hob_session *session, int64_t n_cache_tokens, uint32_t *ret_n_blocks, hob_error *error)
 {
+    const int64_t most_tokens = (int64_t)MOST_BLOCKS * PAGED_POSITIONS;
+    if (n_cache_tokens > most_tokens)
+        FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected at most %lld", (long long)n_cache_tokens, (long long)most_tokens);
     int64_t n_blocks = kv_cache_count_blocks(n_cache_tokens);
     if (n_cache_tokens <= 0) n_blocks = TEXTS_TOGETHER * kv_cache_count_blocks(session->n_context_tokens);
-    if (n_blocks > MOST_BLOCKS) FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected fewer", (long long)n_cache_tokens);
     *ret_n_blocks = (uint32_t)n_blocks;
     return HOB_OK;
 }

@@ -148,6 +148,26 @@ static void test_texts_are_the_same(void **state)
     check_requests(STORIES "model.onnx");
 }
 
+/* A listener that refuses one text's token ends the others too, whose drafts have run already. */
+static void test_cancelled_with_drafts_under_way(void **state)
+{
+    (void)state;
+    struct use use = use_with_context(STORIES "model-f32.gguf", 0);
+    struct ids ids = encode(&use, story);
+    const hob_generate_options options = {.max_tokens = 40, .n_samples = 3, .temperature = 0.1f, .seed = 3, .n_draft_tokens = 16};
+    size_t n_drafted = 0;
+    for (size_t n_calls = 1; n_calls < 40; n_calls += 2) {
+        struct trace trace = run(&use, ids, &options, n_calls);
+        assert_int_equal(trace.result.finish, HOB_FINISH_CANCELLED);
+        assert_int_equal(trace.n_calls, n_calls);
+        n_drafted += trace.result.n_drafted;
+        release(&trace);
+    }
+    assert_true(n_drafted > 0);
+    hob_free(ids.ids);
+    use_close(&use);
+}
+
 /* Drafts have no place beyond the context's end, the draft model's included. */
 static void test_the_contexts_end(void **state)
 {
@@ -234,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts_are_the_same),
+        cmocka_unit_test(test_cancelled_with_drafts_under_way),
         cmocka_unit_test(test_the_contexts_end),
         cmocka_unit_test(test_equal_models_agree),
         cmocka_unit_test(test_refusals),

@@ -96,13 +96,23 @@ static hob_status run(struct draft_model *draft, const int32_t *ids, size_t n_id
     return HOB_OK;
 }
 
-/* The cache goes back to where it agrees with the past. */
-static hob_status catch_up(struct draft_model *draft, const struct sampler_chain *chain, hob_error *error)
+/* Whether the draft model has all these ids: its vocabulary may be padded less. */
+static bool knows(const struct draft_model *draft, const int32_t *ids, size_t n_ids)
+{
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] >= draft->session->n_vocab) return false;
+    return true;
+}
+
+/* The cache goes back to where it agrees with the past. ret_is_there: the past is run; false: it cannot be. */
+static hob_status catch_up(struct draft_model *draft, const struct sampler_chain *chain, bool *ret_is_there, hob_error *error)
 {
     const int32_t *held = sequence_ids(draft->sequence);
     size_t n_held = (size_t)sequence_n_tokens(draft->sequence), n_past = chain->now.n_ids, n_same = 0;
     while (n_same < n_held && n_same + 1 < n_past && held[n_same] == chain->ids[n_same]) n_same++;
     TRY(sequence_rewind(draft->sequence, (int64_t)n_same, error));
+    *ret_is_there = knows(draft, chain->ids + n_same, n_past - n_same);
+    if (!*ret_is_there) return HOB_OK;
     return run(draft, chain->ids + n_same, n_past - n_same, error);
 }
 
@@ -130,11 +140,13 @@ static hob_status draw(struct draft_model *draft, struct sampler_chain *chain, s
 static hob_status guess(void *state, struct sampler_chain *chain, size_t n_wanted, int32_t *ret_ids, size_t *ret_n_ids, hob_error *error)
 {
     struct draft_model *draft = state;
+    bool is_there;
     size_t n_room = count_room(draft, chain->now.n_ids);
     *ret_n_ids = 0;
     if (n_wanted > n_room) n_wanted = n_room;
     if (!n_wanted) return HOB_OK;
-    TRY(catch_up(draft, chain, error));
+    TRY(catch_up(draft, chain, &is_there, error));
+    if (!is_there) return HOB_OK;
     struct sampler_mark mark = sampler_chain_mark(chain);
     hob_status status = draw(draft, chain, n_wanted, ret_ids, ret_n_ids, error);
     sampler_chain_rewind(chain, mark);

@@ -303,7 +303,6 @@ hob_status hob_generations_step(hob_session *session, hob_generation *const *gen
         n_entries += generations[i]->n_entries;
     }
     if (!n_entries) return HOB_OK;
-    session->logits = NULL;
     TRY(batch_run(session, session->entries, n_entries, error));
     hob_status status = HOB_OK;
     for (size_t i = 0; i < n_generations; i++) {

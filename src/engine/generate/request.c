@@ -163,6 +163,7 @@ hob_status request_init(struct request *request, hob_session *session, const int
 void request_release(struct request *request)
 {
     token_masks_unref(request->masks);
+    request->masks = NULL;
     arena_release(&request->arena);
 }
 

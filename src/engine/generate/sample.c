@@ -156,10 +156,11 @@ static hob_status take_row(struct sample *sample, const float *logits, bool *ret
     int32_t id;
     float logprob = 0.0f;
     const hob_generate_options *options = &sample->request->options;
-    if (request_is_cancelled(sample->request)) return sample_end(sample, HOB_FINISH_CANCELLED, error); /* by another text's listener */
+    *ret_is_over = true;
+    *ret_finish = HOB_FINISH_CANCELLED;
+    if (request_is_cancelled(sample->request)) return HOB_OK; /* by another text's listener */
     if (sample->allowed) TRY(mask_by_grammar(sample, error));
     const uint32_t *allowed = sample->allowed ? sample->allowed : may_stop(sample) ? NULL : sample->not_ends;
-    *ret_is_over = true;
     sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
     if (may_stop(sample) && request_is_end(sample->request, id, ret_finish)) return HOB_OK;
     TRY(follow_grammar(sample, id, &is_complete, error));

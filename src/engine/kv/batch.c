@@ -52,6 +52,7 @@ static hob_status run_one_by_one(struct batch_entry *entries, size_t n_entries, 
 hob_status batch_run(hob_session *session, struct batch_entry *entries, size_t n_entries, hob_error *error)
 {
     TRY(check_entries(session, entries, n_entries, error));
+    session->logits = NULL; /* they lie where this run's will */
     if (session->batch) return paged_batch_run(session->batch, entries, n_entries, error);
     return run_one_by_one(entries, n_entries, error);
 }
