@@ -14,6 +14,7 @@
  *     finite_base(x)                               0 where x is -inf
  *     lane_sums, shrink_sums(sums, factor), add_weights(lane_sums, weights), store_sums, total_of(sums)    eight partial sums
  *     divide(n, x, divisor, y), widen(n, halves, floats), half_at(bytes), widen_bytes(codes)    LANES signed bytes as floats
+ *     split_pairs(pairs, codes)                    32 signed bytes: the low four bits of sixteen less 8, then the high ones
  *     pack_four_steps(rows, step, panel)           items step … step + 3 of sixteen rows, a step's sixteen next to each other
  *     TILE_ROWS, PRODUCT_SHAPES(SHAPE)             SHAPE(rows, panels) for what fits the registers, of 1, 2 or 4 panels
  *
@@ -161,12 +162,8 @@ static void widen_q8_0(int64_t n, const unsigned char *blocks, float *floats)
 static void widen_q4_0(int64_t n, const unsigned char *blocks, float *floats)
 {
     for (int64_t i = 0; i < n; i += BLOCK_ITEMS, blocks += BLOCK_SCALE_BYTES + BLOCK_ITEMS / 2) {
-        const unsigned char *pairs = blocks + BLOCK_SCALE_BYTES;
         int8_t codes[BLOCK_ITEMS];
-        for (int j = 0; j < BLOCK_ITEMS / 2; j++) {
-            codes[j] = (int8_t)((pairs[j] & 15) - 8);
-            codes[j + BLOCK_ITEMS / 2] = (int8_t)((pairs[j] >> 4) - 8);
-        }
+        split_pairs(blocks + BLOCK_SCALE_BYTES, codes);
         widen_block(blocks, codes, floats + i);
     }
 }

@@ -140,6 +140,14 @@ ALWAYS_INLINE vector widen_bytes(const int8_t *codes)
     return (vector){vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(wide)))};
 }
 
+ALWAYS_INLINE void split_pairs(const unsigned char *pairs, int8_t *codes)
+{
+    const int8x16_t bias = vdupq_n_s8(8);
+    uint8x16_t x = vld1q_u8(pairs);
+    vst1q_s8(codes, vsubq_s8(vreinterpretq_s8_u8(vandq_u8(x, vdupq_n_u8(15))), bias));
+    vst1q_s8(codes + 16, vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(x, 4)), bias));
+}
+
 /* Four rows by four steps, exchanged. */
 ALWAYS_INLINE void pack_four_rows(const float *const *rows, int64_t step, float *panel)
 {

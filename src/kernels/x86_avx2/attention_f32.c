@@ -113,6 +113,14 @@ ALWAYS_INLINE vector widen_bytes(const int8_t *codes)
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
 }
 
+ALWAYS_INLINE void split_pairs(const unsigned char *pairs, int8_t *codes)
+{
+    const __m128i low_bits = _mm_set1_epi8(15), bias = _mm_set1_epi8(8);
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)pairs), high = _mm_and_si128(_mm_srli_epi16(x, 4), low_bits);
+    _mm_storeu_si128((__m128i *)(void *)codes, _mm_sub_epi8(_mm_and_si128(x, low_bits), bias));
+    _mm_storeu_si128((__m128i *)(void *)(codes + 16), _mm_sub_epi8(high, bias));
+}
+
 ALWAYS_INLINE __m256 load_two_fours(const float *low, const float *high)
 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
