@@ -12,6 +12,8 @@ enum {
     ENTRY_BYTES = 24 << 20,
     SPARSE_SHARE = 32,
     NEAR_FULL = 300, /* nodes that a token might add: calls of a few rules for each of its bytes */
+    PASSED_SLOTS = 1 << 15,
+    MOST_PASSED = PASSED_SLOTS / 2,
 };
 
 /* What a position allows: bits or ids, then nodes of the trie where its rule ended. */
@@ -36,6 +38,8 @@ struct token_masks {
     size_t n_words;                       /* of bits: all tokens of the vocabulary */
     uint32_t states[TOKEN_MAX_BYTES + 1]; /* at each depth of the walk */
     uint8_t way[TOKEN_MAX_BYTES + 1];     /* the byte that led there */
+    uint64_t *passed; /* hash table of the mask under way: nodes of the trie with nodes of the stack that were gone on from; 0: free */
+    size_t n_passed;
 };
 
 /* ---- life ---- */
@@ -50,7 +54,8 @@ static hob_status allocate(struct token_masks *masks, hob_error *error)
     masks->entry_of = memory_new(masks->grammar->n_positions, sizeof(uint32_t));
     masks->bits = memory_new(masks->n_words + 1, sizeof(uint32_t));
     masks->exits = memory_aligned((n_nodes + 1) * sizeof(uint32_t));
-    if (!masks->entries || !masks->entry_of || !masks->bits || !masks->exits)
+    masks->passed = memory_new(PASSED_SLOTS, sizeof *masks->passed);
+    if (!masks->entries || !masks->entry_of || !masks->bits || !masks->exits || !masks->passed)
         FAIL(error, HOB_NO_MEMORY, "grammar: no memory for token masks");
     return state_cache_init(&masks->cache, masks->grammar, error);
 }
@@ -84,6 +89,7 @@ void token_masks_unref(struct token_masks *masks)
     memory_free(masks->entry_of);
     memory_free(masks->bits);
     memory_free(masks->exits);
+    memory_free(masks->passed);
     grammar_unref(masks->grammar);
     token_trie_unref(masks->trie);
     pthread_mutex_destroy(&masks->mutex);
@@ -229,7 +235,36 @@ struct filling {
     const struct grammar_state *state;
     uint32_t *bits;
     size_t n_bits;
+    bool is_rough; /* more is allowed than may be: each token must be tried */
 };
+
+enum passing { PASSING_NEW, PASSING_KNOWN, PASSING_FULL };
+
+/* A text can be cut among nested rules in very many ways ("(" root? "-"*), which all come by the same few pairs of nodes. */
+static enum passing pass(struct token_masks *masks, uint32_t trie_node, uint16_t stack_node)
+{
+    uint64_t key = ((uint64_t)trie_node + 1) << 16 | stack_node;
+    size_t slot = (size_t)((key * 0x9E3779B97F4A7C15u) >> 32) & (PASSED_SLOTS - 1);
+    for (; masks->passed[slot]; slot = (slot + 1) & (PASSED_SLOTS - 1))
+        if (masks->passed[slot] == key) return PASSING_KNOWN;
+    if (masks->n_passed == MOST_PASSED) return PASSING_FULL;
+    masks->passed[slot] = key;
+    masks->n_passed++;
+    return PASSING_NEW;
+}
+
+static void forget_passed(struct token_masks *masks)
+{
+    if (masks->n_passed) memset(masks->passed, 0, PASSED_SLOTS * sizeof *masks->passed);
+    masks->n_passed = 0;
+}
+
+static void allow_all_below(struct filling *filling, uint32_t top)
+{
+    const struct token_trie *trie = filling->masks->trie;
+    for (uint32_t node = top + 1; node < trie->ends[top]; node++) mark_tokens(trie, node, filling->bits, filling->n_bits);
+    filling->is_rough = true;
+}
 
 /* Below a node of the trie with a stack of the state: the rule of the node above has ended there. */
 static void walk_below(struct filling *filling, uint32_t top, uint16_t stack_node)
@@ -239,6 +274,9 @@ static void walk_below(struct filling *filling, uint32_t top, uint16_t stack_nod
     size_t top_depth = trie->depths[top];
     for (bool is_ended = true; is_ended && stack_node != STACK_NONE;) {
         struct walk walk;
+        enum passing passing = pass(masks, top, stack_node);
+        if (passing == PASSING_FULL) allow_all_below(filling, top);
+        if (passing != PASSING_NEW) return;
         uint16_t below = filling->state->nodes[stack_node].parent;
         begin_walk(&walk, masks, top, filling->state->nodes[stack_node].position);
         is_ended = masks->states[top_depth] & STATE_IS_COMPLETE;
@@ -274,7 +312,7 @@ static void add_entry(struct filling *filling, const struct entry *entry, uint16
         walk_below(filling, entry->words[n_first + i], below);
 }
 
-/* Near the limit of nesting a mask may allow what the state cannot hold: then each token is tried. */
+/* A rough mask, and one near the limit of nesting, may allow what the state cannot hold. */
 static void try_each(struct filling *filling)
 {
     for (size_t id = 0; id < filling->n_bits; id++) {
@@ -291,12 +329,13 @@ size_t token_masks_fill(struct token_masks *masks, const struct grammar_state *s
     size_t n_words = (n_bits + 31) / 32;
     memset(bits, 0, n_words * sizeof *bits);
     pthread_mutex_lock(&masks->mutex);
+    forget_passed(masks);
     for (uint16_t n = 0; n < state->n_nodes; n++)
         if (state->nodes[n].is_head)
             add_entry(&filling, find_entry(masks, state->nodes[n].position), state->nodes[n].parent);
     pthread_mutex_unlock(&masks->mutex);
     if (n_bits % 32) bits[n_words - 1] &= (1u << n_bits % 32) - 1;
-    if (state->n_nodes > STATE_NODES - NEAR_FULL) try_each(&filling);
+    if (filling.is_rough || state->n_nodes > STATE_NODES - NEAR_FULL) try_each(&filling);
     return count_bits(bits, n_words);
 }
 

@@ -192,6 +192,7 @@ static void test_replies(void **state)
         {mistral, "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": [1]}, \"id\": \"abcdefghi\"}, {\"name\": \"g\"}]", "||f{\"a\": [1]}g{}"},
         {mistral, "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}", "||f{\"a\": 1}g{}"},
         {mistral, "[TOOL_CALLS][", "[TOOL_CALLS][||"},
+        {mistral, "[TOOL_CALLS]f[ARGS]{}[TOOL_CALLS]g[ARGS]{", "[TOOL_CALLS]f[ARGS]{}[TOOL_CALLS]g[ARGS]{||"}, /* one is broken: all are text */
         {mistral, "[TOOLS]", "[TOOLS]||"},
         {llama, "{\"name\": \"f\", \"parameters\": {\"a\": \"b\"}}", "||f{\"a\": \"b\"}"},
         {llama, "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {}}", "||f{}g{}"},

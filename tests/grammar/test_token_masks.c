@@ -152,6 +152,27 @@ static void test_near_the_limit(void **unused)
     tokenizer_free(tokenizer);
 }
 
+/* A run of one character can end so many nested rules at so many places that the ways cannot be told one by one. */
+static void test_many_ways(void **unused)
+{
+    struct tokenizer *tokenizer;
+    struct token_trie *trie;
+    (void)unused;
+    if (tokenizer_open("../shared/tokenizers/gpt2/tokenizer.json", &tokenizer, NULL) != HOB_OK) skip();
+    assert_int_equal(token_trie_new(tokenizer, &trie, NULL), HOB_OK);
+    struct token_masks *masks = make_masks("root ::= \"(\" root? [-= ]*", trie); /* gpt2 has tokens of 64 dashes */
+    uint32_t *bits = memory_new(trie->n_tokens / 32 + 1, sizeof *bits);
+    struct grammar_state state;
+    grammar_state_start(&state, token_masks_grammar(masks));
+    for (int i = 0; i < 60; i++) assert_true(grammar_state_accept(&state, token_masks_grammar(masks), "(", 1));
+    assert_true(token_masks_fill(masks, &state, bits, trie->n_tokens) > 0);
+    check_mask(masks, &state, bits, trie->n_tokens);
+    memory_free(bits);
+    token_masks_unref(masks);
+    token_trie_unref(trie);
+    tokenizer_free(tokenizer);
+}
+
 /* Tokens as they stand in the middle of a text. */
 static void check_text(const char *path, const char *spelling, const char *text)
 {
@@ -187,7 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_byte_level_json),    cmocka_unit_test(test_byte_level_gguf),
         cmocka_unit_test(test_sentencepiece_gguf), cmocka_unit_test(test_sentencepiece_json),
-        cmocka_unit_test(test_near_the_limit),     cmocka_unit_test(test_texts_of_tokens),
+        cmocka_unit_test(test_near_the_limit),     cmocka_unit_test(test_many_ways),
+        cmocka_unit_test(test_texts_of_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ struct chat_format_def {
     const char *begin;      /* stands before calls */
     const char *end;        /* and behind them; NULL: the reply's end */
     bool may_begin_reply;   /* a reply that begins with "{" is a call too, without begin */
-    /* Appends {"name": text, "arguments": any JSON, "id"?: text} for each call in text. false: there is none, or it is broken. */
+    /* Appends {"name": text, "arguments": any JSON, "id"?: text} for each call in text. false: there is none, or one is broken; what was
+     * added is then taken away again. */
     bool (*parse)(const char *text, size_t n_bytes, json_t *calls);
 };
 

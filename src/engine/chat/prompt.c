@@ -65,12 +65,13 @@ static hob_status make_variables(const struct hob_chat *chat, const hob_model *m
     return status;
 }
 
-/* The last place where needle stands, or NULL. */
-static const char *find_last(const char *text, const char *needle, size_t n_bytes)
+/* The last place where needle stands, or NULL. From the end: it is near there. */
+static const char *find_last(const struct buffer *text, const char *needle, size_t n_bytes)
 {
-    const char *found = NULL;
-    for (const char *at = text; n_bytes && (at = memmem(at, strlen(at), needle, n_bytes)); at++) found = at;
-    return found;
+    if (!n_bytes || n_bytes > text->n_bytes) return NULL;
+    for (size_t at = text->n_bytes - n_bytes + 1; at-- > 0;)
+        if (!memcmp(text->bytes + at, needle, n_bytes)) return text->bytes + at;
+    return NULL;
 }
 
 /* Everything behind the last message's own text goes, so that the reply continues it. Templates may trim that text. */
@@ -84,7 +85,7 @@ static hob_status cut_behind_final(const struct hob_chat *chat, struct buffer *t
     content += strspn(content, blanks);
     size_t n_whole = strlen(content), n_trimmed = n_whole;
     while (n_trimmed && strchr(blanks, content[n_trimmed - 1])) n_trimmed--;
-    const char *found = find_last(buffer_text(text), content, n_trimmed);
+    const char *found = find_last(text, content, n_trimmed);
     if (!found) FAIL(error, HOB_BAD_ARGUMENT, "the last message cannot be continued: the template does not write it as it is");
     bool is_whole = strncmp(found, content, n_whole) == 0;
     text->n_bytes = (size_t)(found - text->bytes) + (is_whole ? n_whole : n_trimmed);

@@ -136,11 +136,20 @@ static bool begin(hob_reply *reply)
     return true;
 }
 
+/* A format may have added some calls before it came to a broken one: all of them or none. */
+static bool parse_calls(hob_reply *reply, size_t n_bytes)
+{
+    size_t n_before = json_array_size(reply->calls);
+    if (reply->format->parse(buffer_text(&reply->pending), n_bytes, reply->calls)) return true;
+    while (json_array_size(reply->calls) > n_before) json_array_remove(reply->calls, json_array_size(reply->calls) - 1);
+    return false;
+}
+
 /* The call's text is pending up to n_bytes. What is none is content, marks and all. */
 static hob_status take_call(hob_reply *reply, size_t n_bytes, size_t n_end_bytes, hob_error *error)
 {
     struct buffer *pending = &reply->pending, text = {0};
-    bool is_parsed = reply->format->parse(buffer_text(pending), n_bytes, reply->calls);
+    bool is_parsed = parse_calls(reply, n_bytes);
     reply->state = REPLY_CONTENT;
     if (is_parsed) {
         drop(pending, n_bytes + n_end_bytes);

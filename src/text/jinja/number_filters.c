@@ -102,7 +102,7 @@ static hob_status run_round(struct run *run, const struct call *call, struct val
 {
     const struct value *self = &call->self;
     struct text method;
-    int64_t precision;
+    int64_t precision, whole;
     TRY(call_int(run, call, 0, 0, &precision));
     TRY(call_text(run, call, 1, "common", &method));
     if (!value_is_number(self)) return RUN_ERROR(run, HOB_BAD_ARGUMENT, "round: found %s, expected a number", value_kind_name(self));
@@ -113,7 +113,10 @@ static hob_status run_round(struct run *run, const struct call *call, struct val
     else if (text_is(&method, "ceil")) number = ceil(number * scale) / scale;
     else if (text_is(&method, "floor")) number = floor(number * scale) / scale;
     else return RUN_ERROR(run, HOB_BAD_ARGUMENT, "round: expected common, ceil or floor");
-    *ret_value = is_whole ? value_int((int64_t)number) : value_float(number);
+    if (!is_whole) *ret_value = value_float(number);
+    else if (precision >= 0) *ret_value = value_int(self->kind == VALUE_INT ? self->integer : (int64_t)self->truth); /* no detour by doubles */
+    else if (whole_of(number, &whole)) *ret_value = value_int(whole);
+    else return RUN_ERROR(run, HOB_BAD_ARGUMENT, "round: the result is no 64-bit integer");
     return HOB_OK;
 }
 
