@@ -27,6 +27,7 @@ typedef struct hob_session_options {
     const char *cache_folder;    /* they are written there as well and found by later processes; a folder of the caller's own, made where
                                     there is none. NULL: not. hob_cache_default_folder names one */
     uint64_t cache_folder_bytes; /* at most so many in the folder; 0: 8 GiB */
+    uint64_t max_memory_bytes;   /* that the session may take beside the model's weights; 0: what the machine has left */
 } hob_session_options;
 
 typedef struct hob_named_tensor {
@@ -34,7 +35,27 @@ typedef struct hob_named_tensor {
     const hob_tensor *tensor;
 } hob_named_tensor;
 
-/* Keeps a reference to model. options NULL: defaults. */
+/* What a language model's session takes when its caches are full, beside the weights, which are there already. */
+typedef struct hob_memory_forecast {
+    uint64_t weights_bytes;     /* in memory of the model's own */
+    uint64_t mapped_bytes;      /* weights in the file: pages of it that the system can give up and read again */
+    uint64_t cache_token_bytes; /* keys and values of a position */
+    uint64_t cache_bytes;       /* of all positions: n_cache_tokens, else one text's, and what is kept of others' */
+    uint64_t activations_bytes; /* of a piece of a prompt, logits among them */
+    uint64_t needed_bytes;      /* by the session: caches, activations, book-keeping */
+    uint64_t available_bytes;   /* to it: of the machine's memory, of its control group's, max_memory_bytes: the least */
+    int64_t n_context_tokens;
+    int64_t most_context_tokens; /* with which it would fit; 0: with none */
+} hob_memory_forecast;
+
+/* What hob_session_new would take, and does not yet. Fails: HOB_UNSUPPORTED (no language model); as hob_session_new, but not for want of
+ * memory. */
+HOB_API HOB_MUST_CHECK hob_status hob_forecast_memory(hob_model *model, const hob_session_options *options,
+                                                      hob_memory_forecast *ret_forecast, hob_error *error);
+
+/* Keeps a reference to model. options NULL: defaults. Fails: HOB_LIMIT (a language model's session would need more memory than is
+ * available: the message says how much, and which context fits; or the context is longer than the model was made for),
+ * HOB_BAD_ARGUMENT, HOB_UNSUPPORTED (a cache that the model cannot have), HOB_NO_MEMORY. */
 HOB_API HOB_MUST_CHECK hob_status hob_session_new(hob_model *model, const hob_session_options *options,
                                                   hob_session **ret_session, hob_error *error);
 HOB_API void hob_session_free(hob_session *session); /* takes NULL */

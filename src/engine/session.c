@@ -32,18 +32,27 @@ static hob_status check_context(const struct hob_model *model, int64_t n_context
     return HOB_OK;
 }
 
-static hob_status set_up(struct hob_session *session, const hob_session_options *options, hob_error *error)
+static hob_status start(struct hob_session *session, const hob_session_options *options, hob_error *error)
 {
     session->n_context_tokens = choose_context(session->model, options);
     TRY(check_context(session->model, session->n_context_tokens, error));
     TRY(session->provider.def->open(&(struct provider_options){.n_threads = options->n_threads}, &session->provider, error));
-    TRY(session_open_caches(session, options, error));
-    return session->model->info.kind == HOB_MODEL_DECODER ? sequence_new(session, &session->sequence, error) : HOB_OK;
+    return session_open_executor(session, options, error);
 }
 
-hob_status hob_session_new(hob_model *model, const hob_session_options *options, hob_session **ret_session, hob_error *error)
+static hob_status set_up(struct hob_session *session, const hob_session_options *options, hob_error *error)
 {
-    hob_session_options defaults = {0};
+    hob_memory_forecast forecast;
+    TRY(start(session, options, error));
+    if (session->model->info.kind != HOB_MODEL_DECODER) return HOB_OK;
+    TRY(session_forecast(session, options, &forecast, error));
+    TRY(session_check_memory(&forecast, error));
+    TRY(session_open_caches(session, options, &forecast, error));
+    return sequence_new(session, &session->sequence, error);
+}
+
+static hob_status make_session(hob_model *model, hob_session **ret_session, hob_error *error)
+{
     struct hob_session *session = memory_new(1, sizeof *session);
     if (!session) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
     arena_init(&session->arena, 4 * 1024);
@@ -52,6 +61,30 @@ hob_status hob_session_new(hob_model *model, const hob_session_options *options,
     session->provider.def = provider_find("cpu");
     session->model = model;
     hob_model_ref(model);
+    *ret_session = session;
+    return HOB_OK;
+}
+
+hob_status hob_forecast_memory(hob_model *model, const hob_session_options *options, hob_memory_forecast *ret_forecast, hob_error *error)
+{
+    hob_session_options defaults = {0};
+    struct hob_session *session;
+    if (model->info.kind != HOB_MODEL_DECODER)
+        FAIL(error, HOB_UNSUPPORTED, "memory: found a model of architecture %s, expected a language model, whose runs have a known size",
+             model->info.architecture);
+    TRY(make_session(model, &session, error));
+    if (!options) options = &defaults;
+    hob_status status = start(session, options, error);
+    if (status == HOB_OK) status = session_forecast(session, options, ret_forecast, error);
+    hob_session_free(session);
+    return status;
+}
+
+hob_status hob_session_new(hob_model *model, const hob_session_options *options, hob_session **ret_session, hob_error *error)
+{
+    hob_session_options defaults = {0};
+    struct hob_session *session;
+    TRY(make_session(model, &session, error));
     hob_status status = set_up(session, options ? options : &defaults, error);
     if (status == HOB_OK) *ret_session = session;
     else hob_session_free(session);

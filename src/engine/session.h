@@ -41,9 +41,19 @@ struct hob_session {
 
 /* Room for n_entries in session->entries; what stood there is lost. Fails: HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status session_reserve_entries(struct hob_session *session, size_t n_entries, hob_error *error);
-/* The executor, and the pool of blocks where the graph's caches can lie in one. Fails: HOB_BAD_ARGUMENT, HOB_UNSUPPORTED (a type that
- * caches cannot have), HOB_LIMIT, HOB_NO_MEMORY. */
-HOB_MUST_CHECK hob_status session_open_caches(struct hob_session *session, const hob_session_options *options, hob_error *error);
+/* Of a session that has its executor and its layout, and no caches yet. n_cache_tokens 0: one text's. */
+HOB_MUST_CHECK hob_status session_forecast(struct hob_session *session, const hob_session_options *options, hob_memory_forecast *ret_forecast,
+                                           hob_error *error);
+/* Fails: HOB_LIMIT, with the numbers. */
+HOB_MUST_CHECK hob_status session_check_memory(const hob_memory_forecast *forecast, hob_error *error);
+/* Whether a text of n_tokens, of which n_shared are there already, can have its caches now. Fails: HOB_LIMIT, with the numbers. */
+HOB_MUST_CHECK hob_status session_check_room(const struct hob_session *session, int64_t n_tokens, int64_t n_shared, hob_error *error);
+/* The executor, and the layout of blocks where the graph's caches can lie in such. Fails: HOB_BAD_ARGUMENT, HOB_UNSUPPORTED (a type that
+ * caches cannot have), HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status session_open_executor(struct hob_session *session, const hob_session_options *options, hob_error *error);
+/* Then the pool of blocks, as large as memory lasts, and what is kept of texts. Fails: HOB_BAD_ARGUMENT, HOB_LIMIT, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status session_open_caches(struct hob_session *session, const hob_session_options *options,
+                                              const hob_memory_forecast *forecast, hob_error *error);
 
 /* The buffer for input i: an integer (or bool, or float) tensor of that declared type and of [n] or [1,n], filled with
  * start, start+step, …. Lives in arena. */

@@ -84,23 +84,32 @@ static hob_status open_prefixes(struct hob_session *session, const hob_session_o
 
 /* ---- the pool ---- */
 
-/* Blocks that are begun are a text's alone: each may have one more than its positions fill. */
-static hob_status count_blocks(const struct hob_session *session, int64_t n_cache_tokens, uint32_t *ret_n_blocks, hob_error *error)
+/* Blocks that are begun are a text's alone: each may have one more than its positions fill. Where the caller leaves it to us, there are
+ * no more than memory lasts for, and enough for one text. */
+static void count_blocks(const struct hob_session *session, const hob_session_options *options, const hob_memory_forecast *forecast,
+                         uint32_t *ret_n_blocks)
 {
-    const int64_t most_tokens = (int64_t)MOST_BLOCKS * PAGED_POSITIONS;
-    if (n_cache_tokens > most_tokens)
-        FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected at most %lld", (long long)n_cache_tokens, (long long)most_tokens);
-    int64_t n_blocks = kv_cache_count_blocks(n_cache_tokens);
-    if (n_cache_tokens <= 0) n_blocks = TEXTS_TOGETHER * kv_cache_count_blocks(session->n_context_tokens);
+    int64_t n_blocks = kv_cache_count_blocks(options->n_cache_tokens), n_text = kv_cache_count_blocks(session->n_context_tokens);
+    if (options->n_cache_tokens <= 0) {
+        uint64_t n_more = (forecast->available_bytes - forecast->needed_bytes) / session->layout.block_bytes;
+        n_blocks = n_text + (n_more < (uint64_t)((TEXTS_TOGETHER - 1) * n_text) ? (int64_t)n_more : (TEXTS_TOGETHER - 1) * n_text);
+    }
     *ret_n_blocks = (uint32_t)n_blocks;
-    return HOB_OK;
 }
 
-hob_status session_open_caches(struct hob_session *session, const hob_session_options *options, hob_error *error)
+static hob_status check_sizes(const struct hob_session *session, const hob_session_options *options, hob_error *error)
+{
+    uint32_t n_prefix_blocks;
+    const int64_t most_tokens = (int64_t)MOST_BLOCKS * PAGED_POSITIONS;
+    if (options->n_cache_tokens > most_tokens)
+        FAIL(error, HOB_LIMIT, "found a cache of %lld tokens, expected at most %lld", (long long)options->n_cache_tokens, (long long)most_tokens);
+    return count_prefix_blocks(options, session->layout.block_bytes, &n_prefix_blocks, error);
+}
+
+hob_status session_open_executor(struct hob_session *session, const hob_session_options *options, hob_error *error)
 {
     const struct graph *graph = session->model->graph;
     enum dtype dtype;
-    uint32_t n_blocks, n_prefix_blocks;
     TRY(find_type(options->cache_type, &dtype, error));
     if (session->model->info.kind != HOB_MODEL_DECODER || !paging_fits(graph) || !paged_batch_fits(session->model)) {
         int64_t capacity = graph->n_states ? session->n_context_tokens : 0;
@@ -108,11 +117,19 @@ hob_status session_open_caches(struct hob_session *session, const hob_session_op
         TRY(check_no_prefixes(options, error));
         return executor_new(session->model->program, &session->provider, capacity, &session->executor, error);
     }
-    TRY(count_blocks(session, options->n_cache_tokens, &n_blocks, error));
     TRY(paging_lay_out(graph, dtype, &session->arena, &session->layout, error));
+    TRY(check_sizes(session, options, error));
+    return executor_new_paged(session->model->program, &session->provider, &session->layout, &session->executor, error);
+}
+
+hob_status session_open_caches(struct hob_session *session, const hob_session_options *options, const hob_memory_forecast *forecast,
+                               hob_error *error)
+{
+    uint32_t n_blocks, n_prefix_blocks;
+    if (!session->layout.n_states) return HOB_OK;
+    count_blocks(session, options, forecast, &n_blocks);
     TRY(count_prefix_blocks(options, session->layout.block_bytes, &n_prefix_blocks, error));
     TRY(kv_cache_new(&session->layout, n_blocks + n_prefix_blocks, &session->kv_cache, error));
     TRY(open_prefixes(session, options, n_prefix_blocks, error));
-    TRY(paged_batch_new(session, &session->batch, error));
-    return executor_new_paged(session->model->program, &session->provider, &session->layout, &session->executor, error);
+    return paged_batch_new(session, &session->batch, error);
 }

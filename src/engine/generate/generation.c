@@ -109,12 +109,22 @@ static hob_status begin_root(struct hob_generation *generation, hob_error *error
     return status;
 }
 
+/* Refused before it begins: a text that is asked for by its length, else its prompt. */
+static hob_status check_room(const struct hob_generation *generation, hob_error *error)
+{
+    const struct request *request = &generation->request;
+    size_t n_context = (size_t)request->session->n_context_tokens, n_new = request->options.max_tokens;
+    size_t n_tokens = n_new && n_new < n_context - request->n_prompt ? request->n_prompt + n_new : n_new ? n_context : request->n_prompt;
+    return session_check_room(request->session, (int64_t)n_tokens, (int64_t)generation->n_cached, error);
+}
+
 static hob_status set_up(struct hob_generation *generation, hob_error *error)
 {
     const struct request *request = &generation->request;
     TRY(make_outputs(generation, error));
     TRY(session_reserve_entries(request->session, most_entries(generation), error));
     TRY(begin_root(generation, error));
+    TRY(check_room(generation, error));
     generation->prompt = (struct feed){.ids = request->prompt, .n_ids = request->n_prompt, .n_fed = generation->n_cached};
     return HOB_OK;
 }

@@ -1,0 +1,215 @@
+/* Forecasts of memory against what is taken, and refusals with numbers. */
+#include "engine/use.h"
+
+#include "base/available_memory.h"
+#include "engine/kv/kv_cache.h"
+#include "engine/kv/sequence.h"
+#include "engine/session.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STORIES "../shared/models/stories260k/"
+
+/* ---- what there is ---- */
+
+static void write_file(const char *root, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    for (char *slash = strchr(path + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    fputs(text, stream);
+    fclose(stream);
+}
+
+static void remove_tree(const char *root)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_available_memory_is_the_least(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/hob-test-memory-XXXXXX";
+    assert_non_null(mkdtemp(root));
+    assert_true(available_memory(root) == UINT64_MAX);
+    write_file(root, "/proc/meminfo", "MemTotal:  100 kB\nMemAvailable:   64 kB\n");
+    assert_int_equal(available_memory(root), 64 * 1024);
+    write_file(root, "/proc/self/cgroup", "4:cpu,memory:/a/b\n0::/x/y\nrubbish\n");
+    write_file(root, "/sys/fs/cgroup/x/y/memory.max", "max\n");
+    write_file(root, "/sys/fs/cgroup/x/y/memory.current", "5\n");
+    assert_int_equal(available_memory(root), 64 * 1024);
+    write_file(root, "/sys/fs/cgroup/x/memory.max", "40000\n");
+    write_file(root, "/sys/fs/cgroup/x/memory.current", "30000\n");
+    assert_int_equal(available_memory(root), 10000);
+    write_file(root, "/sys/fs/cgroup/x/memory.stat", "anon 7\ninactive_file 2000\n");
+    assert_int_equal(available_memory(root), 12000);
+    write_file(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9000\n");
+    write_file(root, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "9500\n");
+    assert_int_equal(available_memory(root), 0);
+    remove_tree(root);
+    assert_true(available_memory("") > 1 << 20);
+}
+
+/* ---- what is taken ---- */
+
+static uint64_t anonymous_bytes(void)
+{
+    char line[256];
+    unsigned long long kilobytes = 0;
+    FILE *stream = fopen("/proc/self/status", "r");
+    assert_non_null(stream);
+    while (fgets(line, sizeof line, stream)) sscanf(line, "RssAnon: %llu", &kilobytes);
+    fclose(stream);
+    return kilobytes * 1024;
+}
+
+/* Texts as long as the context, until the pool is full. */
+static void fill_pool(hob_session *session, int64_t n_tokens, struct sequence **ret_sequences)
+{
+    hob_error error = {0};
+    int32_t ids[512];
+    for (int32_t i = 0; i < 512; i++) ids[i] = 1 + i * 37 % 500;
+    for (int64_t i = 0; i < n_tokens / 512; i++) {
+        struct batch_entry entry = {.ids = ids, .n_ids = 512, .n_rows = 1};
+        ASSERT_HOB(sequence_new(session, &ret_sequences[i], &error), error);
+        entry.sequence = ret_sequences[i];
+        ASSERT_HOB(batch_run(session, &entry, 1, &error), error);
+    }
+}
+
+static void check_forecast(const char *path, const char *cache_type, int64_t n_tokens)
+{
+    hob_error error = {0};
+    hob_memory_forecast forecast;
+    struct use use = use_open(path, NULL, 1);
+    hob_session_options options = {.n_threads = 1, .n_context_tokens = 512, .n_cache_tokens = n_tokens, .cache_type = cache_type};
+    hob_session *session;
+    struct sequence *sequences[128] = {NULL};
+    assert_true(n_tokens / 512 <= 128);
+    ASSERT_HOB(hob_forecast_memory(use.model, &options, &forecast, &error), error);
+    uint64_t before = anonymous_bytes();
+    ASSERT_HOB(hob_session_new(use.model, &options, &session, &error), error);
+    fill_pool(session, n_tokens, sequences);
+    double taken = (double)(anonymous_bytes() - before), said = (double)forecast.needed_bytes;
+    for (int i = 0; i < 128; i++) sequence_free(sequences[i]);
+    if (fabs(taken - said) > 0.05 * taken) fail_msg("%s: forecast %.0f bytes, found %.0f taken", path, said, taken);
+    hob_session_free(session);
+    use_close(&use);
+}
+
+static void test_forecast_is_what_is_taken(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip(); /* its shadow counts as ours */
+#endif
+    check_forecast(STORIES "model-f32.gguf", NULL, 32 * 512);
+    check_forecast(STORIES "model-q8_0.gguf", "f16", 64 * 512);
+}
+
+static void test_weights_are_resident_or_mapped(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    hob_memory_forecast forecast;
+    char path[] = "/tmp/hob-test-memory-XXXXXX.hob";
+    if (access(STORIES "model-f32.gguf", R_OK) != 0) skip();
+    int fd = mkstemps(path, 4);
+    assert_true(fd >= 0);
+    close(fd);
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    ASSERT_HOB(hob_forecast_memory(use.model, NULL, &forecast, &error), error);
+    assert_true(forecast.weights_bytes > 1000000 && forecast.mapped_bytes < 300000);
+    use_close(&use);
+    ASSERT_HOB(hob_import(STORIES "model-f32.gguf", NULL, path, &error), error);
+    use = use_open(path, NULL, 1);
+    ASSERT_HOB(hob_forecast_memory(use.model, NULL, &forecast, &error), error);
+    assert_true(forecast.weights_bytes < 300000 && forecast.mapped_bytes > 1000000);
+    use_close(&use);
+    unlink(path);
+}
+
+/* ---- refusals ---- */
+
+static hob_status try_session(hob_model *model, int64_t n_context_tokens, uint64_t max_memory_bytes, hob_error *error)
+{
+    hob_session *session;
+    hob_session_options options = {.n_threads = 1, .n_context_tokens = n_context_tokens, .max_memory_bytes = max_memory_bytes};
+    hob_status status = hob_session_new(model, &options, &session, error);
+    if (status == HOB_OK) hob_session_free(session);
+    return status;
+}
+
+static void test_refuses_with_numbers(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    hob_memory_forecast forecast, whole;
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    hob_session_options options = {.n_threads = 1, .n_context_tokens = 512};
+    ASSERT_HOB(hob_forecast_memory(use.model, &options, &whole, &error), error);
+    options.max_memory_bytes = whole.needed_bytes - 200 * whole.cache_token_bytes;
+    ASSERT_HOB(hob_forecast_memory(use.model, &options, &forecast, &error), error);
+    assert_int_equal(forecast.available_bytes, options.max_memory_bytes);
+    assert_in_range(forecast.most_context_tokens, 64, 512 - 64);
+    assert_int_equal(try_session(use.model, 512, options.max_memory_bytes, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "needs") ? strstr(error.message, "available") : NULL);
+    assert_non_null(strstr(error.message, "the largest context that fits has"));
+    assert_int_equal(try_session(use.model, forecast.most_context_tokens, options.max_memory_bytes, &error), HOB_OK);
+    assert_int_equal(try_session(use.model, 512, 1000, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "has 0 tokens"));
+    assert_int_equal(try_session(use.model, 512, whole.needed_bytes, &error), HOB_OK);
+    use_close(&use);
+}
+
+/* A prompt that the pool never holds is refused before it runs. */
+static void test_refuses_requests(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    hob_session *session;
+    hob_generation *generation;
+    int32_t ids[300] = {1};
+    struct use use = use_open(STORIES "model-f32.gguf", NULL, 1);
+    hob_session_options options = {.n_threads = 1, .n_context_tokens = 512, .n_cache_tokens = 256};
+    ASSERT_HOB(hob_session_new(use.model, &options, &session, &error), error);
+    assert_int_equal(hob_generation_new(session, ids, 300, NULL, NULL, NULL, &generation, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "300 tokens"));
+    assert_non_null(strstr(error.message, "256"));
+    hob_generate_options how = {.max_tokens = 20};
+    ASSERT_HOB(hob_generate(session, ids, 200, &how, NULL, NULL, NULL, &error), error);
+    hob_session_free(session);
+    use_close(&use);
+}
+
+static void test_only_of_language_models(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    hob_memory_forecast forecast;
+    struct use use = use_open("tests/data/models/bert/model.onnx", NULL, 1);
+    assert_int_equal(hob_forecast_memory(use.model, NULL, &forecast, &error), HOB_UNSUPPORTED);
+    use_close(&use);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_available_memory_is_the_least), cmocka_unit_test(test_forecast_is_what_is_taken),
+        cmocka_unit_test(test_weights_are_resident_or_mapped), cmocka_unit_test(test_refuses_with_numbers),
+        cmocka_unit_test(test_refuses_requests),              cmocka_unit_test(test_only_of_language_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
