@@ -15,6 +15,8 @@
 #include "cli/score_text.h"
 #include "cli/token_json.h"
 
+#include <string.h>
+
 struct settings {
     const char *model_path;
     size_t n_tokens, n_min_tokens, n_max_ms, beam_width, n_samples, n_keep, n_threads;
@@ -24,7 +26,8 @@ struct settings {
     struct sampling sampling;
     struct infill infill;
     struct text_list stops, stop_ids;
-    const char *grammar_path, *json_schema, *draft_model_path;
+    const char *grammar_path, *json_schema, *draft_model_path, *cache_type, *cache_folder;
+    size_t n_context; /* 0: the model's, at most 4096 */
     size_t n_drafts; /* 0: DEFAULT_DRAFTS with a draft model, else none */
     bool ignores_end, shifts_context, is_scored, echoes, shows_ids, is_json;
 };
@@ -160,6 +163,22 @@ static const struct option_def options[] = {
      .kind = OPTION_TEXT,
      .offset = offsetof(struct settings, draft_model_path),
      .help = "a smaller model of the same vocabulary makes the guesses (8 at a time)"},
+    {.name = "ctx-size",
+     .letter = 'c',
+     .argument = "N",
+     .kind = OPTION_COUNT,
+     .offset = offsetof(struct settings, n_context),
+     .help = "of a text, prompt and continuation, at most so many tokens; 0: what the model was made for, at most 4096"},
+    {.name = "cache-type",
+     .argument = "TYPE",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, cache_type),
+     .help = "how keys and values are kept: f32, f16, q8_0 or q4_0"},
+    {.name = "prompt-cache",
+     .argument = "DIR",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, cache_folder),
+     .help = "keep what was computed of texts in DIR, and begin there with what others left; default: in the person's cache folder"},
     {.name = "echo",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, echoes),
@@ -305,10 +324,10 @@ static json_t *json_of_completion(const struct completion *completion, const cha
     hob_generate_result result = hob_generation_result(completion->generation);
     double tokens_per_s = result.generate_ms > 0 ? (double)result.n_tokens * 1000 / result.generate_ms : 0;
     json_t *json = json_pack(
-        "{s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:I, s:I, s:f, s:f, s:f}", "model", json_text(model, strlen(model)), "prompt",
+        "{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:f, s:f, s:f}", "model", json_text(model, strlen(model)), "prompt",
         json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes), "text",
         json_text(buffer_text(&first->text), first->text.n_bytes), "ids", json_of_ids(completion), "n_prompt_tokens",
-        (json_int_t)result.n_prompt_tokens, "n_tokens", (json_int_t)result.n_tokens, "finish", hob_finish_name(result.finish),
+        (json_int_t)result.n_prompt_tokens, "n_cached_tokens", (json_int_t)result.n_cached_tokens, "n_tokens", (json_int_t)result.n_tokens, "finish", hob_finish_name(result.finish),
         "n_drafted", (json_int_t)result.n_drafted, "n_draft_accepted", (json_int_t)result.n_draft_accepted, "prompt_ms", result.prompt_ms, "generate_ms", result.generate_ms, "tokens_per_s", tokens_per_s);
     bool is_one = completion->settings->n_samples == 1 && completion->settings->beam_width == 1;
     bool is_whole = is_one ? add_logprobs(json, first) : json_object_set_new(json, "texts", json_of_texts(completion)) == 0;
@@ -557,6 +576,19 @@ static int check_usage(const struct command_line *line)
     return infill_check_usage(line->command, &settings->infill);
 }
 
+static hob_status load(const struct settings *settings, struct loaded *ret_loaded, hob_error *error)
+{
+    hob_session_options how = {.n_threads = settings->n_threads,
+                                   .n_context_tokens = settings->n_context < INT64_MAX ? (int64_t)settings->n_context : INT64_MAX,
+                                   .cache_type = settings->cache_type,
+                                   .cache_folder = settings->cache_folder};
+    char *folder = settings->cache_folder && !strcmp(settings->cache_folder, "default") ? hob_cache_default_folder() : NULL;
+    if (folder) how.cache_folder = folder;
+    hob_status status = load_model_for(settings->model_path, HOB_MODEL_DECODER, &how, ret_loaded, error);
+    hob_free(folder);
+    return status;
+}
+
 static int run(const struct command_line *line)
 {
     const struct settings *settings = line->settings;
@@ -566,7 +598,7 @@ static int run(const struct command_line *line)
     struct completion completion = {.settings = settings, .output = line->output};
     if (status == STATUS_DONE) status = sampling_read(line->command, &settings->sampling, &completion.how, &completion.biases);
     if (status != STATUS_DONE) return status;
-    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) == HOB_OK) {
+    if (load(settings, &loaded, &error) == HOB_OK) {
         completion.session = loaded.session;
         status = complete(&completion, line, &loaded);
     } else {
@@ -587,6 +619,7 @@ const struct command_def command_complete = {
                 "                    [--repeat-penalty X] [--dry-multiplier X] [--logit-bias ID+BIAS]… [SAMPLING]…\n"
                 "                    [--suffix TEXT [--repo-name NAME --file-path PATH [--context-file FILE]…]]\n"
                 "                    [--draft-max N] [--model-draft MODEL]\n"
+                "                    [--ctx-size N] [--cache-type TYPE] [--prompt-cache DIR]\n"
                 "                    [--score] [--logprobs N] [--echo] [--ids] [--json] [--threads N] TEXT…|-",
     .summary = "Continue a text",
     .details = "The continuation goes to standard output as it comes, with a line end behind it. Words are joined by\n"

@@ -6,10 +6,16 @@
 hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded,
                       hob_error *error)
 {
+    return load_model_for(path, kind, &(hob_session_options){.n_threads = n_threads}, ret_loaded, error);
+}
+
+hob_status load_model_for(const char *path, hob_model_kind kind, const hob_session_options *session_options,
+                          struct loaded *ret_loaded, hob_error *error)
+{
     struct progress progress;
     progress_init(&progress);
     hob_model_options options = {.is_graph_only = kind == HOB_MODEL_GRAPH,
-                                 .n_threads = n_threads,
+                                 .n_threads = session_options->n_threads,
                                  .default_kind = kind,
                                  .progress = progress_show,
                                  .progress_context = &progress};
@@ -17,7 +23,7 @@ hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, s
     hob_status status = hob_model_open(path, &options, &loaded.model, error);
     progress_clear(&progress);
     TRY(status);
-    status = hob_session_new(loaded.model, &(hob_session_options){.n_threads = n_threads}, &loaded.session, error);
+    status = hob_session_new(loaded.model, session_options, &loaded.session, error);
     if (status == HOB_OK) *ret_loaded = loaded;
     else loaded_release(&loaded);
     return status;

@@ -14,6 +14,9 @@ struct loaded {
  * n_threads 0: as many as the process may run on. */
 HOB_MUST_CHECK hob_status load_model(const char *path, hob_model_kind kind, size_t n_threads, struct loaded *ret_loaded,
                                      hob_error *error);
+/* The same with a session of its own kind; session_options->n_threads counts for both. */
+HOB_MUST_CHECK hob_status load_model_for(const char *path, hob_model_kind kind, const hob_session_options *session_options,
+                                         struct loaded *ret_loaded, hob_error *error);
 void loaded_release(struct loaded *loaded); /* takes a zeroed one */
 
 /* path NULL: the default model's. */

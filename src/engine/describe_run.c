@@ -1,6 +1,7 @@
 /* What a run of a graph would look like: passes, shapes, memory. Shapes are those of one made-up run (graph/sample_shapes.h), with
  * symbolic dims given small sizes, and the description says which. An operator that hob lacks is taken for a source of values of
  * unknown type, so that everything around it can be shown. */
+#include "base/available_memory.h"
 #include "base/error.h"
 #include "engine/describe.h"
 #include "graph/pass.h"
@@ -132,12 +133,23 @@ static uint32_t count_planned(const struct graph *graph, const struct plan *plan
     return n_planned;
 }
 
+/* The longest context whose caches memory has room for beside the weights, as they are now. */
+static void describe_room(const struct graph *graph, json_t *memory)
+{
+    uint64_t available_bytes = available_memory(""), taken_bytes = weight_bytes(graph), token_bytes = position_bytes(graph);
+    if (available_bytes > INT64_MAX || !token_bytes) return;
+    uint64_t n_tokens = available_bytes > taken_bytes ? (available_bytes - taken_bytes) / token_bytes : 0;
+    json_object_set_new(memory, "available_bytes", json_integer((json_int_t)available_bytes));
+    json_object_set_new(memory, "context_tokens_with_room", json_integer((json_int_t)n_tokens));
+}
+
 /* plan may be NULL: it could not be made. */
 static json_t *memory_json(const struct graph *graph, const struct plan *plan)
 {
     json_t *memory = json_object();
     json_object_set_new(memory, "weights_bytes", json_integer((json_int_t)weight_bytes(graph)));
     json_object_set_new(memory, "kv_cache_bytes_per_token", json_integer((json_int_t)position_bytes(graph)));
+    describe_room(graph, memory);
     if (!plan) return memory;
     json_object_set_new(memory, "activations_bytes", json_integer((json_int_t)plan->n_bytes));
     json_object_set_new(memory, "planned_values", json_integer(count_planned(graph, plan)));

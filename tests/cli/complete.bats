@@ -373,3 +373,31 @@ PYTHON
     [ "$status" -eq 0 ]
     [ -n "$output" ]
 }
+
+@test "a prompt cache on disk gives the same text and says what it saved" {
+    need_shared
+    local cache="$BATS_TEST_TMPDIR/cache" prompt first
+    prompt=$(printf 'Once upon a time there was a little girl. %.0s' {1..12})
+    hob complete -m "$stories/model-q8_0.gguf" -n 8 --json "$prompt"
+    first=$(jq -c '[.ids, .n_cached_tokens]' <<<"$output")
+    hob complete -m "$stories/model-q8_0.gguf" -n 8 --json --prompt-cache "$cache" "$prompt"
+    [ "$(jq -c '[.ids, .n_cached_tokens]' <<<"$output")" = "$first" ]
+    hob complete -m "$stories/model-q8_0.gguf" -n 8 --json --prompt-cache "$cache" "$prompt"
+    [ "$(jq -c .ids <<<"$output")" = "$(jq -c '.[0]' <<<"$first")" ]
+    [ "$(jq .n_cached_tokens <<<"$output")" -ge 64 ]
+    XDG_CACHE_HOME="$BATS_TEST_TMPDIR" hob complete -m "$stories/model-q8_0.gguf" -n 1 --prompt-cache default "$prompt"
+    [ "$status" -eq 0 ]
+    [ "$(stat -c %a "$BATS_TEST_TMPDIR/hob/kv")" = 700 ]
+}
+
+@test "--ctx-size and --cache-type say what they cannot do" {
+    need_shared
+    hob complete -m "$stories/model-q8_0.gguf" --ctx-size 100000000 x
+    [ "$status" -eq 1 ]
+    [[ $errors == *"100000000 tokens"* ]]
+    hob complete -m "$stories/model-q8_0.gguf" --cache-type f17 x
+    [ "$status" -eq 1 ]
+    [[ $errors == *"f17"* ]]
+    hob complete -m "$stories/model-q8_0.gguf" -c 16 -n 100 --ignore-eos --json "Once upon a time"
+    [ "$(jq -r .finish <<<"$output")" = context ]
+}

@@ -83,6 +83,7 @@ static void test_onnx(void **state)
     assert_int_equal(integer_at(json, "operators", "Softmax"), 5);
     assert_int_equal(json_array_size(json_object_get(json, "unsupported")), 0);
     assert_int_equal(integer_at(json, "memory", "kv_cache_bytes_per_token"), 5 * 2 * 4 * 8 * 4);
+    assert_in_range(integer_at(json, "memory", "context_tokens_with_room"), 100, integer_at(json, "memory", "available_bytes") / 1280);
     assert_int_equal(integer_at(json, "compiled_operators", "hob.CacheAppend"), 10);
     assert_int_equal(integer_at(json, "passes", "attach_kv_cache"), 10);
     assert_null(json_object_get(json, "problem"));

@@ -199,7 +199,7 @@ static void test_only_of_language_models(void **state)
     (void)state;
     hob_error error = {0};
     hob_memory_forecast forecast;
-    struct use use = use_open("tests/data/models/bert/model.onnx", NULL, 1);
+    struct use use = use_open("tests/data/models/bert/model.gguf", NULL, 1);
     assert_int_equal(hob_forecast_memory(use.model, NULL, &forecast, &error), HOB_UNSUPPORTED);
     use_close(&use);
 }
