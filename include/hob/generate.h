@@ -124,7 +124,8 @@ typedef struct hob_generated {
     size_t output;          /* which of the texts it belongs to, from 0. Those of a beam search come when it is over, best first */
 } hob_generated;
 
-/* Called for each token as it comes. Return false to stop: the generation is cancelled, all its texts are. */
+/* Called for each token as it comes, in the middle of a step: it may cancel generations, and must not make, run or free anything of the
+ * session. Return false to stop: the generation is cancelled, all its texts are. */
 typedef bool hob_on_generated(void *context, const hob_generated *generated);
 
 typedef struct hob_generate_result {
@@ -178,7 +179,7 @@ HOB_API hob_generate_result hob_generation_result(const hob_generation *generati
 /* One for each text; a beam search's are there when it is done, best first, and can be fewer than asked for. */
 HOB_API size_t hob_generation_n_outputs(const hob_generation *generation);
 HOB_API hob_generated_output hob_generation_output(const hob_generation *generation, size_t index); /* zeros outside */
-/* At any time; gives its part of the cache back. Takes NULL. */
+/* At any time but from on_generated; gives its part of the cache back. Takes NULL. */
 HOB_API void hob_generation_free(hob_generation *generation);
 
 #endif

@@ -275,8 +275,8 @@ static hob_status start_plan(const struct program *program, int64_t n_used, stru
 
 /* Infers all shapes into plan and ret_shapes; both results and shapes live in results. */
 static hob_status infer_all(const struct program *program, const struct kernels *kernels, const struct tensor *inputs, int64_t n_used,
-                            const struct paged_layout *layout, struct plan *plan, struct arena *results, struct arena *scratch, const struct tensor **ret_shapes,
-                            hob_error *error)
+                            const struct paged_layout *layout, struct plan *plan, struct arena *results, struct arena *scratch,
+                            const struct tensor **ret_shapes, hob_error *error)
 {
     struct dry_run run = {.program = program, .plan = plan, .layout = layout};
     run.shapes = ARENA_NEW(results, struct tensor, program->graph->n_values);

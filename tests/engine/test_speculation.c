@@ -168,6 +168,26 @@ static void test_cancelled_with_drafts_under_way(void **state)
     use_close(&use);
 }
 
+/* The draft model's cache holds one block, less than the prompt: the text is made without it. */
+static void test_a_draft_cache_that_is_full(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    size_t n_accepted = 0;
+    struct use use = use_with_context(STORIES "model-f32.gguf", 0), draft = use_with_context(STORIES "model-f32.gguf", 0);
+    hob_session_free(draft.session);
+    ASSERT_HOB(hob_session_new(draft.model, &(hob_session_options){.n_threads = 1, .n_cache_tokens = 64}, &draft.session, &error), error);
+    struct ids ids = encode(&use, story);
+    assert_true(ids.n_ids > 64);
+    struct trace trace = run(&use, ids, &(hob_generate_options){.max_tokens = 20, .n_draft_tokens = 4, .draft_session = draft.session}, 0);
+    assert_int_equal(trace.result.n_drafted, 0);
+    release(&trace);
+    check_same(&use, ids, (hob_generate_options){.max_tokens = 20}, draft.session, 0, &n_accepted);
+    hob_free(ids.ids);
+    use_close(&draft);
+    use_close(&use);
+}
+
 /* Drafts have no place beyond the context's end, the draft model's included. */
 static void test_the_contexts_end(void **state)
 {
@@ -255,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts_are_the_same),
         cmocka_unit_test(test_cancelled_with_drafts_under_way),
+        cmocka_unit_test(test_a_draft_cache_that_is_full),
         cmocka_unit_test(test_the_contexts_end),
         cmocka_unit_test(test_equal_models_agree),
         cmocka_unit_test(test_refusals),

@@ -137,6 +137,7 @@ static hob_status draw(struct draft_model *draft, struct sampler_chain *chain, s
     return HOB_OK;
 }
 
+/* Where the draft session's cache has no block left, the text goes on without drafts, or with those that are there. */
 static hob_status guess(void *state, struct sampler_chain *chain, size_t n_wanted, int32_t *ret_ids, size_t *ret_n_ids, hob_error *error)
 {
     struct draft_model *draft = state;
@@ -145,12 +146,13 @@ static hob_status guess(void *state, struct sampler_chain *chain, size_t n_wante
     *ret_n_ids = 0;
     if (n_wanted > n_room) n_wanted = n_room;
     if (!n_wanted) return HOB_OK;
-    TRY(catch_up(draft, chain, &is_there, error));
-    if (!is_there) return HOB_OK;
+    hob_status status = catch_up(draft, chain, &is_there, error);
+    if (status == HOB_LIMIT || (status == HOB_OK && !is_there)) return HOB_OK;
+    TRY(status);
     struct sampler_mark mark = sampler_chain_mark(chain);
-    hob_status status = draw(draft, chain, n_wanted, ret_ids, ret_n_ids, error);
+    status = draw(draft, chain, n_wanted, ret_ids, ret_n_ids, error);
     sampler_chain_rewind(chain, mark);
-    return status;
+    return status == HOB_LIMIT ? HOB_OK : status;
 }
 
 const struct drafter_def drafter_draft_model = {

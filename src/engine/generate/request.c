@@ -53,7 +53,10 @@ static hob_status list_ends(struct request *request, hob_error *error)
     request->n_end_ids = request->n_model_ends + options->n_stop_ids;
     int32_t *ids = ARENA_NEW(&request->arena, int32_t, request->n_end_ids);
     if (!ids) FAIL(error, HOB_NO_MEMORY, "a request: out of memory");
-    for (size_t i = 0; i < request->n_model_ends; i++) ids[i] = (int32_t)model->eos_ids[i];
+    for (size_t i = 0; i < request->n_model_ends; i++) {
+        int64_t id = model->eos_ids[i];
+        ids[i] = id >= 0 && id <= INT32_MAX ? (int32_t)id : HOB_NO_TOKEN; /* files may say anything */
+    }
     if (options->n_stop_ids) memcpy(ids + request->n_model_ends, options->stop_ids, options->n_stop_ids * sizeof *ids);
     request->end_ids = ids;
     return HOB_OK;

@@ -14,6 +14,8 @@
 
 enum { INPUT_Q, INPUT_K, INPUT_V, INPUT_MASK, INPUT_SEGMENTS, INPUT_DISTANCE_BIAS };
 
+enum { MOST_WINDOW = INT32_MAX }; /* sums with positions stay far from overflow */
+
 struct attention_params {
     float scale; /* 0: 1 / sqrt(K) */
     bool is_causal;
@@ -29,9 +31,9 @@ static hob_status prepare(const struct op_prepare *node, void **ret_params)
     params->is_causal = attributes_int(node->attributes, "is_causal", 0) != 0;
     params->left_window = attributes_int(node->attributes, "left_window", 0);
     params->right_window = attributes_int(node->attributes, "right_window", 0);
-    if (params->left_window < 0 || params->right_window < 0)
-        FAIL(node->error, HOB_BAD_GRAPH, "%s: windows: found %lld and %lld, expected 0 or more", node->node_name,
-             (long long)params->left_window, (long long)params->right_window);
+    if (params->left_window < 0 || params->right_window < 0 || params->left_window > MOST_WINDOW || params->right_window > MOST_WINDOW)
+        FAIL(node->error, HOB_BAD_GRAPH, "%s: windows: found %lld and %lld, expected 0 to %d", node->node_name,
+             (long long)params->left_window, (long long)params->right_window, MOST_WINDOW);
     params->softcap = attributes_float(node->attributes, "softcap", 0);
     if (!(params->softcap >= 0) || isinf(params->softcap))
         FAIL(node->error, HOB_BAD_GRAPH, "%s: softcap: found %g, expected at least 0", node->node_name, (double)params->softcap);
