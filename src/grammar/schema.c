@@ -198,9 +198,13 @@ static const char *read_step(const char *at, struct buffer *step)
     buffer_clear(step);
     for (; *at && *at != '/'; at++) {
         bool is_escape = *at == '%' && hex_of(at[1]) >= 0 && hex_of(at[2]) >= 0;
-        char c = is_escape ? (char)(hex_of(at[1]) << 4 | hex_of(at[2])) : *at;
+        char c = *at;
+        if (is_escape) c = (char)(unsigned char)(hex_of(at[1]) * 16 + hex_of(at[2]));
         at += is_escape ? 2 : 0;
-        if (c == '~' && (at[1] == '0' || at[1] == '1')) c = *++at == '0' ? '~' : '/';
+        if (c == '~' && (at[1] == '0' || at[1] == '1')) {
+            at++;
+            c = *at == '0' ? '~' : '/';
+        }
         buffer_append(step, &c, 1);
     }
     return at;
