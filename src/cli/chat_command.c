@@ -114,12 +114,12 @@ struct setting {
 
 #define AT(field) offsetof(struct conversation_settings, field)
 static const struct setting settings[] = {{"tokens", 'n', AT(n_tokens), 0},
-                                          {"temperature", 'f', AT(temperature), 1e6},
-                                          {"top-k", 'n', AT(top_k), 0},
-                                          {"top-p", 'f', AT(top_p), 1},
-                                          {"min-p", 'f', AT(min_p), 1},
-                                          {"repeat-penalty", 'f', AT(repetition_penalty), 1e6},
-                                          {"seed", 's', AT(seed), 0}};
+                                          {"temperature", 'f', AT(sampling.temperature), 1e6},
+                                          {"top-k", 'n', AT(sampling.top_k), 0},
+                                          {"top-p", 'f', AT(sampling.top_p), 1},
+                                          {"min-p", 'f', AT(sampling.min_p), 1},
+                                          {"repeat-penalty", 'f', AT(sampling.repeat_penalty), 1e6},
+                                          {"seed", 's', AT(sampling.seed), 0}};
 
 static bool set_value(struct conversation_settings *values, const struct setting *setting, const char *text)
 {

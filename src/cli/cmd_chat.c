@@ -1,6 +1,7 @@
 /* A conversation in the terminal, or, with standard input from elsewhere, one message a line and an answer to each. */
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/chat_command.h"
 #include "cli/chat_lines.h"
 #include "cli/command.h"
@@ -13,15 +14,14 @@
 #include <unistd.h>
 
 struct settings {
-    struct conversation_settings sampling;
+    struct conversation_settings answers;
     const char *model_path, *system, *template_name, *template_path, *tools_path, *messages_path, *variables;
     size_t n_threads;
     bool is_json;
 };
 
-static const struct settings defaults = {.sampling = {.n_tokens = 0}};
+static const struct settings defaults = {.answers = {.sampling = SAMPLING_DEFAULTS}};
 
-#define SAMPLING(field) offsetof(struct settings, sampling.field)
 static const struct option_def options[] = {
     {.name = "model",
      .letter = 'm',
@@ -63,42 +63,9 @@ static const struct option_def options[] = {
      .letter = 'n',
      .argument = "TOKENS",
      .kind = OPTION_COUNT,
-     .offset = SAMPLING(n_tokens),
+     .offset = offsetof(struct settings, answers.n_tokens),
      .help = "at most so many in an answer; 0 (default): until the context is full"},
-    {.name = "temperature",
-     .argument = "T",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1e6,
-     .offset = SAMPLING(temperature),
-     .help = "0 (default): the most probable token each time"},
-    {.name = "top-k", .argument = "K", .kind = OPTION_COUNT, .offset = SAMPLING(top_k), .help = "draw from the K most probable tokens only"},
-    {.name = "top-p",
-     .argument = "P",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1,
-     .offset = SAMPLING(top_p),
-     .help = "draw from the fewest tokens that sum to P"},
-    {.name = "min-p",
-     .argument = "P",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1,
-     .offset = SAMPLING(min_p),
-     .help = "only tokens at least P times as probable as the best"},
-    {.name = "repeat-penalty",
-     .argument = "R",
-     .kind = OPTION_NUMBER,
-     .least = 0,
-     .most = 1e6,
-     .offset = SAMPLING(repetition_penalty),
-     .help = "above 1: tokens that were there are less probable"},
-    {.name = "seed",
-     .argument = "S",
-     .kind = OPTION_SEED,
-     .offset = SAMPLING(seed),
-     .help = "of the draws (0); answer i, from 0, draws with S + i"},
+    SAMPLING_OPTIONS(struct settings, answers.sampling),
     {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json), .help = "each answer one JSON object on a line"},
     {.name = "threads",
      .letter = 't',
@@ -213,17 +180,25 @@ static int run(const struct command_line *line)
 {
     const struct settings *settings = line->settings;
     struct loaded loaded;
+    hob_logit_bias *biases;
     hob_error error;
     if (line->n_words > 0) return report_usage(line->command, "found '%s': what to say is read from standard input", line->words[0]);
-    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) != HOB_OK) return report_error(&error);
-    struct conversation conversation = {.settings = settings->sampling,
+    int status = sampling_read_biases(line->command, &settings->answers.sampling, &biases);
+    if (status != STATUS_DONE) return status;
+    if (load_model(settings->model_path, HOB_MODEL_DECODER, settings->n_threads, &loaded, &error) != HOB_OK) {
+        memory_free(biases);
+        return report_error(&error);
+    }
+    struct conversation conversation = {.settings = settings->answers,
+                                        .biases = biases,
                                         .loaded = &loaded,
                                         .output = line->output,
                                         .is_json = settings->is_json,
                                         .has_colours = has_colours(),
                                         .shows_reasoning = isatty(STDOUT_FILENO)};
-    int status = chat(&conversation, settings);
+    status = chat(&conversation, settings);
     loaded_release(&loaded);
+    memory_free(biases);
     return status;
 }
 
@@ -231,11 +206,12 @@ const struct command_def command_chat = {
     .name = "chat",
     .synopsis = "[-m MODEL] [--system TEXT] [--template NAME | --template-file FILE] [--tools FILE]\n"
                 "                [--load FILE] [-n TOKENS] [--temperature T] [--top-k K] [--top-p P] [--min-p P]\n"
-                "                [--seed S] [--json] [--threads N]",
+                "                [--repeat-penalty X] [SAMPLING]… [--seed S] [--json] [--threads N]",
     .summary = "Talk with a model",
     .details = "The model's own chat template writes the prompt. On a terminal lines can be edited, the arrows bring back what was\n"
                "typed before, /help lists commands, Ctrl-C stops an answer. From a file or pipe each line is a message (\"\"\" … \"\"\"\n"
-               "takes several; a message that begins with / is a command, with // the text behind one /).\n",
+               "takes several; a message that begins with / is a command, with // the text behind one /).\n"
+               "SAMPLING is what hob complete takes; answer i, from 0, draws with seed S + i.\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .settings_bytes = sizeof(struct settings),

@@ -85,13 +85,10 @@ static hob_status show_end(struct answer *answer, hob_error *error)
 static hob_generate_options generate_options(const struct conversation *conversation)
 {
     const struct conversation_settings *settings = &conversation->settings;
-    return (hob_generate_options){.max_tokens = settings->n_tokens,
-                                  .temperature = settings->temperature,
-                                  .top_k = settings->top_k,
-                                  .top_p = settings->top_p,
-                                  .min_p = settings->min_p,
-                                  .repetition_penalty = settings->repetition_penalty,
-                                  .seed = settings->seed + conversation->n_answers};
+    hob_generate_options options = {.max_tokens = settings->n_tokens};
+    sampling_set(&settings->sampling, conversation->biases, &options);
+    options.seed += conversation->n_answers;
+    return options;
 }
 
 static hob_status generate(struct answer *answer, const int32_t *ids, size_t n_ids, hob_error *error)
@@ -125,6 +122,7 @@ hob_status conversation_answer(struct conversation *conversation, hob_error *err
     if (status == HOB_OK && n_ids == 0) status = error_set(error, HOB_BAD_ARGUMENT, ERROR_HERE, "the chat template writes nothing");
     if (status == HOB_OK) status = hob_reply_new(conversation->chat, model, options, &answer.reply, error);
     if (status == HOB_OK) status = generate(&answer, ids, n_ids, error);
+    if (status != HOB_OK) set_dim(&answer, false); /* the terminal's colour, where it failed inside reasoning */
     hob_reply_free(answer.reply);
     hob_free(ids);
     return status;

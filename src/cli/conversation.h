@@ -4,16 +4,17 @@
 
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/sampling.h"
 #include "hob/chat.h"
 
 struct conversation_settings {
-    size_t n_tokens, top_k;
-    float temperature, top_p, min_p, repetition_penalty;
-    uint64_t seed;
+    size_t n_tokens;
+    struct sampling sampling;
 };
 
 struct conversation {
     struct conversation_settings settings;
+    const hob_logit_bias *biases;
     hob_chat *chat;
     hob_chat_options template_options;
     const struct loaded *loaded;

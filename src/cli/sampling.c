@@ -23,8 +23,9 @@ static bool parse_bias(const char *text, hob_logit_bias *ret_bias)
     return true;
 }
 
-static int read_biases(const struct command_def *command, const struct text_list *texts, hob_logit_bias **ret_biases)
+int sampling_read_biases(const struct command_def *command, const struct sampling *sampling, hob_logit_bias **ret_biases)
 {
+    const struct text_list *texts = &sampling->logit_biases;
     hob_logit_bias *biases = memory_new(texts->n_items, sizeof *biases);
     if (!biases) {
         report("--logit-bias: out of memory");
@@ -63,12 +64,9 @@ static void set_breakers(const struct text_list *texts, hob_generate_options *ho
     how->n_dry_breakers = strcmp(texts->items[0], "none") == 0 ? 0 : texts->n_items;
 }
 
-int sampling_read(const struct command_def *command, const struct sampling *sampling, hob_generate_options *how,
-                  hob_logit_bias **ret_biases)
+void sampling_set(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how)
 {
-    int status = read_biases(command, &sampling->logit_biases, ret_biases);
-    if (status != STATUS_DONE) return status;
-    how->logit_biases = *ret_biases;
+    how->logit_biases = biases;
     how->n_logit_biases = sampling->logit_biases.n_items;
     how->repetition_penalty = sampling->repeat_penalty;
     how->frequency_penalty = sampling->frequency_penalty;
@@ -80,5 +78,4 @@ int sampling_read(const struct command_def *command, const struct sampling *samp
     how->dry_last_n = sampling->dry_last_n;
     set_breakers(&sampling->dry_breakers, how);
     set_draws(sampling, how);
-    return STATUS_DONE;
 }

@@ -2,7 +2,9 @@
  *
  *     struct settings { …; struct sampling sampling; };
  *     static const struct option_def options[] = { …, SAMPLING_OPTIONS(struct settings, sampling), … };
- *     int status = sampling_read(line->command, &settings->sampling, &how, &biases);     biases: memory_free behind the run
+ *     int status = sampling_read_biases(line->command, &settings->sampling, &biases);
+ *     sampling_set(&settings->sampling, biases, &how);
+ *     memory_free(biases);
  */
 #ifndef CLI_SAMPLING_H
 #define CLI_SAMPLING_H
@@ -75,9 +77,9 @@ struct sampling {
         .repeat_last_n = 64, .dry_base = 1.75F \
     }
 
-/* Sets the fields of how that say how tokens are chosen. ret_biases: what how points to; free with memory_free. Returns STATUS_USAGE
- * behind a message when an option's text makes no sense. */
-int sampling_read(const struct command_def *command, const struct sampling *sampling, hob_generate_options *how,
-                  hob_logit_bias **ret_biases);
+/* Sets the fields of how that say how tokens are chosen; how then points into sampling, and to biases, which sampling_read_biases gave. */
+void sampling_set(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how);
+/* ret_biases: one for each --logit-bias; free with memory_free. Returns STATUS_USAGE behind a message when one makes no sense. */
+int sampling_read_biases(const struct command_def *command, const struct sampling *sampling, hob_logit_bias **ret_biases);
 
 #endif

@@ -81,3 +81,13 @@ talk() {
     hob chat hello
     is_usage_error "found 'hello'"
 }
+
+@test "tokens are drawn as hob complete draws them" {
+    need_shared
+    how=(--temperature 1 --top-k 40 --seed 5 --presence-penalty 2 --logit-bias 13+1)
+    talk $'Once upon a time' --template plain "${how[@]}"
+    [ "$status" -eq 0 ]
+    [ "$output" = "$("$HOB" complete -m "$stories" -n 8 "${how[@]}" $'Once upon a time\n')" ]
+    talk x --template plain --logit-bias 13
+    is_usage_error "--logit-bias: found '13'"
+}

@@ -67,6 +67,7 @@ static void test_additions(void **state)
     expect("{{ strftime_now('%d %b %Y %H:%M') }}", "01 Jan 2026 12:00");
     expect("a{% generation %}x{{ 1 }}{% endgeneration %}b", "ax1b");
     expect("{% set x = 1 %}{% generation %}{{ x }}{% endgeneration %}", "1");
+    expect("{{ 9223372036854775807 | round }} {{ -7 | round(2) }} {{ 1250 | round(-2) }}", "9223372036854775807 -7 1200"); /* whole numbers stay whole, halves go to even */
 }
 
 static void expect_error(const char *text, hob_status wanted, const char *message)
