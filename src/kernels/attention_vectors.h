@@ -200,7 +200,9 @@ static void pack_values(struct attention_tile *tile, int64_t key, int64_t n_keys
     int64_t width = args->value_width;
     for (int64_t i = 0; i < n_keys; i++) {
         float *row = tile->values + i * tile->value_stride;
-        widen_row(args->items, width, attention_value(args, key + i), row);
+        const void *source = attention_value(args, key + i);
+        if (args->items == ATTENTION_F32) attention_copy(width, source, row);
+        else widen_row(args->items, width, source, row);
         for (int64_t j = width; j < tile->value_stride; j++) row[j] = 0;
     }
 }
@@ -249,6 +251,12 @@ static void find_scores(const struct block *block)
     }
 }
 
+/* A function of its own: few models cap, and the registers that it takes would be missing where the others' scores are finished. */
+static __attribute__((noinline)) void cap_scores(int64_t n_keys, vector scale, vector cap, float *scores)
+{
+    for (int64_t j = 0; j < n_keys; j += LANES) store(scores + j, capped(multiply_by(load(scores + j), scale), cap));
+}
+
 /* Products to scores, -inf where the row does not see the key; the largest of them. */
 static float finish_scores(const struct block *block, int64_t i)
 {
@@ -257,10 +265,13 @@ static float finish_scores(const struct block *block, int64_t i)
     const float *mask =
         attention_mask(args, &block->tile->rows[block->row + i], block->key, block->n_keys, buffer);
     int64_t begin = block->begins[i], end = block->ends[i];
-    vector most = all(-INFINITY), scale = all(args->scale), cap = all(args->softcap);
+    vector most = all(-INFINITY), scale = all(args->scale);
+    if (args->softcap != 0) {
+        cap_scores(block->n_keys, scale, all(args->softcap), scores);
+        scale = all(1);
+    }
     for (int64_t j = 0; j < block->n_keys; j += LANES) {
         vector x = multiply_by(load(scores + j), scale);
-        if (args->softcap != 0) x = capped(x, cap);
         if (mask) x = add(x, load_first(mask + j, block->n_keys - j));
         if (begin > j || end < j + LANES) x = keep_between(x, begin - j, end - j);
         store(scores + j, x);
