@@ -115,7 +115,8 @@ static hob_status make_input(const struct hob_session *session, uint32_t i, int6
     return tensor_init(ret_tensor, input->dtype, rank, dims, NULL, error);
 }
 
-/* With the caches nearly full, which is when they are the largest. */
+/* With the caches nearly full, which is when they are the largest. A graph that cannot be planned for so long a text may still do for
+ * shorter ones: what is wrong with it, its run will tell. */
 static hob_status forecast_activations(const struct hob_session *session, struct arena *arena, hob_memory_forecast *forecast,
                                        uint64_t *ret_plan_bytes, hob_error *error)
 {
@@ -126,7 +127,8 @@ static hob_status forecast_activations(const struct hob_session *session, struct
     if (!inputs) FAIL(error, HOB_NO_MEMORY, "a forecast: out of memory");
     for (uint32_t i = 0; i < program->graph->n_inputs; i++) TRY(make_input(session, i, n_new, n_past, &inputs[i], error));
     const struct paged_layout *layout = session->layout.n_states ? &session->layout : NULL;
-    TRY(plan_new(program, session->provider.kernels, inputs, layout ? 0 : n_past, layout, &plan, error));
+    *ret_plan_bytes = 0;
+    if (plan_new(program, session->provider.kernels, inputs, layout ? 0 : n_past, layout, &plan, NULL) != HOB_OK) return HOB_OK;
     forecast->activations_bytes = plan->n_bytes;
     *ret_plan_bytes = plan->arena.total_bytes;
     plan_free(plan);
@@ -135,10 +137,20 @@ static hob_status forecast_activations(const struct hob_session *session, struct
 
 /* ---- the whole ---- */
 
+/* Of the states that the executor has made already, which count as caches. */
+static uint64_t made_state_bytes(const struct hob_session *session)
+{
+    const struct graph *graph = session->model->graph;
+    uint64_t n_bytes = 0;
+    if (session->layout.n_states) return 0;
+    for (uint32_t i = 0; i < graph->n_states; i++) n_bytes += state_bytes(&graph->states[i]);
+    return n_bytes * (uint64_t)session->n_context_tokens;
+}
+
 /* The executor's own, plans (of a piece of a prompt, its rest, one token), what samplers keep of the vocabulary. */
 static uint64_t bookkeeping_bytes(const struct hob_session *session, uint64_t plan_bytes)
 {
-    return executor_n_bytes(session->executor) + 3 * plan_bytes + (uint64_t)session->n_vocab * 16;
+    return executor_n_bytes(session->executor) - made_state_bytes(session) + 3 * plan_bytes + (uint64_t)session->n_vocab * 16;
 }
 
 /* Everything but the caches is as it is for this context. */
@@ -156,7 +168,7 @@ hob_status session_forecast(struct hob_session *session, const hob_session_optio
 {
     hob_status status = HOB_OK;
     hob_memory_forecast forecast = {.n_context_tokens = session->n_context_tokens, .cache_token_bytes = text_token_bytes(session)};
-    uint64_t plan_bytes, kept_bytes = options->prefix_cache_bytes, n_tokens = whole_blocks(options->n_cache_tokens);
+    uint64_t plan_bytes, kept_bytes = options->prefix_cache_bytes, n_tokens = options->n_cache_tokens > 0 ? whole_blocks(options->n_cache_tokens) : 0;
     struct arena arena;
     arena_init(&arena, 16 * 1024);
     TRY_CLEANUP(forecast_weights(session->model->program, &arena, &forecast, error));
