@@ -174,11 +174,44 @@ static void test_refusals(void **state)
     use_close(&use);
 }
 
+/* "a" or "b", then one of many rules, which are too large to be written out. */
+static hob_grammar *compile_fan(const char *first, size_t n_rules)
+{
+    struct buffer text = {0};
+    buffer_printf(&text, "root ::= %s (r0", first);
+    for (size_t i = 1; i < n_rules; i++) buffer_printf(&text, " | r%zu", i);
+    buffer_append_string(&text, ") \"!\" (r0");
+    for (size_t i = 1; i < n_rules; i++) buffer_printf(&text, " | r%zu", i);
+    buffer_append_string(&text, ")\n");
+    for (size_t i = 0; i < n_rules; i++) buffer_printf(&text, "r%zu ::= \"%060zu\" [a-z]{0,40} \"x\"\n", i, i);
+    hob_grammar *grammar = compile(buffer_text(&text));
+    buffer_release(&text);
+    return grammar;
+}
+
+/* More rules at once than a state holds are told as that, at the beginning and behind a token. */
+static void test_too_many_ways(void **state)
+{
+    (void)state;
+    static const char *const firsts[] = {"\"\"", "\"a\""};
+    struct use use = use_open(STORIES, NULL, 1);
+    for (int i = 0; i < 2; i++) {
+        hob_error error = {0};
+        int32_t id = 5;
+        hob_generate_options options = {.max_tokens = 4, .grammar = compile_fan(firsts[i], 900)};
+        assert_int_equal(hob_generate(use.session, &id, 1, &options, NULL, NULL, NULL, &error), i ? HOB_UNSUPPORTED : HOB_LIMIT);
+        assert_non_null(strstr(error.message, i ? "rules may go on at once" : "behind 0 tokens found more rules"));
+        hob_grammar_free((hob_grammar *)(uintptr_t)options.grammar);
+    }
+    use_close(&use);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),        cmocka_unit_test(test_drafts),   cmocka_unit_test(test_least_tokens),
         cmocka_unit_test(test_no_allocations), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_too_many_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

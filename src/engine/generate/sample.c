@@ -23,13 +23,19 @@ static hob_status list_not_ends(struct sample *sample, hob_error *error)
     FAIL(error, HOB_BAD_ARGUMENT, "least tokens: found %zu, expected 0: every token ends the text", request->options.min_tokens);
 }
 
+static hob_status too_many_ways(const struct sample *sample, hob_error *error)
+{
+    FAIL(error, HOB_LIMIT, "grammar: behind %zu tokens found more rules that may go on than the %d that can be followed at once",
+         sample->n_tokens, STATE_NODES);
+}
+
 static hob_status begin_grammar(struct sample *sample, hob_error *error)
 {
     const struct request *request = sample->request;
     sample->allowed = memory_new(((size_t)request->session->n_vocab + 31) / 32, sizeof *sample->allowed);
     if (!sample->allowed) FAIL(error, HOB_NO_MEMORY, "a mask of %lld tokens: out of memory", (long long)request->session->n_vocab);
     grammar_state_start(&sample->grammar, token_masks_grammar(request->masks));
-    return HOB_OK;
+    return sample->grammar.is_full ? too_many_ways(sample, error) : HOB_OK;
 }
 
 static hob_status begin_chain(struct sample *sample, hob_error *error)
@@ -135,16 +141,19 @@ static hob_status mask_by_grammar(struct sample *sample, hob_error *error)
         if (!is_in && may_end) sample->allowed[id / 32] |= 1u << id % 32, n_allowed++;
     }
     if (!n_allowed)
-        FAIL(error, HOB_UNSUPPORTED, "grammar: behind %zu tokens found none in the vocabulary that goes on as it wants", sample->n_tokens);
+        FAIL(error, HOB_UNSUPPORTED,
+             "grammar: behind %zu tokens found none that goes on as it wants: the vocabulary lacks its characters, or more than %d of its "
+             "rules may go on at once",
+             sample->n_tokens, STATE_NODES);
     return HOB_OK;
 }
 
-/* The grammar behind a token that was picked by its mask. */
+/* The grammar behind a token that was picked by its mask, which does not foresee a sudden fan of rules. */
 static hob_status follow_grammar(struct sample *sample, int32_t id, bool *ret_is_complete, hob_error *error)
 {
     if (!sample->allowed) return HOB_OK;
     if (!token_masks_accept(sample->request->masks, &sample->grammar, id))
-        FAIL(error, HOB_INTERNAL, "grammar: token %d was allowed and does not fit", id);
+        return too_many_ways(sample, error);
     *ret_is_complete = grammar_state_is_over(&sample->grammar);
     return HOB_OK;
 }
