@@ -23,12 +23,7 @@ struct settings {
 static const struct settings defaults = {.answers = {.sampling = SAMPLING_DEFAULTS}};
 
 static const struct option_def options[] = {
-    {.name = "model",
-     .letter = 'm',
-     .argument = "MODEL",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path),
-     .help = "a language model: file or folder"},
+    OPTION_MODEL(struct settings, "a language model: file or folder"),
     {.name = "system",
      .argument = "TEXT",
      .kind = OPTION_TEXT,
@@ -66,13 +61,8 @@ static const struct option_def options[] = {
      .offset = offsetof(struct settings, answers.n_tokens),
      .help = "at most so many in an answer; 0 (default): until the context is full"},
     SAMPLING_OPTIONS(struct settings, answers.sampling),
-    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, is_json), .help = "each answer one JSON object on a line"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads),
-     .help = "0, as without it: all processors"},
+    OPTION_JSON(struct settings, "each answer one JSON object on a line"),
+    OPTION_THREADS(struct settings),
 };
 
 static bool has_colours(void)

@@ -1,384 +1,173 @@
-/* Continues a text, token by token as they come: text by whole characters, --ids as numbers, --json at the end. Several texts
- * (--samples, --beam-width) are shown one after another when all are there. */
+/* Continues a text: options, the request they make, the run. completion.h has what is shown. */
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/completion.h"
 #include "cli/ids.h"
 #include "cli/infill.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
-#include "cli/json.h"
 #include "cli/load.h"
 #include "cli/report.h"
 #include "cli/sampling.h"
 #include "cli/score_text.h"
-#include "cli/token_json.h"
 
 #include <string.h>
 
-struct settings {
-    const char *model_path;
-    size_t n_tokens, n_min_tokens, n_max_ms, beam_width, n_samples, n_keep, n_threads;
-    size_t n_logprobs; /* NO_LOGPROBS, or how many of the best beside each token's own */
-    float length_penalty;
-    int early_stopping; /* hob_early_stopping */
-    struct sampling sampling;
-    struct infill infill;
-    struct text_list stops, stop_ids;
-    const char *grammar_path, *json_schema, *draft_model_path, *cache_type, *cache_folder;
-    size_t n_context; /* 0: the model's, at most 4096 */
-    size_t n_drafts; /* 0: DEFAULT_DRAFTS with a draft model, else none */
-    bool ignores_end, shifts_context, is_scored, echoes, shows_ids, is_json;
-};
-
-#define NO_LOGPROBS SIZE_MAX
 enum { DEFAULT_DRAFTS = 8 };
 
-static const struct settings defaults = {.n_tokens = 128,
-                                         .beam_width = 1,
-                                         .n_samples = 1,
-                                         .length_penalty = 1,
-                                         .n_logprobs = NO_LOGPROBS,
-                                         .sampling = SAMPLING_DEFAULTS};
+static const struct complete_settings defaults = {.n_tokens = 128,
+                                                  .beam_width = 1,
+                                                  .n_samples = 1,
+                                                  .length_penalty = 1,
+                                                  .n_logprobs = NO_LOGPROBS,
+                                                  .sampling = SAMPLING_DEFAULTS};
 
 static const char *const early_stoppings[] = {"no", "yes", "never", NULL};
 
 static const struct option_def options[] = {
-    {.name = "model",
-     .letter = 'm',
-     .argument = "MODEL",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model_path),
-     .help = "a language model: file or folder"},
+    OPTION_MODEL(struct complete_settings, "a language model: file or folder"),
     {.name = "tokens",
      .letter = 'n',
      .argument = "TOKENS",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_tokens),
+     .offset = offsetof(struct complete_settings, n_tokens),
      .help = "at most so many (128); 0: until the context is full"},
-    SAMPLING_OPTIONS(struct settings, sampling),
+    SAMPLING_OPTIONS(struct complete_settings, sampling),
     {.name = "samples",
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_samples),
+     .offset = offsetof(struct complete_settings, n_samples),
      .help = "so many texts from one prompt (1); text i, from 0, is that of seed S + i. Of beams: the N best"},
     {.name = "beam-width",
      .argument = "W",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, beam_width),
+     .offset = offsetof(struct complete_settings, beam_width),
      .help = "search with W beams for the most probable text (1: greedy)"},
     {.name = "length-penalty",
      .argument = "X",
      .kind = OPTION_NUMBER,
      .least = -100,
      .most = 100,
-     .offset = offsetof(struct settings, length_penalty),
+     .offset = offsetof(struct complete_settings, length_penalty),
      .help = "beams: score is the sum of log-probabilities / tokens^X (1)"},
     {.name = "early-stopping",
      .argument = "HOW",
      .kind = OPTION_CHOICE,
      .choices = early_stoppings,
-     .offset = offsetof(struct settings, early_stopping),
+     .offset = offsetof(struct complete_settings, early_stopping),
      .help = "beams: end with W finished texts (yes), when better ones are unlikely (no) or impossible (never)"},
     {.name = "stop",
      .argument = "TEXT",
      .kind = OPTION_TEXTS,
-     .offset = offsetof(struct settings, stops),
+     .offset = offsetof(struct complete_settings, stops),
      .help = "end before this text; may be given several times"},
     {.name = "stop-id",
      .argument = "ID",
      .kind = OPTION_TEXTS,
-     .offset = offsetof(struct settings, stop_ids),
+     .offset = offsetof(struct complete_settings, stop_ids),
      .help = "end before this token; may be given several times"},
     {.name = "grammar",
      .argument = "FILE",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, grammar_path),
+     .offset = offsetof(struct complete_settings, grammar_path),
      .help = "only text of this grammar, in llama.cpp's GBNF"},
     {.name = "json-schema",
      .argument = "FILE|JSON",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, json_schema),
+     .offset = offsetof(struct complete_settings, json_schema),
      .help = "only JSON that this schema allows; {}: any (docs/grammars.md)"},
     {.name = "min-tokens",
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_min_tokens),
+     .offset = offsetof(struct complete_settings, n_min_tokens),
      .help = "nothing ends the text before so many (0)"},
     {.name = "max-ms",
      .argument = "MS",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_max_ms),
+     .offset = offsetof(struct complete_settings, n_max_ms),
      .help = "end after so many milliseconds"},
     {.name = "ignore-eos",
      .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, ignores_end),
+     .offset = offsetof(struct complete_settings, ignores_end),
      .help = "go on after a token that ends a text"},
     {.name = "context-shift",
      .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, shifts_context),
+     .offset = offsetof(struct complete_settings, shifts_context),
      .help = "when the context is full, forget the older half of it and go on"},
     {.name = "keep",
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_keep),
+     .offset = offsetof(struct complete_settings, n_keep),
      .help = "but keep the prompt's first N tokens"},
     {.name = "suffix",
      .argument = "TEXT",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, infill.suffix),
+     .offset = offsetof(struct complete_settings, infill.suffix),
      .help = "fill in what belongs between TEXT… and this"},
     {.name = "repo-name",
      .argument = "NAME",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, infill.repo_name),
+     .offset = offsetof(struct complete_settings, infill.repo_name),
      .help = "the repository that is filled in, for models that know of such"},
     {.name = "file-path",
      .argument = "PATH",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, infill.file_path),
+     .offset = offsetof(struct complete_settings, infill.file_path),
      .help = "of the file in the repository that is filled in"},
     {.name = "context-file",
      .argument = "FILE",
      .kind = OPTION_TEXTS,
-     .offset = offsetof(struct settings, infill.context_files),
+     .offset = offsetof(struct complete_settings, infill.context_files),
      .help = "another file of the repository; may be given several times"},
     {.name = "score",
      .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_scored),
+     .offset = offsetof(struct complete_settings, is_scored),
      .help = "instead of going on: the log-probability of each token of TEXT, and the sum"},
     {.name = "logprobs",
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_logprobs),
+     .offset = offsetof(struct complete_settings, n_logprobs),
      .help = "with --json: each token's log-probability, and the N most probable ones (0 to 100)"},
     {.name = "draft-max",
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_drafts),
+     .offset = offsetof(struct complete_settings, n_drafts),
      .help = "guess up to N tokens at a time from what stands in the text already: often faster, never another text"},
     {.name = "model-draft",
      .argument = "MODEL",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, draft_model_path),
+     .offset = offsetof(struct complete_settings, draft_model_path),
      .help = "a smaller model of the same vocabulary makes the guesses (8 at a time)"},
     {.name = "ctx-size",
      .letter = 'c',
      .argument = "N",
      .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_context),
+     .offset = offsetof(struct complete_settings, n_context),
      .help = "of a text, prompt and continuation, at most so many tokens; 0: what the model was made for, at most 4096"},
     {.name = "cache-type",
      .argument = "TYPE",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, cache_type),
+     .offset = offsetof(struct complete_settings, cache_type),
      .help = "how keys and values are kept: f32, f16, q8_0 or q4_0"},
     {.name = "prompt-cache",
      .argument = "DIR",
      .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, cache_folder),
+     .offset = offsetof(struct complete_settings, cache_folder),
      .help = "keep what was computed of texts in DIR, and begin there with what others left; default: in the person's cache folder"},
     {.name = "echo",
      .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, echoes),
+     .offset = offsetof(struct complete_settings, echoes),
      .help = "print the prompt in front"},
     {.name = "ids",
      .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, shows_ids),
+     .offset = offsetof(struct complete_settings, shows_ids),
      .help = "print token ids, prompt and continuation, on one line"},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, is_json),
-     .help = "one JSON object with text, ids, counts and times"},
-    {.name = "threads",
-     .letter = 't',
-     .argument = "N",
-     .kind = OPTION_COUNT,
-     .offset = offsetof(struct settings, n_threads),
-     .help = "0, as without it: all processors"},
+    OPTION_JSON(struct complete_settings, "one JSON object with text, ids, counts and times"),
+    OPTION_THREADS(struct complete_settings),
 };
 
-/* One of the texts that come: the continuation, and its ids as int32_t. */
-struct text {
-    struct buffer text, ids;
-    json_t *logprobs; /* an array; NULL where none are wanted */
-};
-
-/* One completion under way. */
-struct completion {
-    const struct settings *settings;
-    struct output *output;
-    hob_session *session;
-    const hob_tokenizer *tokenizer;
-    struct loaded draft; /* zeros: no model makes drafts */
-    hob_generation *generation;
-    hob_generate_options how;
-    hob_logit_bias *biases; /* how points to them */
-    hob_grammar *grammar; /* NULL: none */
-    struct buffer prompt;
-    int32_t *prompt_ids, *stop_ids;
-    size_t n_prompt_ids, n_stop_ids;
-    struct text *texts;      /* settings->n_samples: kept for --json and where they are several */
-    size_t n_texts;
-    bool has_begun;          /* the prompt's part is printed, or need not be */
-};
-
-/* Shown as it comes: one text, of which each token is final. */
-static bool is_streamed(const struct settings *settings)
-{
-    return !settings->is_json && settings->n_samples == 1 && settings->beam_width == 1;
-}
-
-static void print_prompt(const struct completion *completion)
-{
-    if (completion->settings->shows_ids) ids_print(completion->output, completion->prompt_ids, completion->n_prompt_ids);
-    else if (completion->settings->echoes)
-        output_write(completion->output, buffer_text(&completion->prompt), completion->prompt.n_bytes);
-}
-
-/* Not before the first token is there: a prompt that the model refuses leaves no half a line behind. */
-static void print_beginning(struct completion *completion)
-{
-    if (!completion->has_begun && is_streamed(completion->settings)) print_prompt(completion);
-    completion->has_begun = true;
-}
-
-static bool keep(const struct completion *completion, struct text *text, const hob_generated *generated)
-{
-    buffer_append(&text->text, generated->text, generated->n_text_bytes);
-    if (generated->id != HOB_NO_TOKEN) buffer_append(&text->ids, &generated->id, sizeof generated->id);
-    hob_logprob token = {generated->id, generated->logprob};
-    if (generated->id != HOB_NO_TOKEN && text->logprobs)
-        text->text.is_failed |= json_array_append_new(text->logprobs, json_token(completion->tokenizer, token, generated->top_logprobs,
-                                                                                 generated->n_top_logprobs)) != 0;
-    return !interrupt_is_asked() && !text->text.is_failed && !text->ids.is_failed;
-}
-
-static bool on_generated(void *context, const hob_generated *generated)
-{
-    struct completion *completion = context;
-    print_beginning(completion);
-    if (!is_streamed(completion->settings)) return keep(completion, &completion->texts[generated->output], generated);
-    if (!completion->settings->shows_ids) output_write(completion->output, generated->text, generated->n_text_bytes);
-    else if (generated->id != HOB_NO_TOKEN) output_printf(completion->output, " %d", (int)generated->id);
-    return output_flush(completion->output) && !interrupt_is_asked();
-}
-
-/* ---- what is shown at the end ---- */
-
-static const int32_t *ids_of(const struct text *text, size_t *ret_n_ids)
-{
-    *ret_n_ids = text->ids.n_bytes / sizeof(int32_t);
-    return (const int32_t *)(const void *)text->ids.bytes;
-}
-
-static bool add_logprobs(json_t *json, const struct text *text)
-{
-    return !text->logprobs || json_object_set(json, "logprobs", text->logprobs) == 0;
-}
-
-static json_t *json_of_text(const struct completion *completion, size_t index)
-{
-    size_t n_ids;
-    const struct text *text = &completion->texts[index];
-    const int32_t *ids = ids_of(text, &n_ids);
-    hob_generated_output output = hob_generation_output(completion->generation, index);
-    json_t *json = json_pack("{s:o, s:o, s:I, s:s}", "text", json_text(buffer_text(&text->text), text->text.n_bytes), "ids",
-                             json_ids(ids, n_ids), "n_tokens", (json_int_t)output.n_tokens, "finish", hob_finish_name(output.finish));
-    const struct settings *settings = completion->settings;
-    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)(settings->sampling.seed + index));
-    if (json_object_set_new(json, settings->beam_width > 1 ? "score" : "seed", more) == 0 && add_logprobs(json, text)) return json;
-    json_decref(json);
-    return NULL;
-}
-
-/* All of them, where they are several. */
-static json_t *json_of_texts(const struct completion *completion)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; array && i < completion->n_texts; i++) {
-        if (json_array_append_new(array, json_of_text(completion, i)) == 0) continue;
-        json_decref(array);
-        array = NULL;
-    }
-    return array;
-}
-
-static json_t *json_of_ids(const struct completion *completion)
-{
-    size_t n_ids;
-    const int32_t *new_ids = ids_of(&completion->texts[0], &n_ids);
-    json_t *ids = json_ids(completion->prompt_ids, completion->n_prompt_ids), *more = json_ids(new_ids, n_ids);
-    if (ids && more && json_array_extend(ids, more) != 0) {
-        json_decref(ids);
-        ids = NULL;
-    }
-    json_decref(more);
-    return ids;
-}
-
-static json_t *json_of_completion(const struct completion *completion, const char *model)
-{
-    const struct text *first = &completion->texts[0];
-    hob_generate_result result = hob_generation_result(completion->generation);
-    double tokens_per_s = result.generate_ms > 0 ? (double)result.n_tokens * 1000 / result.generate_ms : 0;
-    json_t *json = json_pack(
-        "{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:f, s:f, s:f}", "model", json_text(model, strlen(model)), "prompt",
-        json_text(buffer_text(&completion->prompt), completion->prompt.n_bytes), "text",
-        json_text(buffer_text(&first->text), first->text.n_bytes), "ids", json_of_ids(completion), "n_prompt_tokens",
-        (json_int_t)result.n_prompt_tokens, "n_cached_tokens", (json_int_t)result.n_cached_tokens, "n_tokens", (json_int_t)result.n_tokens, "finish", hob_finish_name(result.finish),
-        "n_drafted", (json_int_t)result.n_drafted, "n_draft_accepted", (json_int_t)result.n_draft_accepted, "prompt_ms", result.prompt_ms, "generate_ms", result.generate_ms, "tokens_per_s", tokens_per_s);
-    bool is_one = completion->settings->n_samples == 1 && completion->settings->beam_width == 1;
-    bool is_whole = is_one ? add_logprobs(json, first) : json_object_set_new(json, "texts", json_of_texts(completion)) == 0;
-    if (!json || is_whole) return json;
-    json_decref(json);
-    return NULL;
-}
-
-/* One after another; texts, unlike lines of ids, with a line between them that tells where one ends. */
-static void print_texts(struct completion *completion)
-{
-    struct output *output = completion->output;
-    for (size_t i = 0; i < completion->n_texts; i++) {
-        size_t n_ids;
-        const int32_t *ids = ids_of(&completion->texts[i], &n_ids);
-        bool shows_ids = completion->settings->shows_ids;
-        if (i > 0 && !shows_ids) output_printf(output, "---\n");
-        print_prompt(completion);
-        if (!shows_ids) output_write(output, buffer_text(&completion->texts[i].text), completion->texts[i].text.n_bytes);
-        for (size_t n = 0; shows_ids && n < n_ids; n++) output_printf(output, " %d", (int)ids[n]);
-        output_write(output, "\n", 1);
-    }
-}
-
-static bool is_out_of_memory(const struct completion *completion)
-{
-    for (size_t i = 0; i < completion->settings->n_samples; i++)
-        if (completion->texts[i].text.is_failed || completion->texts[i].ids.is_failed) return true;
-    return false;
-}
-
-static int print_end(struct completion *completion)
-{
-    int status = STATUS_DONE;
-    char *default_path = completion->settings->model_path ? NULL : hob_model_default_path(HOB_MODEL_DECODER);
-    const char *model = completion->settings->model_path ? completion->settings->model_path : default_path;
-    if (is_out_of_memory(completion)) {
-        report("no memory for the text");
-        status = STATUS_FAILED;
-    } else if (completion->settings->is_json) {
-        status = json_print(json_of_completion(completion, model ? model : ""), completion->output);
-    } else if (is_streamed(completion->settings)) {
-        output_write(completion->output, "\n", 1);
-    } else {
-        print_texts(completion);
-    }
-    hob_free(default_path);
-    return interrupt_is_asked() ? STATUS_INTERRUPTED : status;
-}
-
-/* ---- the run ---- */
 
 /* The prompt as text and ids. A line end that closes standard input belongs to the shell, not to the prompt; but what is filled in
  * goes on where the prefix ends. */
@@ -400,7 +189,7 @@ static hob_status prepare_prompt(struct completion *completion, const struct com
     return HOB_OK;
 }
 
-static hob_status check_model(const struct settings *settings, const struct loaded *loaded, hob_error *error)
+static hob_status check_model(const struct complete_settings *settings, const struct loaded *loaded, hob_error *error)
 {
     const char *path = settings->model_path ? settings->model_path : "default model";
     if (hob_model_get_info(loaded->model).kind != HOB_MODEL_DECODER)
@@ -441,7 +230,7 @@ static hob_status parse_stop_ids(struct completion *completion, hob_error *error
 
 static void set_limits(struct completion *completion)
 {
-    const struct settings *settings = completion->settings;
+    const struct complete_settings *settings = completion->settings;
     hob_generate_options *how = &completion->how;
     how->grammar = completion->grammar;
     how->max_tokens = settings->n_tokens;
@@ -458,7 +247,7 @@ static void set_limits(struct completion *completion)
 
 static void set_outputs(struct completion *completion)
 {
-    const struct settings *settings = completion->settings;
+    const struct complete_settings *settings = completion->settings;
     hob_generate_options *how = &completion->how;
     how->n_samples = settings->n_samples;
     how->beam_width = settings->beam_width;
@@ -501,12 +290,12 @@ static hob_status make_grammar(struct completion *completion, hob_error *error)
 
 static hob_status generate(struct completion *completion, hob_error *error)
 {
-    const struct settings *settings = completion->settings;
+    const struct complete_settings *settings = completion->settings;
     if (settings->draft_model_path)
         TRY(load_model(settings->draft_model_path, HOB_MODEL_DECODER, settings->n_threads, &completion->draft, error));
     set_limits(completion);
     set_outputs(completion);
-    TRY(hob_generation_new(completion->session, completion->prompt_ids, completion->n_prompt_ids, &completion->how, on_generated,
+    TRY(hob_generation_new(completion->session, completion->prompt_ids, completion->n_prompt_ids, &completion->how, completion_take,
                            completion, &completion->generation, error));
     while (!hob_generation_is_done(completion->generation)) {
         if (interrupt_is_asked()) hob_generation_cancel(completion->generation);
@@ -528,7 +317,7 @@ static hob_status make_texts(struct completion *completion, hob_error *error)
 static int complete(struct completion *completion, const struct command_line *line, const struct loaded *loaded)
 {
     hob_error error;
-    const struct settings *settings = line->settings;
+    const struct complete_settings *settings = line->settings;
     completion->tokenizer = hob_model_tokenizer(loaded->model);
     if (check_model(settings, loaded, &error) != HOB_OK ||
         prepare_prompt(completion, line, hob_model_tokenizer(loaded->model), &error) != HOB_OK ||
@@ -539,8 +328,8 @@ static int complete(struct completion *completion, const struct command_line *li
         return score_text(completion->session, completion->tokenizer, completion->prompt_ids, completion->n_prompt_ids,
                           settings->n_logprobs == NO_LOGPROBS ? 0 : settings->n_logprobs, settings->is_json, completion->output);
     if (generate(completion, &error) != HOB_OK) return report_error(&error);
-    print_beginning(completion);
-    return print_end(completion);
+    completion_begin(completion);
+    return completion_end(completion);
 }
 
 static void completion_release(struct completion *completion)
@@ -562,7 +351,7 @@ static void completion_release(struct completion *completion)
 
 static int check_usage(const struct command_line *line)
 {
-    const struct settings *settings = line->settings;
+    const struct complete_settings *settings = line->settings;
     if (line->n_words == 0) return report_usage(line->command, "expected TEXT, or - for standard input");
     for (size_t i = 0; i < settings->stops.n_items; i++)
         if (!*settings->stops.items[i]) return report_usage(line->command, "--stop: found an empty text");
@@ -576,7 +365,7 @@ static int check_usage(const struct command_line *line)
     return infill_check_usage(line->command, &settings->infill);
 }
 
-static hob_status load(const struct settings *settings, struct loaded *ret_loaded, hob_error *error)
+static hob_status load(const struct complete_settings *settings, struct loaded *ret_loaded, hob_error *error)
 {
     hob_session_options how = {.n_threads = settings->n_threads,
                                    .n_context_tokens = settings->n_context < INT64_MAX ? (int64_t)settings->n_context : INT64_MAX,
@@ -591,7 +380,7 @@ static hob_status load(const struct settings *settings, struct loaded *ret_loade
 
 static int run(const struct command_line *line)
 {
-    const struct settings *settings = line->settings;
+    const struct complete_settings *settings = line->settings;
     int status = check_usage(line);
     struct loaded loaded = {0};
     hob_error error;
@@ -628,7 +417,7 @@ const struct command_def command_complete = {
                "Several texts come when all are there, a line --- between them; with --json in a list \"texts\".\n",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
-    .settings_bytes = sizeof(struct settings),
+    .settings_bytes = sizeof(struct complete_settings),
     .defaults = &defaults,
     .run = run,
 };
