@@ -172,13 +172,13 @@ static hob_status make_branch(struct schema_compiler *compiler, const struct sch
 static hob_status check_exclusive(struct schema_compiler *compiler, const struct schema_item *item, json_t **branches,
                                   size_t n)
 {
+    json_t **flat = arena_new(&compiler->builder->arena, n, sizeof *flat, _Alignof(json_t *));
+    if (!flat) FAIL(compiler->error, HOB_NO_MEMORY, "schema: no memory");
+    for (size_t i = 0; i < n; i++) TRY(schema_flatten(compiler, item, branches[i], &flat[i]));
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
             if (i == k) continue;
-            json_t *left, *right;
-            TRY(schema_flatten(compiler, item, branches[i], &left));
-            TRY(schema_flatten(compiler, item, branches[k], &right));
-            if (!schema_excludes(compiler, left, right, EXCLUSION_DEPTH))
+            if (!schema_excludes(compiler, flat[i], flat[k], EXCLUSION_DEPTH))
                 return schema_fail(compiler, item, "oneOf", HOB_UNSUPPORTED,
                                    "two of the alternatives may hold at once, which a grammar cannot forbid; use "
                                    "\"anyOf\" or a \"const\" that tells them apart");
