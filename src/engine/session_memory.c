@@ -213,7 +213,7 @@ hob_status session_check_room(const struct hob_session *session, int64_t n_token
     if (n_blocks <= n_idle) return HOB_OK;
     uint64_t needed_bytes = (n_blocks - n_idle) * usage.block_bytes, available_bytes = available_memory("");
     if (needed_bytes <= available_bytes) return HOB_OK;
+    int64_t n_fitting = n_tokens - (int64_t)((needed_bytes - available_bytes) / usage.block_bytes + 1) * PAGED_POSITIONS;
     FAIL(error, HOB_LIMIT, "memory: a text of %lld tokens needs %.1f MiB more of KV cache, found %.1f MiB available; the largest text that fits has %lld tokens",
-         (long long)n_tokens, mib(needed_bytes), mib(available_bytes),
-         (long long)(n_tokens - (int64_t)((needed_bytes - available_bytes) / usage.block_bytes + 1) * PAGED_POSITIONS));
+         (long long)n_tokens, mib(needed_bytes), mib(available_bytes), (long long)(n_fitting > 0 ? n_fitting : 0));
 }
