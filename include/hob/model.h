@@ -34,6 +34,7 @@ typedef struct hob_model_options {
      * are. Not for a pack, whose weights are laid out already. */
     const char *quant;
     size_t n_threads;           /* that read and pack weights; 0: as many as the process may run on */
+    uint64_t max_memory_bytes;  /* that weights may take which are not read where the file has them; 0: what the machine has left */
     /* Comma-separated names, "all", or NULL: for tests and for finding a fault. Not for a pack, which passes are done with. */
     const char *disabled_passes;
     /* Called now and then while opening takes long; fraction is 0..1. NULL: silent. */
@@ -54,7 +55,8 @@ typedef struct hob_model_info {
 } hob_model_info;
 
 /* path NULL: the default model (hob_model_default_path). options NULL: defaults.
- * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_NO_MEMORY. */
+ * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_LIMIT (weights need more memory than there is: the
+ * message names both), HOB_NO_MEMORY. */
 HOB_API HOB_MUST_CHECK hob_status hob_model_open(const char *path, const hob_model_options *options,
                                                  hob_model **ret_model, hob_error *error);
 HOB_API void hob_model_ref(hob_model *model);

@@ -137,6 +137,7 @@ static hob_status find_quant(const char *name, enum dtype *ret_dtype, hob_error 
 static hob_status compile(struct hob_model *model, const hob_model_options *options, hob_error *error)
 {
     struct pass_options passes = {.kernels = kernels_select(), .disabled = options->disabled_passes,
+                                  .max_weight_bytes = options->max_memory_bytes,
                                   .is_for_generation = !options->is_graph_only, .progress = options->progress,
                                   .progress_context = options->progress_context, .weight_errors = model->weight_errors};
     TRY(find_quant(options->quant, &passes.quant, error));

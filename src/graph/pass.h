@@ -14,6 +14,7 @@ struct thread_pool;
 struct weight_errors;
 
 struct pass_options {
+    uint64_t max_weight_bytes; /* that panels may take; 0: what the machine has left */
     const struct kernels *kernels;
     const char *disabled;      /* comma-separated names, "all", or NULL */
     bool is_for_generation;    /* past/present pairs become session state */

@@ -174,6 +174,20 @@ static void test_refuses_with_numbers(void **state)
     use_close(&use);
 }
 
+static void test_refuses_weights(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    hob_model *model;
+    hob_model_options options = {.max_memory_bytes = 100000};
+    if (access(STORIES "model-f32.gguf", R_OK) != 0) skip();
+    assert_int_equal(hob_model_open(STORIES "model-f32.gguf", &options, &model, &error), HOB_LIMIT);
+    assert_non_null(strstr(error.message, "0.1 MiB available"));
+    options.max_memory_bytes = 2 << 20;
+    ASSERT_HOB(hob_model_open(STORIES "model-f32.gguf", &options, &model, &error), error);
+    hob_model_free(model);
+}
+
 /* A prompt that the pool never holds is refused before it runs. */
 static void test_refuses_requests(void **state)
 {
@@ -209,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_available_memory_is_the_least), cmocka_unit_test(test_forecast_is_what_is_taken),
         cmocka_unit_test(test_weights_are_resident_or_mapped), cmocka_unit_test(test_refuses_with_numbers),
-        cmocka_unit_test(test_refuses_requests),              cmocka_unit_test(test_only_of_language_models),
+        cmocka_unit_test(test_refuses_requests), cmocka_unit_test(test_refuses_weights),              cmocka_unit_test(test_only_of_language_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The weights of hob.Linear are laid into panels, in the order the kernels read them (kernels/panel.h): block formats in their own
  * blocks, the rest as packing_type says. Done once; a weight that several nodes share is packed once, and a token table that is the
  * head's weight too (hob.Embedding) is read from the panels, so that there is one copy. */
+#include "base/available_memory.h"
 #include "base/error.h"
 #include "graph/packing.h"
 #include "graph/pass.h"
@@ -78,6 +79,36 @@ static hob_status pack_nodes(struct packing *packing, const char *op_type)
     return HOB_OK;
 }
 
+/* What all panels together take, each weight once. */
+static uint64_t count_bytes(const struct packing *packing, bool *is_counted)
+{
+    const struct graph *graph = packing->graph;
+    uint64_t n_all = 0;
+    for (uint32_t i = 0; i < graph->n_nodes; i++) {
+        size_t n_bytes;
+        struct panel_source source;
+        uint32_t value = node_is(&graph->nodes[i], "hob", "Linear") ? weight_of(packing, &graph->nodes[i]) : VALUE_NONE;
+        if (value == VALUE_NONE || is_counted[value] || !packing_describe(graph->values[value].constant, &source)) continue;
+        is_counted[value] = true;
+        if (panel_bytes(packing_type(packing->context->options, &source, packing->is_head[value]), source.n, source.k, &n_bytes)) n_all += n_bytes;
+    }
+    return n_all;
+}
+
+/* Told before, with numbers: a process that takes more than there is gets killed. */
+static hob_status check_room(const struct packing *packing)
+{
+    const struct pass_context *context = packing->context;
+    uint64_t available_bytes = available_memory(""), max_bytes = context->options->max_weight_bytes;
+    bool *is_counted = ARENA_NEW(context->scratch, bool, packing->n_values);
+    if (!is_counted) FAIL(context->error, HOB_NO_MEMORY, "packing weights: out of memory");
+    uint64_t n_bytes = count_bytes(packing, is_counted);
+    if (max_bytes && max_bytes < available_bytes) available_bytes = max_bytes;
+    if (n_bytes <= available_bytes) return HOB_OK;
+    FAIL(context->error, HOB_LIMIT, "memory: the weights need %.1f MiB, found %.1f MiB available; a pack (hob import) takes none for them",
+         (double)n_bytes / (1 << 20), (double)available_bytes / (1 << 20));
+}
+
 static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     struct packing packing = {.graph = graph, .context = context, .n_values = graph->n_values};
@@ -86,6 +117,7 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     if (!packing.packed || !packing.is_head) FAIL(context->error, HOB_NO_MEMORY, "packing weights: out of memory");
     memset(packing.packed, 0xff, graph->n_values * sizeof *packing.packed);
     find_heads(&packing);
+    TRY(check_room(&packing));
     TRY(pack_nodes(&packing, "Linear"));
     TRY(pack_nodes(&packing, "Embedding"));
     for (uint32_t s = 0; s < graph->n_subgraphs; s++) TRY(apply(graph->subgraphs[s], context));
