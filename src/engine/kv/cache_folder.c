@@ -20,7 +20,6 @@ struct cache_folder {
     unsigned char model[SHA256_BYTES];
     size_t block_bytes;
     uint64_t most_bytes, n_bytes; /* n_bytes: as of the last look, and what was written since */
-    struct buffer file;           /* the path of the file at hand */
 };
 
 /* ---- the folder ---- */
@@ -169,7 +168,6 @@ hob_status cache_folder_open(const char *path, const unsigned char model[SHA256_
 void cache_folder_free(struct cache_folder *folder)
 {
     if (!folder) return;
-    buffer_release(&folder->file);
     memory_free(folder->path);
     memory_free(folder);
 }
@@ -198,12 +196,10 @@ void cache_folder_step(const struct cache_folder *folder, struct cache_folder_te
 }
 
 /* NULL: no memory for it. */
-static const char *file_of(struct cache_folder *folder, const struct cache_folder_text *text)
+static const char *file_of(const struct cache_folder *folder, const struct cache_folder_text *text, struct buffer *path)
 {
     char name[SHA256_TEXT_BYTES];
-    buffer_clear(&folder->file);
-    return buffer_printf(&folder->file, "%s/%s.kv", folder->path, sha256_text(text->name, name)) ? folder->file.bytes
-                                                                                                 : NULL;
+    return buffer_printf(path, "%s/%s.kv", folder->path, sha256_text(text->name, name)) ? path->bytes : NULL;
 }
 
 /* A text's beginning is the newest of it: its end is of no use without. */
@@ -212,16 +208,17 @@ static int64_t time_of(const struct cache_folder_text *text)
     return text->start_ns - text->n_before * 1000;
 }
 
-bool cache_folder_read(struct cache_folder *folder, const struct cache_folder_text *text, void *ret_bytes)
+bool cache_folder_read(const struct cache_folder *folder, const struct cache_folder_text *text, void *ret_bytes)
 {
     hob_error error;
+    struct buffer file = {0};
     struct cache_file_block block = block_of(folder, text);
-    const char *path = file_of(folder, text);
+    const char *path = file_of(folder, text, &file);
     hob_status status = path ? cache_file_read(path, &block, ret_bytes, time_of(text), &error) : HOB_NO_MEMORY;
-    if (status == HOB_OK) return true;
-    if (path && status != HOB_NOT_FOUND) log_write(LOG_WARNING, "%s; the block is computed anew", error.message);
+    if (path && status != HOB_OK && status != HOB_NOT_FOUND) log_write(LOG_WARNING, "%s; the block is computed anew", error.message);
     if (status == HOB_BAD_FILE) unlink(path); /* the right one takes its place */
-    return false;
+    buffer_release(&file);
+    return status == HOB_OK;
 }
 
 /* And was used just now. */
@@ -233,16 +230,23 @@ static bool is_there(const char *path, int64_t mtime_ns)
                      AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes)
+static void write_file(struct cache_folder *folder, const struct cache_folder_text *text, const char *path, const void *bytes)
 {
     hob_error error;
     uint64_t n_bytes = CACHE_FILE_HEADER_BYTES + (uint64_t)folder->block_bytes;
     struct cache_file_block block = block_of(folder, text);
-    const char *path = file_of(folder, text);
-    if (!path || is_there(path, time_of(text)) || n_bytes > folder->most_bytes) return;
+    if (is_there(path, time_of(text)) || n_bytes > folder->most_bytes) return;
     /* A look at the whole folder makes room for the next look not to come at once. */
     if (folder->n_bytes > folder->most_bytes - n_bytes) shrink(folder, (folder->most_bytes - n_bytes) / 8 * 7);
     hob_status status = cache_file_write(path, &block, bytes, time_of(text), &error);
     if (status == HOB_OK) folder->n_bytes += n_bytes;
     else log_write(LOG_WARNING, "%s", error.message);
+}
+
+void cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes)
+{
+    struct buffer file = {0};
+    const char *path = file_of(folder, text, &file);
+    if (path) write_file(folder, text, path, bytes);
+    buffer_release(&file);
 }

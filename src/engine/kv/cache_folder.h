@@ -2,7 +2,7 @@
  *
  * It holds at most so many bytes; those that were used longest ago go first, a text's end before its beginning. What is in it is
  * written whole or not at all and judged before it is used, so that a process may be killed at any moment and a file be damaged in any
- * way: the block is then computed again. Problems with files are told to the log and are no failures. One thread at a time.
+ * way: the block is then computed again. Problems with files are told to the log and are no failures. Any number of threads may read at a time.
  *
  *     struct cache_folder *folder;
  *     TRY(cache_folder_open("/home/me/.cache/hob/kv", model, block_bytes, 4LL << 30, &folder, error));
@@ -40,7 +40,7 @@ void cache_folder_free(struct cache_folder *folder); /* takes NULL */
 void cache_folder_begin(const struct cache_folder *folder, struct cache_folder_text *ret_text);
 void cache_folder_step(const struct cache_folder *folder, struct cache_folder_text *text, const int32_t *ids);
 /* false: it is not there, or not what it should be; ret_bytes means nothing then. */
-bool cache_folder_read(struct cache_folder *folder, const struct cache_folder_text *text, void *ret_bytes);
+bool cache_folder_read(const struct cache_folder *folder, const struct cache_folder_text *text, void *ret_bytes);
 /* Writes the block unless it is there. */
 void cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes);
 
