@@ -231,7 +231,7 @@ static void compare_types(const char *cache_type)
             n_blocks == 4 ? 3 * (MOST_PROMPT + 100) : 0; /* little, so that running texts take from what is kept */
         hob_session *cached = open_session(use.model, &options);
         size_t n_cached = compare(plain, cached, 1000 + n_blocks, N_REQUESTS);
-        assert_true(n_blocks < 32 || n_cached >= LEAST_CACHED);
+        if (n_blocks == 32) assert_in_range(n_cached, LEAST_CACHED, SIZE_MAX);
         assert_true(prefix_cache_usage(cached->prefixes).n_blocks <= n_blocks);
         hob_session_free(cached);
     }
