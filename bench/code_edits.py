@@ -7,13 +7,14 @@ Prints a line an edit: tokens a run, share of right drafts, ratio of decoding sp
 then the medians. The tokenizer is Qwen's, from ../shared."""
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from sides import Place, SideError
 
 ROOT = Path(__file__).resolve().parent.parent
 ASK = "\n\nHere is the file again, with this change: {}.\n\n"
@@ -39,7 +40,13 @@ def main():
     for name, value in (("threads", 1), ("drafts", 16), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    models = Path(os.environ.get("HOB_BENCH_MODELS", ROOT / options.build / "bench" / "models"))
+    tokenizer = ROOT.parent / "shared/tokenizers/qwen3"
+    if not tokenizer.exists():
+        sys.exit(f"code_edits: {tokenizer} is missing: the tokenizer comes from ../shared")
+    try:
+        model = Place(options.build, "best").model(options.model)
+    except SideError as error:
+        sys.exit(f"code_edits: {error}")
     lines = []
     for path, change, changes in EDITS:
         text = (ROOT / path).read_text()
@@ -47,8 +54,7 @@ def main():
             prompt, answer = Path(folder, "prompt"), Path(folder, "answer")
             prompt.write_text(text + ASK.format(change))
             answer.write_text(edited(text, changes))
-            done = subprocess.run([f"{options.build}/bench/speculate", str(models / options.model), str(ROOT.parent / "shared/tokenizers/qwen3"),
-                                   str(prompt), str(answer), str(options.threads), str(options.drafts), str(options.rounds)],
+            done = subprocess.run([f"{options.build}/bench/speculate", str(model), str(tokenizer), str(prompt), str(answer), str(options.threads), str(options.drafts), str(options.rounds)],
                                   capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr.strip())
