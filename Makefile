@@ -26,12 +26,15 @@ ALL_CFLAGS   = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=of
 ALL_LDFLAGS  = $(INSTRUMENT) $(LDFLAGS)
 LDLIBS   := -ljansson -lsodium -lutf8proc -lpcre2-8 -lm -pthread
 CLI_LDLIBS := -ledit
+SERVER_LDLIBS := -lmicrohttpd -lseccomp
 
 # Files.
 SOURCES     := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 CLI_SOURCES := $(filter src/cli/%,$(SOURCES))
-LIB_SOURCES := $(filter-out src/cli/%,$(SOURCES))
+SERVER_SOURCES := $(filter src/server/%,$(SOURCES))
+LIB_SOURCES := $(filter-out src/cli/% src/server/%,$(SOURCES))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_SOURCES := $(sort $(wildcard tests/*/test_*.c))
 TESTS       := $(TEST_SOURCES:%.c=$(BUILD)/%)
@@ -99,22 +102,29 @@ $(BUILD)/libhob.a: $(LIB_OBJECTS) $(BUILD)/sources
 $(BUILD)/libhob.so: $(LIB_OBJECTS) $(BUILD)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LDLIBS) -o $@
-$(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/libhob.a
+# The daemon is part of the program, not of the library: programs that use libhob need no HTTP.
+$(BUILD)/server.a: $(SERVER_OBJECTS) $(BUILD)/sources
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(SERVER_OBJECTS)
+$(BUILD)/hob: $(CLI_OBJECTS) $(BUILD)/server.a $(BUILD)/libhob.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(CLI_OBJECTS) $(BUILD)/libhob.a $(CLI_LDLIBS) $(LDLIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(CLI_OBJECTS) $(BUILD)/server.a $(BUILD)/libhob.a $(CLI_LDLIBS) $(SERVER_LDLIBS) $(LDLIBS) -o $@
 
 # Each tests/<room>/test_<thing>.c is one cmocka program; with the static library it sees internal names.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libhob.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $< $(BUILD)/libhob.a -lcmocka $(LDLIBS) -o $@
+$(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(BUILD)/server.a $(BUILD)/libhob.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(SERVER_LDLIBS) $(LDLIBS) -o $@
 
 # Each fuzz/fuzz_<parser>.c is linked with libFuzzer (clang only) or with a driver that replays files (any compiler).
-$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/libhob.a
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/server.a $(BUILD)/libhob.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
-$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/replay.o $(BUILD)/fuzz/fuzz_%.o $(BUILD)/libhob.a
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) $^ $(SERVER_LDLIBS) $(LDLIBS) -o $@
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/replay.o $(BUILD)/fuzz/fuzz_%.o $(BUILD)/server.a $(BUILD)/libhob.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LDLIBS) $(LDLIBS) -o $@
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
 
@@ -250,7 +260,7 @@ lint: compile_commands ## clang-tidy and cppcheck over src/
 # Made from the commands that make itself would run, so per-folder flags are right.
 compile_commands: compile_commands.json ## write compile_commands.json for editors and linters
 compile_commands.json:
-	@$(MAKE) --always-make --dry-run V=1 $(LIB_OBJECTS) $(CLI_OBJECTS) $(TESTS:=.o) | \
+	@$(MAKE) --always-make --dry-run V=1 $(LIB_OBJECTS) $(SERVER_OBJECTS) $(CLI_OBJECTS) $(TESTS:=.o) | \
 	  sed -n 's|^.* -c \([^ ]*\) -o .*|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
 	  sed '1s/^/[/; $$s/,$$/]/' > $@
 
