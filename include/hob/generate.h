@@ -71,7 +71,7 @@ typedef struct hob_generate_options {
     /* ---- when to stop ---- */
     size_t max_tokens;          /* 0: up to the context's end */
     size_t min_tokens;          /* until so many have come no token ends the text, and stop texts are not looked for */
-    uint64_t max_ms;            /* from hob_generation_new on; 0: no limit */
+    uint64_t max_ms;            /* from hob_generation_new on, waiting and parked time included; 0: no limit */
     bool ignores_end;           /* go on after an end-of-text token */
     const char *const *stops;   /* texts that end generation; never part of the text */
     size_t n_stops;
@@ -124,14 +124,18 @@ typedef struct hob_generated {
     size_t output;          /* which of the texts it belongs to, from 0. Those of a beam search come when it is over, best first */
 } hob_generated;
 
-/* Called for each token as it comes, in the middle of a step: it may cancel generations, and must not make, run or free anything of the
- * session. Return false to stop: the generation is cancelled, all its texts are. */
+/* Called for each token of a text as it comes, in the middle of a step: it may cancel generations, and must not make, run or free anything
+ * of the session. Each of the text's n_tokens comes once, with its id. One that ends the text as an end token or stop id is none of them:
+ * it comes in no call, and hob_generated_output.end_id names it. One that completes a stop text is one of them: it comes with its id, and
+ * with what stands before the stop text. A last call without id follows where text was held back until the end.
+ * Return false to stop: the generation is cancelled, all its texts are. */
 typedef bool hob_on_generated(void *context, const hob_generated *generated);
 
 typedef struct hob_generate_result {
     hob_finish finish; /* of the first text */
     size_t n_prompt_tokens;
     size_t n_cached_tokens; /* of the prompt, which were not computed again */
+    size_t n_prompt_done;   /* of the prompt, computed or cached so far: how far it is */
     size_t n_tokens;        /* generated, of all texts; tokens that end one are not counted */
     size_t n_drafted, n_draft_accepted; /* drafts run, and those of them that were right */
     double prompt_ms, generate_ms;
@@ -141,7 +145,9 @@ typedef struct hob_generate_result {
 typedef struct hob_generated_output {
     hob_finish finish;
     size_t n_tokens;
-    double score; /* of a beam search's text; else 0 */
+    double score;   /* of a beam search's text; else 0 */
+    int stop;       /* which of options.stops ended it, from 0; -1: none did */
+    int32_t end_id; /* the token that ended it, the model's or one of stop_ids; HOB_NO_TOKEN: none did */
 } hob_generated_output;
 
 /* Static string: "length", "end", "stop", "context", "cancelled", "time". */
@@ -166,11 +172,17 @@ HOB_API HOB_MUST_CHECK hob_status hob_generation_new(hob_session *session, const
                                                      const hob_generate_options *options, hob_on_generated *on_generated,
                                                      void *context, hob_generation **ret_generation, hob_error *error);
 /* One forward pass: for each generation that is not done a piece of its prompt or a token of each of its texts. A generation may be
- * in the list once. On failure those that it hit are done (cancelled) if they cannot go on; else the step may be tried again.
- * Fails: HOB_BAD_ARGUMENT (a generation of another session), HOB_LIMIT (no memory for more positions), HOB_NO_MEMORY,
- * whatever an operator reports. */
+ * in the list once. On failure those that it hit are done (cancelled) if they cannot go on; else the step may be tried again. One for
+ * want of room in the cache (HOB_LIMIT) hits none: all go on once others are done or parked.
+ * Fails: HOB_BAD_ARGUMENT (a generation of another session), HOB_LIMIT (no room in the cache), HOB_NO_MEMORY, whatever an operator
+ * reports. */
 HOB_API HOB_MUST_CHECK hob_status hob_generations_step(hob_session *session, hob_generation *const *generations, size_t n_generations,
                                                        hob_error *error);
+/* The same, of no more than about most_rows positions (0: no bound), so that a step has a known length: the newest tokens of all texts,
+ * however many those are; then pieces of prompts, in the order of the list, until there are so many. Those that are left out wait. At least
+ * one position is run. The bytes of a text do not depend on it. HOB_RUN_ROWS (session.h) positions go through the model in one pass. */
+HOB_API HOB_MUST_CHECK hob_status hob_generations_step_bounded(hob_session *session, hob_generation *const *generations,
+                                                               size_t n_generations, size_t most_rows, hob_error *error);
 HOB_API bool hob_generation_is_done(const hob_generation *generation);
 /* Asks for the end; the next step, which frees what the cache holds of it, is its last. From any thread, from a signal handler too. */
 HOB_API void hob_generation_cancel(hob_generation *generation);
@@ -181,5 +193,32 @@ HOB_API size_t hob_generation_n_outputs(const hob_generation *generation);
 HOB_API hob_generated_output hob_generation_output(const hob_generation *generation, size_t index); /* zeros outside */
 /* At any time but from on_generated; gives its part of the cache back. Takes NULL. */
 HOB_API void hob_generation_free(hob_generation *generation);
+
+/* ---- when the cache is too small for all ----
+ *
+ * Before each step, park the youngest until the rest fits, and let those that are parked go on when there is room for all of one:
+ *
+ *     while (sum of hob_generation_needs_tokens of those to step > hob_session_room_tokens(session)) hob_generation_park(the youngest);
+ *     if (hob_generation_wants_tokens(a parked one) <= what is left of the room) step it again;
+ */
+
+/* Positions that the session's cache has room for now: free ones, and those kept for texts to come, which give way. In whole blocks.
+ * SIZE_MAX: caches are not in one pool, each text has its own. Cheap: to be asked before each step. */
+HOB_API size_t hob_session_room_tokens(const hob_session *session);
+/* Of those, what the generation's next step takes: whole blocks, those that its texts stop sharing among them. Exact for one under way,
+ * also for several together; at most so many for one that is parked. 0 when it is done. */
+HOB_API size_t hob_generation_needs_tokens(const hob_generation *generation);
+/* What it takes until its prompt, or when parked all its texts, are in the cache, with a token more for each: what to ask for before it is
+ * begun or goes on again. */
+HOB_API size_t hob_generation_wants_tokens(const hob_generation *generation);
+/* What parking or freeing it gives back: blocks that no other generation shares. */
+HOB_API size_t hob_generation_holds_tokens(const hob_generation *generation);
+/* Takes it out of the cache, as if its texts were finished: what it had there is left to texts to come, and goes when others want the room.
+ * It keeps its texts, draws and grammars; the next step that lists it computes again what is no longer there, piece by piece, and goes on.
+ * No byte of a text, no draw and no log-probability depends on it. Beam searches too. Between steps; nothing happens to one that is
+ * done or parked already. Allocates nothing. */
+HOB_API void hob_generation_park(hob_generation *generation);
+/* Whether it is, and no step has listed it since. */
+HOB_API bool hob_generation_is_parked(const hob_generation *generation);
 
 #endif

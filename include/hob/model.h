@@ -54,6 +54,13 @@ typedef struct hob_model_info {
     bool is_normalized;       /* encoders: embeddings have length 1 unless asked otherwise */
 } hob_model_info;
 
+/* Memory that a model holds. */
+typedef struct hob_model_memory {
+    uint64_t weights_bytes;   /* its own: weights that are not read where the file has them, the graph */
+    uint64_t mapped_bytes;    /* weights in the file: pages of it that the system can give up and read again */
+    uint64_t tokenizer_bytes; /* its tables, and what grammars made of them */
+} hob_model_memory;
+
 /* path NULL: the default model (hob_model_default_path). options NULL: defaults.
  * Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE, HOB_BAD_GRAPH, HOB_UNSUPPORTED, HOB_LIMIT (weights need more memory than there is: the
  * message names both), HOB_NO_MEMORY. */
@@ -63,6 +70,8 @@ HOB_API void hob_model_ref(hob_model *model);
 HOB_API void hob_model_free(hob_model *model); /* drops one reference; takes NULL */
 
 HOB_API hob_model_info hob_model_get_info(const hob_model *model);
+/* Cheap: sums of what is known. Thread-safe. */
+HOB_API hob_model_memory hob_model_get_memory(const hob_model *model);
 /* NULL when the model has none. Owned by the model. */
 HOB_API const hob_tokenizer *hob_model_tokenizer(const hob_model *model);
 

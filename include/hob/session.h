@@ -13,6 +13,8 @@
 
 typedef struct hob_session hob_session;
 
+enum { HOB_RUN_ROWS = 192 }; /* most positions that go through a model in one pass */
+
 typedef struct hob_session_options {
     size_t n_threads;         /* 0: as many as the process may run on */
     int64_t n_context_tokens; /* the most a text may have; 0: the model's context length, at most 4096 */
@@ -59,6 +61,23 @@ HOB_API HOB_MUST_CHECK hob_status hob_forecast_memory(hob_model *model, const ho
 HOB_API HOB_MUST_CHECK hob_status hob_session_new(hob_model *model, const hob_session_options *options,
                                                   hob_session **ret_session, hob_error *error);
 HOB_API void hob_session_free(hob_session *session); /* takes NULL */
+
+/* Memory that a session has taken by now, beside its model's. */
+typedef struct hob_session_memory {
+    uint64_t cache_bytes;       /* keys and values: blocks in use, kept or empty again */
+    uint64_t cache_used_bytes;  /* of those, of texts under way */
+    uint64_t cache_kept_bytes;  /* of those, kept for texts to come, which give way to others */
+    uint64_t cache_most_bytes;  /* when the cache is full */
+    uint64_t activations_bytes; /* and logits */
+    uint64_t other_bytes;       /* book-keeping: tables, plans, ids */
+    uint64_t total_bytes;       /* cache, activations, other */
+} hob_session_memory;
+
+/* Of any kind of session, from its own thread. Cheap: sums of what is known. */
+HOB_API hob_session_memory hob_session_get_memory(const hob_session *session);
+/* Gives what is not in use back to the system: empty blocks of the cache, activations, plans. The next run takes it again. For
+ * models that are idle; what is kept for texts to come stays. Between steps: results of the last run are lost. */
+HOB_API void hob_session_trim(hob_session *session);
 /* $XDG_CACHE_HOME/hob/kv, by default ~/.cache/hob/kv: for cache_folder. NULL when there is no home. Free with hob_free. */
 HOB_API char *hob_cache_default_folder(void);
 /* Those that run a graph, the caller's among them. */

@@ -51,6 +51,12 @@ typedef enum hob_token_role {
     HOB_TOKEN_SEP,
     HOB_TOKEN_CLS,
     HOB_TOKEN_MASK,
+    HOB_TOKEN_FIM_PREFIX, /* before the text in front of a gap that is to be filled (fim.h) … */
+    HOB_TOKEN_FIM_SUFFIX, /* … before the text behind it … */
+    HOB_TOKEN_FIM_MIDDLE, /* … and before what fills it */
+    HOB_TOKEN_FIM_PAD,
+    HOB_TOKEN_FIM_REPO,   /* before a repository's name */
+    HOB_TOKEN_FIM_FILE,   /* before a file's path */
     HOB_N_TOKEN_ROLES,
 } hob_token_role;
 

@@ -293,6 +293,12 @@ hob_model_info hob_model_get_info(const hob_model *model)
     return model->info;
 }
 
+hob_model_memory hob_model_get_memory(const hob_model *model)
+{
+    const struct graph *graph = model->graph;
+    return (hob_model_memory){.weights_bytes = graph->weights.total_bytes + graph->arena.total_bytes};
+}
+
 const char *hob_model_chat_template(const hob_model *model)
 {
     return model->chat_template;

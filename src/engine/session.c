@@ -110,6 +110,25 @@ void hob_session_free(hob_session *session)
     memory_free(session);
 }
 
+hob_session_memory hob_session_get_memory(const hob_session *session)
+{
+    hob_session_memory memory = {0};
+    if (session->kv_cache) {
+        struct kv_cache_usage usage = kv_cache_usage(session->kv_cache);
+        memory.cache_bytes = usage.memory_bytes;
+        memory.cache_used_bytes = (uint64_t)usage.n_used * usage.block_bytes;
+        memory.cache_most_bytes = (uint64_t)usage.n_blocks * usage.block_bytes;
+    }
+    memory.activations_bytes = executor_n_bytes(session->executor);
+    memory.total_bytes = memory.cache_bytes + memory.activations_bytes;
+    return memory;
+}
+
+void hob_session_trim(hob_session *session)
+{
+    session->logits = NULL;
+}
+
 size_t hob_session_n_threads(const hob_session *session)
 {
     return thread_pool_n_threads(session->provider.pool);

@@ -16,7 +16,7 @@ struct sequence;
 
 /* Enough positions in a run to keep the multipliers busy; more only make its activations larger (39 KB each in a model of half a
  * billion weights). Logits take n_vocab numbers a position: fewer still. */
-enum { RUN_TOKENS = 192, RUN_LOGITS = 64 };
+enum { RUN_TOKENS = HOB_RUN_ROWS, RUN_LOGITS = 64 };
 
 struct hob_session {
     hob_model *model;

@@ -13,6 +13,16 @@ static const char *const role_keys[HOB_N_TOKEN_ROLES] = {
     [HOB_TOKEN_EOT] = KEY("eot_token_id"),     [HOB_TOKEN_UNKNOWN] = KEY("unknown_token_id"),
     [HOB_TOKEN_PAD] = KEY("padding_token_id"), [HOB_TOKEN_SEP] = KEY("seperator_token_id"), /* GGUF's spelling */
     [HOB_TOKEN_CLS] = KEY("cls_token_id"),     [HOB_TOKEN_MASK] = KEY("mask_token_id"),
+    [HOB_TOKEN_FIM_PREFIX] = KEY("fim_pre_token_id"), [HOB_TOKEN_FIM_SUFFIX] = KEY("fim_suf_token_id"),
+    [HOB_TOKEN_FIM_MIDDLE] = KEY("fim_mid_token_id"), [HOB_TOKEN_FIM_PAD] = KEY("fim_pad_token_id"),
+    [HOB_TOKEN_FIM_REPO] = KEY("fim_rep_token_id"),   [HOB_TOKEN_FIM_FILE] = KEY("fim_sep_token_id"),
+};
+
+/* What older conversions call them. */
+static const char *const older_keys[HOB_N_TOKEN_ROLES] = {
+    [HOB_TOKEN_FIM_PREFIX] = KEY("prefix_token_id"),
+    [HOB_TOKEN_FIM_SUFFIX] = KEY("suffix_token_id"),
+    [HOB_TOKEN_FIM_MIDDLE] = KEY("middle_token_id"),
 };
 
 /* Absent: NULL and n_items 0. */
@@ -130,8 +140,8 @@ static void get_settings(const struct tensor_file *file, struct tokenizer_vocabu
     vocabulary->is_right_stripping = is_right_stripping(file);
     for (size_t i = 0; i < HOB_N_TOKEN_ROLES; i++) {
         int64_t id;
-        if (tensor_file_get_int(file, role_keys[i], &id) && id >= 0 && (uint64_t)id < vocabulary->n_tokens)
-            vocabulary->roles[i] = (int32_t)id;
+        bool is_told = tensor_file_get_int(file, role_keys[i], &id) || (older_keys[i] && tensor_file_get_int(file, older_keys[i], &id));
+        if (is_told && id >= 0 && (uint64_t)id < vocabulary->n_tokens) vocabulary->roles[i] = (int32_t)id;
     }
 }
 

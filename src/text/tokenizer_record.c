@@ -156,11 +156,13 @@ static void read_head(struct tokenizer *tokenizer, struct record_reader *reader)
     if (!tokenizer->def) record_fail(reader);
 }
 
+enum { OLDEST_ROLES = HOB_TOKEN_MASK + 1 }; /* of packs that know no tokens for filling gaps */
+
 static hob_status read_ids(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
 {
     size_t n_roles, n_ids;
     const int32_t *roles = record_array(reader, sizeof *roles, &n_roles), *ids = record_array(reader, sizeof *ids, &n_ids);
-    if (reader->is_bad || n_roles != HOB_N_TOKEN_ROLES) {
+    if (reader->is_bad || n_roles < OLDEST_ROLES || n_roles > HOB_N_TOKEN_ROLES) {
         record_fail(reader);
         return HOB_OK;
     }

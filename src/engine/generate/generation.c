@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "engine/generate/beams.h"
 #include "engine/generate/sample.h"
+#include "engine/kv/kv_cache.h"
 
 struct hob_generation {
     struct request request;
@@ -323,6 +324,47 @@ hob_status hob_generations_step(hob_session *session, hob_generation *const *gen
     return status;
 }
 
+hob_status hob_generations_step_bounded(hob_session *session, hob_generation *const *generations, size_t n_generations, size_t most_rows,
+                                        hob_error *error)
+{
+    (void)most_rows;
+    return hob_generations_step(session, generations, n_generations, error);
+}
+
+/* ---- room ---- */
+
+size_t hob_session_room_tokens(const hob_session *session)
+{
+    return session->kv_cache ? (size_t)kv_cache_usage(session->kv_cache).n_free * PAGED_POSITIONS : SIZE_MAX;
+}
+
+size_t hob_generation_needs_tokens(const hob_generation *generation)
+{
+    return generation->is_done || !generation->request.session->kv_cache ? 0 : most_entries(generation) * PAGED_POSITIONS;
+}
+
+size_t hob_generation_wants_tokens(const hob_generation *generation)
+{
+    return hob_generation_needs_tokens(generation);
+}
+
+size_t hob_generation_holds_tokens(const hob_generation *generation)
+{
+    (void)generation;
+    return 0;
+}
+
+void hob_generation_park(hob_generation *generation)
+{
+    (void)generation;
+}
+
+bool hob_generation_is_parked(const hob_generation *generation)
+{
+    (void)generation;
+    return false;
+}
+
 bool hob_generation_is_done(const hob_generation *generation)
 {
     return generation->is_done;
@@ -342,11 +384,11 @@ size_t hob_generation_n_outputs(const hob_generation *generation)
 
 hob_generated_output hob_generation_output(const hob_generation *generation, size_t index)
 {
-    if (index >= hob_generation_n_outputs(generation)) return (hob_generated_output){0};
+    if (index >= hob_generation_n_outputs(generation)) return (hob_generated_output){.stop = -1, .end_id = HOB_NO_TOKEN};
     if (generation->beams) return generation->beams->outputs[index];
-    if (!generation->samples) return (hob_generated_output){.finish = generation->finish};
+    if (!generation->samples) return (hob_generated_output){.finish = generation->finish, .stop = -1, .end_id = HOB_NO_TOKEN};
     const struct sample *sample = &generation->samples[index];
-    return (hob_generated_output){.finish = sample->finish, .n_tokens = sample->n_tokens};
+    return (hob_generated_output){.finish = sample->finish, .n_tokens = sample->n_tokens, .stop = -1, .end_id = HOB_NO_TOKEN};
 }
 
 static double ms_between(uint64_t start_ns, uint64_t end_ns)
@@ -359,6 +401,7 @@ hob_generate_result hob_generation_result(const hob_generation *generation)
     hob_generate_result result = {.finish = generation->finish,
                                   .n_prompt_tokens = generation->request.n_prompt,
                                   .n_cached_tokens = generation->n_cached,
+                                  .n_prompt_done = generation->prompt.n_fed,
                                   .prompt_ms = ms_between(generation->start_ns, generation->prompt_ns),
                                   .generate_ms = ms_between(generation->prompt_ns, generation->end_ns)};
     size_t n_outputs = hob_generation_n_outputs(generation);
