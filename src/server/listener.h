@@ -1,0 +1,25 @@
+/* Where clients come in: listening sockets from addresses or from systemd, connections accepted, checked for who is at the other end, and
+ * given on once their first bytes tell what they speak. A connection that says nothing costs one small record. */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include "server/http/http_server.h"
+#include "server/line/line_server.h"
+#include "server/server.h"
+
+struct listener;
+
+/* Listens on socket_path, on what config->listen names and on the sockets that systemd passed (LISTEN_FDS), which then stand for
+ * socket_path. Addresses: "unix:///path", "/path", "*.sock", "@abstract", "tcp://host:port", "host:port", "fd:N". A UNIX socket is 0600 in
+ * a folder that nobody else may enter; a socket file left by a daemon that died is replaced, one that somebody answers on is not.
+ * Fails: HOB_BAD_ARGUMENT (an address that makes no sense, one beyond this machine without api_key_file), HOB_IO (with the address). */
+HOB_MUST_CHECK hob_status listener_new(struct server *server, struct http_server *http, struct line_server *line,
+                                       struct listener **ret_listener, hob_error *error);
+/* Stops listening and removes the socket files it made; connections stay. Takes NULL. */
+void listener_free(struct listener *listener);
+bool listener_is_activated(const struct listener *listener); /* by systemd */
+size_t listener_n_idle(const struct listener *listener);     /* connections that have not said anything */
+/* The address of listening socket `index` as a client writes it ("unix:///run/…", "http://127.0.0.1:41234"); NULL behind the last. */
+const char *listener_address(const struct listener *listener, size_t index);
+
+#endif
