@@ -81,7 +81,7 @@ struct job {
     bool has_begun;
     uint64_t submitted_ns, prepared_ns, begun_ns;
     double load_ms;
-    struct loaded_model *model; /* from prepare on; a reference of the registry's */
+    struct loaded_model *model; /* from prepare on; a reference, given back when the job is freed, so that replies can spell its tokens */
     unsigned char key[32];      /* of the results, where has_key */
     bool has_key;
     struct job *next;           /* in whichever list it is */

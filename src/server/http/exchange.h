@@ -23,6 +23,7 @@
 
 struct exchange;
 struct route_def;
+struct api_def;
 
 /* ---- the request ---- */
 struct server *exchange_server(const struct exchange *exchange);
@@ -43,6 +44,8 @@ void exchange_reply_json(struct exchange *exchange, int status, json_t *body);
 void exchange_reply_text(struct exchange *exchange, int status, const char *content_type, const char *text, size_t n_bytes);
 /* In the shape of the route's API. */
 void exchange_fail(struct exchange *exchange, const struct problem *problem);
+/* From here on failures have that API's shape: for paths that two APIs share. */
+void exchange_set_api(struct exchange *exchange, const struct api_def *api);
 void exchange_set_header(struct exchange *exchange, const char *name, const char *value); /* copied; before the reply */
 
 /* ---- replies from jobs ---- */

@@ -31,6 +31,7 @@ struct generate_inputs {
     const char *tool_name;
     bool has_one_call;           /* parallel_tool_calls false */
     hob_chat_options chat;
+    bool is_text_without_template; /* chat: where the model has no template of its own, text is the prompt instead (base models under Ollama) */
     hob_fim fill;
 
     hob_generate_options options; /* callbacks apart; lists in the arena. max_tokens 0: as configured. stops, biases … */

@@ -113,7 +113,7 @@ static void set_numbers(const struct sampling_fields *sampling, hob_generate_opt
     options->xtc_threshold = (float)sampling->xtc_threshold;
     options->mirostat_tau = sampling->mirostat ? (float)sampling->mirostat_tau : 0;
     options->mirostat_eta = (float)sampling->mirostat_eta;
-    options->dry_multiplier = (float)sampling->dry_multiplier;
+    options->dry_multiplier = sampling->dry_last_n ? (float)sampling->dry_multiplier : 0;
     options->dry_base = (float)sampling->dry_base;
     options->dry_allowed_length = sampling->dry_allowed_length;
     options->dry_last_n = sampling->dry_last_n > 0 ? (size_t)sampling->dry_last_n : 0;
