@@ -27,6 +27,7 @@
 
 typedef struct hob_tokenizer hob_tokenizer;
 typedef struct hob_decoder hob_decoder;
+typedef struct hob_pieces hob_pieces;
 
 #define HOB_NO_TOKEN (-1)
 
@@ -105,5 +106,13 @@ HOB_API HOB_MUST_CHECK hob_status hob_decoder_push(hob_decoder *decoder, int32_t
 /* The rest; afterwards the decoder is as new. */
 HOB_API HOB_MUST_CHECK hob_status hob_decoder_finish(hob_decoder *decoder, const char **ret_text,
                                                      size_t *ret_n_bytes, hob_error *error);
+
+/* What single tokens stand for in the middle of a text, as bytes that need not be whole characters: " the" for "▁the", "ing" for "##ing",
+ * one byte for "<0xE2>"; nothing for control tokens. One thread at a time; not longer than the tokenizer. */
+HOB_API HOB_MUST_CHECK hob_status hob_pieces_new(const hob_tokenizer *tokenizer, hob_pieces **ret_pieces, hob_error *error);
+HOB_API void hob_pieces_free(hob_pieces *pieces); /* takes NULL */
+/* ret_bytes: NUL-terminated, valid until the next call; empty for an id outside. ret_n_bytes may be NULL. Fails: HOB_NO_MEMORY. */
+HOB_API HOB_MUST_CHECK hob_status hob_pieces_get(hob_pieces *pieces, int32_t id, const char **ret_bytes, size_t *ret_n_bytes,
+                                                 hob_error *error);
 
 #endif

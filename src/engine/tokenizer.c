@@ -2,11 +2,17 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/tokenizer_open.h"
+#include "text/token_text.h"
 #include "text/tokenizer.h"
 
 struct hob_decoder {
     struct detokenizer *detokenizer;
     struct buffer text; /* what the last call gave */
+};
+
+struct hob_pieces {
+    struct token_texts *texts;
+    struct buffer bytes; /* what the last call gave */
 };
 
 static const struct tokenizer *inside(const hob_tokenizer *tokenizer)
@@ -137,5 +143,36 @@ hob_status hob_decoder_finish(hob_decoder *decoder, const char **ret_text, size_
     buffer_clear(&decoder->text);
     TRY(detokenizer_finish(decoder->detokenizer, &decoder->text, error));
     give_text(decoder, ret_text, ret_n_bytes);
+    return HOB_OK;
+}
+
+hob_status hob_pieces_new(const hob_tokenizer *tokenizer, hob_pieces **ret_pieces, hob_error *error)
+{
+    if (!tokenizer || !ret_pieces) FAIL(error, HOB_BAD_ARGUMENT, "hob_pieces_new: tokenizer and ret_pieces must be given");
+    hob_pieces *pieces = memory_new(1, sizeof *pieces);
+    if (!pieces) FAIL(error, HOB_NO_MEMORY, "pieces: no memory");
+    hob_status status = token_texts_new(inside(tokenizer), &pieces->texts, error);
+    if (status != HOB_OK) {
+        memory_free(pieces);
+        return status;
+    }
+    *ret_pieces = pieces;
+    return HOB_OK;
+}
+
+void hob_pieces_free(hob_pieces *pieces)
+{
+    if (!pieces) return;
+    token_texts_free(pieces->texts);
+    buffer_release(&pieces->bytes);
+    memory_free(pieces);
+}
+
+hob_status hob_pieces_get(hob_pieces *pieces, int32_t id, const char **ret_bytes, size_t *ret_n_bytes, hob_error *error)
+{
+    buffer_clear(&pieces->bytes);
+    TRY(token_texts_append(pieces->texts, id, &pieces->bytes, error));
+    *ret_bytes = buffer_text(&pieces->bytes);
+    if (ret_n_bytes) *ret_n_bytes = pieces->bytes.n_bytes;
     return HOB_OK;
 }

@@ -140,6 +140,29 @@ static void test_nothing_in_gives_nothing(void **state)
     hob_tokenizer_free(tokenizer);
 }
 
+static void test_pieces_are_bytes_of_one_token(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"a", "b", "ab", "\xC3\xA9", "", "", ""};
+    static const int32_t ids[] = {0, 1, 2, 3, 4, 5, -1};
+    hob_tokenizer *tokenizer;
+    hob_pieces *pieces;
+    write_file("tokenizer.json", json);
+    assert_int_equal(hob_tokenizer_open(folder, &tokenizer, NULL), HOB_OK);
+    assert_int_equal(hob_pieces_new(NULL, &pieces, NULL), HOB_BAD_ARGUMENT);
+    assert_int_equal(hob_pieces_new(tokenizer, &pieces, NULL), HOB_OK);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        const char *bytes = NULL;
+        size_t n_bytes = 99;
+        assert_int_equal(hob_pieces_get(pieces, ids[i], &bytes, &n_bytes, NULL), HOB_OK);
+        assert_string_equal(bytes, expected[i]);
+        assert_int_equal(n_bytes, strlen(expected[i]));
+    }
+    hob_pieces_free(pieces);
+    hob_pieces_free(NULL);
+    hob_tokenizer_free(tokenizer);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -169,7 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found_by_any_path),         cmocka_unit_test(test_roles),
         cmocka_unit_test(test_decodes_whole_and_streamed), cmocka_unit_test(test_nothing_in_gives_nothing),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_pieces_are_bytes_of_one_token), cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -67,7 +67,7 @@ static bool read_whole(const struct field_def *field, const json_t *value, int64
 
 static bool read_count(const struct field_def *field, const json_t *value, void *ret, struct problem *ret_problem)
 {
-    int64_t whole;
+    int64_t whole = 0;
     if (!read_whole(field, value, &whole, ret_problem)) return false;
     if (whole < 0) return problem_set_field(ret_problem, field->name, "%s: found %lld, expected 0 or more", field->name, (long long)whole);
     *(size_t *)ret = (size_t)whole;
