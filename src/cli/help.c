@@ -1,7 +1,7 @@
 #include "cli/help.h"
 
+#include "base/suggest.h"
 #include "cli/report.h"
-#include "cli/suggest.h"
 
 #define COMMAND(verb) extern const struct command_def command_##verb;
 #include "cli/commands.def"

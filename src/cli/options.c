@@ -1,9 +1,9 @@
 #include "cli/options.h"
 
 #include "base/memory.h"
+#include "base/suggest.h"
 #include "cli/option_value.h"
 #include "cli/report.h"
-#include "cli/suggest.h"
 
 enum { MAX_OPTIONS = 64 };
 

@@ -1,6 +1,6 @@
 /* Nearest by edit distance in which neighbours may change places (optimal string alignment), because a swap is one slip of
  * the fingers. A word that begins with all of the unknown one is near too: people abbreviate. */
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 
