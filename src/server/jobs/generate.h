@@ -38,7 +38,8 @@ struct generate_inputs {
     bool has_seed;                /* else one is drawn for each request; greedy needs none */
     bool has_no_limit;            /* max_tokens 0 means to the context's end, whatever is configured */
     bool generates_nothing;       /* max_tokens is meant to be 0: the prompt is only computed (warmed, or scored with echoes) */
-    bool echoes;                  /* the prompt's tokens come first as deltas, is_echo, with logprobs where asked for */
+    bool echoes;                  /* the prompt's tokens come first as deltas, is_echo, once for all texts (output 0), with logprobs where asked
+                                     for; of the first token, which nothing foretells, NAN */
     bool shifts_context;
 };
 
