@@ -3,12 +3,15 @@
  * A route reads the request, then either replies at once or runs jobs whose events an answer_def turns into the reply: a stream or
  * one body. Where the client goes away its jobs are cancelled and the exchange ends by itself. Owns the request, an arena, its jobs.
  *
- *     static void handle(struct exchange *exchange)
+ *     static bool handle(struct exchange *exchange, struct problem *ret_problem)
  *     {
- *         struct problem problem;
- *         …
- *         if (!fields_read(exchange_body(exchange), fields, n_fields, &inputs, &problem)) { exchange_fail(exchange, &problem); return; }
- *         exchange_run(exchange, &job, 1, &answer, state, inputs.is_stream);
+ *         struct inputs inputs = {…};
+ *         if (!fields_read(exchange_body(exchange), fields, n_fields, &inputs, ret_problem)) return false;
+ *         struct embed_job *embed = embed_job_new(inputs.model);
+ *         if (!exchange_add(exchange, &embed->job, ret_problem)) return false;          the exchange owns it from here on
+ *         … fill embed->inputs …
+ *         exchange_run(exchange, &answer, state, inputs.is_stream);
+ *         return true;
  *     }
  */
 #ifndef SERVER_HTTP_EXCHANGE_H
@@ -42,7 +45,7 @@ struct arena *exchange_arena(struct exchange *exchange);                        
 /* Takes body; NULL is 507. Compact JSON. */
 void exchange_reply_json(struct exchange *exchange, int status, json_t *body);
 void exchange_reply_text(struct exchange *exchange, int status, const char *content_type, const char *text, size_t n_bytes);
-/* In the shape of the route's API. */
+/* In the shape of the route's API. Where a route returns false this is called for it. */
 void exchange_fail(struct exchange *exchange, const struct problem *problem);
 /* From here on failures have that API's shape: for paths that two APIs share. */
 void exchange_set_api(struct exchange *exchange, const struct api_def *api);
@@ -65,9 +68,11 @@ struct answer_def {
     void (*release)(void *state); /* state's own memory beyond the exchange's arena; may be NULL */
 };
 
-/* Submits the jobs, takes the caller's references, also on failure. state: in the exchange's arena, or freed by release. */
-void exchange_run(struct exchange *exchange, struct job *const *jobs, size_t n_jobs, const struct answer_def *answer, void *state, bool is_stream);
-/* The jobs' transcripts, in the order given to exchange_run. */
+/* Takes the caller's reference to a new job, to be run by exchange_run. false: job is NULL, memory is out. */
+bool exchange_add(struct exchange *exchange, struct job *job, struct problem *ret_problem);
+/* Submits the jobs that were added. state: in the exchange's arena, or freed by answer->release. */
+void exchange_run(struct exchange *exchange, const struct answer_def *answer, void *state, bool is_stream);
+/* The jobs' transcripts, in the order they were added. */
 const struct transcript *exchange_transcript(const struct exchange *exchange, size_t job);
 struct job *exchange_job(const struct exchange *exchange, size_t job);
 size_t exchange_n_jobs(const struct exchange *exchange);

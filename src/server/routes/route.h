@@ -23,7 +23,8 @@ struct route_def {
     const struct field_def *fields; /* of the body; n_fields 0: takes none */
     size_t n_fields;
     const char *reply;   /* one sentence: what comes back */
-    void (*handle)(struct exchange *exchange);
+    /* Replies or runs jobs, or returns false: the problem is replied then. */
+    bool (*handle)(struct exchange *exchange, struct problem *ret_problem);
 };
 
 #define ROUTE(name) extern const struct route_def route_##name;
