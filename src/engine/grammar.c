@@ -18,8 +18,7 @@ struct hob_grammar {
     struct known_masks *known;
 };
 
-static hob_status new_handle(struct grammar_builder *builder, uint32_t root, hob_grammar **ret_grammar,
-                             hob_error *error)
+hob_status grammar_handle_new(struct grammar_builder *builder, uint32_t root, hob_grammar **ret_grammar, hob_error *error)
 {
     hob_grammar *grammar = memory_new(1, sizeof *grammar);
     if (!grammar) FAIL(error, HOB_NO_MEMORY, "grammar: no memory");
@@ -38,7 +37,7 @@ hob_status hob_grammar_new_gbnf(const char *text, size_t n_bytes, hob_grammar **
         FAIL(error, HOB_BAD_ARGUMENT, "hob_grammar_new_gbnf: text and ret_grammar must be given");
     hob_status status = grammar_builder_init(&builder, error);
     if (status == HOB_OK) status = gbnf_parse(&builder, text ? text : "", n_bytes, "root", &root, error);
-    if (status == HOB_OK) status = new_handle(&builder, root, ret_grammar, error);
+    if (status == HOB_OK) status = grammar_handle_new(&builder, root, ret_grammar, error);
     grammar_builder_release(&builder);
     return status;
 }
@@ -53,7 +52,7 @@ hob_status hob_grammar_new_json_schema(const char *text, size_t n_bytes, hob_gra
     if (status == HOB_OK)
         status =
             n_bytes ? json_schema_compile(&builder, text, n_bytes, &root, error) : json_schema_any(&builder, &root);
-    if (status == HOB_OK) status = new_handle(&builder, root, ret_grammar, error);
+    if (status == HOB_OK) status = grammar_handle_new(&builder, root, ret_grammar, error);
     grammar_builder_release(&builder);
     return status;
 }

@@ -254,17 +254,12 @@ static hob_status compile_all(struct schema_compiler *compiler, uint32_t *ret_ro
     return HOB_OK;
 }
 
-hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes, uint32_t *ret_root,
-                               hob_error *error)
+hob_status json_schema_compile_json(struct grammar_builder *builder, json_t *schema, uint32_t *ret_root, hob_error *error)
 {
-    struct schema_compiler compiler = {.builder = builder, .error = error};
-    json_error_t json_error;
+    struct schema_compiler compiler = {.builder = builder, .root = schema, .error = error};
     hob_status status = HOB_OK;
-    compiler.root = json_loadb(text, n_bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &json_error);
-    if (!compiler.root)
-        FAIL(error, HOB_BAD_FILE, "schema: %d:%d: %s", json_error.line, json_error.column, json_error.text);
     compiler.made = json_array();
-    if (!compiler.made) FAIL_CLEANUP(error, HOB_NO_MEMORY, "schema: no memory");
+    if (!compiler.made) FAIL(error, HOB_NO_MEMORY, "schema: no memory");
     json_text_init(&compiler.text, builder);
     TRY_CLEANUP(builder->status);
     TRY_CLEANUP(compile_all(&compiler, ret_root));
@@ -272,7 +267,17 @@ hob_status json_schema_compile(struct grammar_builder *builder, const char *text
 cleanup:
     memory_free(compiler.items);
     json_decref(compiler.made);
-    json_decref(compiler.root);
+    return status;
+}
+
+hob_status json_schema_compile(struct grammar_builder *builder, const char *text, size_t n_bytes, uint32_t *ret_root,
+                               hob_error *error)
+{
+    json_error_t json_error;
+    json_t *schema = json_loadb(text, n_bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &json_error);
+    if (!schema) FAIL(error, HOB_BAD_FILE, "schema: %d:%d: %s", json_error.line, json_error.column, json_error.text);
+    hob_status status = json_schema_compile_json(builder, schema, ret_root, error);
+    json_decref(schema);
     return status;
 }
 

@@ -27,6 +27,29 @@ static hob_status out_of_memory(hob_error *error)
     FAIL(error, HOB_NO_MEMORY, "token trie: no memory");
 }
 
+static void append_special(const struct tokenizer *tokenizer, int32_t id, struct buffer *texts)
+{
+    size_t n_bytes = 0;
+    const char *spelling = tokenizer_token(tokenizer, id, &n_bytes);
+    if (!spelling || !n_bytes || memchr(spelling, TOKEN_SPECIAL_BYTE, n_bytes)) return;
+    buffer_append_byte(texts, TOKEN_SPECIAL_BYTE);
+    buffer_append(texts, spelling, n_bytes);
+    buffer_append_byte(texts, TOKEN_SPECIAL_BYTE);
+}
+
+static hob_status append_token(struct token_texts *reader, const struct tokenizer *tokenizer, int32_t id, struct buffer *texts,
+                               hob_error *error)
+{
+    size_t n_before = texts->n_bytes;
+    bool is_special = tokenizer_type(tokenizer, id) == TOKEN_CONTROL;
+    if (is_special) append_special(tokenizer, id, texts);
+    else TRY(token_texts_append(reader, id, texts, error));
+    size_t n_bytes = texts->n_bytes - n_before;
+    bool has_special_byte = !is_special && n_bytes && memchr(texts->bytes + n_before, TOKEN_SPECIAL_BYTE, n_bytes);
+    if (n_bytes > TOKEN_MAX_BYTES || has_special_byte) texts->n_bytes = n_before;
+    return HOB_OK;
+}
+
 /* The texts of all tokens, one behind the other. */
 static hob_status collect_texts(struct token_trie *trie, const struct tokenizer *tokenizer, hob_error *error)
 {
@@ -35,9 +58,7 @@ static hob_status collect_texts(struct token_trie *trie, const struct tokenizer 
     hob_status status = HOB_OK;
     TRY_CLEANUP(token_texts_new(tokenizer, &reader, error));
     for (size_t id = 0; id < trie->n_tokens; id++) {
-        size_t n_before = texts.n_bytes;
-        TRY_CLEANUP(token_texts_append(reader, (int32_t)id, &texts, error));
-        if (texts.n_bytes - n_before > TOKEN_MAX_BYTES) texts.n_bytes = n_before;
+        TRY_CLEANUP(append_token(reader, tokenizer, (int32_t)id, &texts, error));
         trie->offsets[id + 1] = (uint32_t)texts.n_bytes;
     }
     if (!buffer_append(&texts, "", 1)) TRY_CLEANUP(out_of_memory(error));

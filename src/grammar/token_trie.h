@@ -1,8 +1,9 @@
 /* The bytes of all tokens of a vocabulary, sorted into a trie that is walked in one sweep.
  *
  * Nodes lie in the order of a walk that goes down first, so a subtree is a run of nodes and the tokens below a node are a run of
- * ids. Tokens are what they decode to in the middle of a text; those that stand for no text (special ones, unknown, unused) are
- * not in it. Built once for a tokenizer, immutable, shared by threads.
+ * ids. Tokens are what they decode to in the middle of a text. A control token, which stands for no text, is its spelling between two
+ * bytes that UTF-8 does not have, so that a grammar can name it and no text can be taken for it; tokens with that byte in their text
+ * (byte tokens for it: no text of a grammar has it) and those that are unknown or unused are not in it. Built once for a tokenizer, immutable, shared by threads.
  *
  *     TRY(token_trie_new(tokenizer, &trie, error));
  *     token_trie_unref(trie);
@@ -15,7 +16,10 @@
 
 #include <stdatomic.h>
 
-enum { TOKEN_MAX_BYTES = 255 }; /* longer tokens are never allowed */
+enum {
+    TOKEN_MAX_BYTES = 255,     /* longer tokens are never allowed */
+    TOKEN_SPECIAL_BYTE = 0xFF, /* before and behind the spelling of a control token */
+};
 
 struct token_trie {
     atomic_uint n_refs;
@@ -35,7 +39,7 @@ HOB_MUST_CHECK hob_status token_trie_new(const struct tokenizer *tokenizer, stru
                                          hob_error *error);
 struct token_trie *token_trie_ref(struct token_trie *trie);
 void token_trie_unref(struct token_trie *trie); /* takes NULL */
-/* NULL: the token stands for no text. */
+/* NULL: the token is not in the trie. */
 const char *token_trie_text(const struct token_trie *trie, int32_t id, size_t *ret_n_bytes);
 
 #endif

@@ -234,7 +234,15 @@ static void test_round(void **state)
     ASSERT_HOB(hob_reply_push_text(reply, text, strlen(text), NULL, &error), error);
     ASSERT_HOB(hob_reply_finish(reply, NULL, &error), error);
     ASSERT_HOB(hob_chat_add_json(chat, hob_reply_message(reply), strlen(hob_reply_message(reply)), &error), error);
-    expect_prompt(chat, use.model, &options, "call00000 f 7 {\"a\": 7}");
+    json_t *call = json_loads(hob_reply_tool_call(reply, 0), 0, NULL);
+    const char *id = json_string_value(json_object_get(call, "id"));
+    assert_int_equal(strlen(id), 9);
+    assert_int_equal(strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"), 9);
+    assert_null(hob_reply_tool_call(reply, 1));
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "%s f 7 {\"a\": 7}", id);
+    json_decref(call);
+    expect_prompt(chat, use.model, &options, wanted);
     hob_reply_free(reply);
     hob_chat_free(chat);
     use_close(&use);

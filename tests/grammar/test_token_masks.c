@@ -193,10 +193,10 @@ static void test_texts_of_tokens(void **unused)
 {
     (void)unused;
     check_text("../shared/tokenizers/gpt2/tokenizer.json", "\xC4\xA0the", " the");
-    check_text("../shared/tokenizers/gpt2/tokenizer.json", "<|endoftext|>", NULL);
+    check_text("../shared/tokenizers/gpt2/tokenizer.json", "<|endoftext|>", "\xFF<|endoftext|>\xFF");
     check_text("../shared/tokenizers/ggml-vocab-llama-spm.gguf", "\xE2\x96\x81the", " the");
     check_text("../shared/tokenizers/ggml-vocab-llama-spm.gguf", "<0x0A>", "\n");
-    check_text("../shared/tokenizers/ggml-vocab-llama-spm.gguf", "</s>", NULL);
+    check_text("../shared/tokenizers/ggml-vocab-llama-spm.gguf", "</s>", "\xFF</s>\xFF");
     check_text("../shared/models/stories260k/tokenizer.json", "<0xE2>", "\xE2");
     check_text("../shared/tokenizers/all-MiniLM-L6-v2", "##ing", "ing");
     check_text("../shared/tokenizers/all-MiniLM-L6-v2", "hello", " hello");

@@ -1,4 +1,5 @@
 #include "engine/chat/chat.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -54,6 +55,40 @@ static hob_status read_arguments(json_t *call, hob_error *error)
     return HOB_OK;
 }
 
+static bool is_text_type(const char *type)
+{
+    return !strcmp(type, "text") || !strcmp(type, "input_text") || !strcmp(type, "output_text");
+}
+
+static hob_status append_part(const json_t *part, size_t message, size_t index, struct buffer *text, hob_error *error)
+{
+    const char *type = json_string_value(json_object_get(part, "type"));
+    const json_t *shown = json_is_string(part) ? part : json_object_get(part, "text");
+    if (type && !is_text_type(type))
+        FAIL(error, HOB_UNSUPPORTED, "message %zu: content: part %zu: found type '%.60s', expected text: no other kind is read", message, index,
+             type);
+    if (!json_is_string(shown))
+        FAIL(error, HOB_BAD_ARGUMENT, "message %zu: content: part %zu: found no text, expected {\"type\": \"text\", \"text\": …}", message, index);
+    if (index) buffer_append_byte(text, '\n');
+    buffer_append(text, json_string_value(shown), json_string_length(shown));
+    return HOB_OK;
+}
+
+/* All templates take a text, few take parts. */
+static hob_status join_parts(json_t *message, size_t index, hob_error *error)
+{
+    const json_t *parts = json_object_get(message, "content");
+    struct buffer text = {0};
+    hob_status status = HOB_OK;
+    if (!json_is_array(parts)) return HOB_OK;
+    for (size_t i = 0; i < json_array_size(parts); i++) TRY_CLEANUP(append_part(json_array_get(parts, i), index, i, &text, error));
+    if (text.is_failed || json_object_set_new(message, "content", json_stringn(buffer_text(&text), text.n_bytes)) != 0)
+        FAIL_CLEANUP(error, HOB_NO_MEMORY, "no memory for a message");
+cleanup:
+    buffer_release(&text);
+    return status;
+}
+
 static hob_status check_message(json_t *message, size_t index, hob_error *error)
 {
     const json_t *calls = json_object_get(message, "tool_calls");
@@ -62,7 +97,7 @@ static hob_status check_message(json_t *message, size_t index, hob_error *error)
         FAIL(error, HOB_BAD_ARGUMENT, "message %zu: role: expected a string", index);
     if (calls && !json_is_array(calls) && !json_is_null(calls)) FAIL(error, HOB_BAD_ARGUMENT, "message %zu: tool_calls: expected a list", index);
     for (size_t i = 0; i < json_array_size(calls); i++) TRY(read_arguments(json_array_get(calls, i), error));
-    return HOB_OK;
+    return join_parts(message, index, error);
 }
 
 static hob_status add_messages(hob_chat *chat, json_t *list, hob_error *error)

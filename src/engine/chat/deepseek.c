@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define CALLS_BEGIN "<｜tool▁calls▁begin｜>"
+#define CALLS_END "<｜tool▁calls▁end｜>"
 #define CALL_BEGIN "<｜tool▁call▁begin｜>"
 #define CALL_END "<｜tool▁call▁end｜>"
 #define SEPARATOR "<｜tool▁sep｜>"
@@ -24,35 +26,51 @@ static bool cut(struct span *span, const char *mark, struct span *ret_before)
     return true;
 }
 
-static bool add_call(struct span call, json_t *calls)
+/* Behind CALL_BEGIN; rest is then behind the arguments, which may spell marks themselves. */
+static bool take_call(struct span *rest, json_t *calls)
 {
     struct span word, name;
-    if (!cut(&call, SEPARATOR, &word)) return false;
+    if (!cut(rest, SEPARATOR, &word)) return false;
     bool is_worded = word.n_bytes == 8 && !memcmp(word.bytes, "function", 8);
     name = word;
-    if (is_worded && !cut(&call, "\n", &name)) return false;
-    const char *brace = call.n_bytes ? memchr(call.bytes, '{', call.n_bytes) : NULL;
+    if (is_worded && !cut(rest, "\n", &name)) return false;
+    const char *brace = rest->n_bytes ? memchr(rest->bytes, '{', rest->n_bytes) : NULL;
     json_error_t end;
-    json_t *arguments = brace ? json_loadb(brace, call.n_bytes - (size_t)(brace - call.bytes), JSON_DISABLE_EOF_CHECK, &end) : NULL;
+    size_t n_json = brace ? rest->n_bytes - (size_t)(brace - rest->bytes) : 0;
+    json_t *arguments = brace ? json_loadb(brace, n_json, JSON_CALLS_FLAGS, &end) : NULL;
     bool is_added = json_is_object(arguments) && name.n_bytes && json_calls_add(calls, name.bytes, name.n_bytes, arguments, NULL);
+    if (is_added) *rest = (struct span){brace + end.position, n_json - (size_t)end.position};
     json_decref(arguments);
     return is_added;
 }
 
-static bool parse(const char *text, size_t n_bytes, json_t *calls)
+static bool parse(const char *text, size_t n_bytes, const json_t *tools, json_t *calls)
 {
-    struct span rest = {text, n_bytes}, before, call;
+    struct span rest = {text, n_bytes}, before;
     bool is_any = false;
+    (void)tools;
     while (cut(&rest, CALL_BEGIN, &before)) {
-        if (!cut(&rest, CALL_END, &call)) call = rest;
-        if (!add_call(call, calls)) return false;
+        if (!take_call(&rest, calls)) return false;
         is_any = true;
     }
     return is_any;
 }
 
 const struct chat_format_def chat_format_deepseek = {.name = "deepseek",
-                                                     .told_by = {"<｜tool▁calls▁begin｜>"},
-                                                     .begin = "<｜tool▁calls▁begin｜>",
-                                                     .end = "<｜tool▁calls▁end｜>",
-                                                     .parse = parse};
+                                                     .told_by = {CALLS_BEGIN},
+                                                     .begin = CALLS_BEGIN,
+                                                     .end = CALLS_END,
+                                                     .layouts = {{.told_by = "```json",
+                                                                  .before_all = CALLS_BEGIN,
+                                                                  .between = "\n",
+                                                                  .behind_all = CALLS_END,
+                                                                  .before_name = CALL_BEGIN "function" SEPARATOR,
+                                                                  .before_arguments = "\n```json\n",
+                                                                  .behind_arguments = "\n```" CALL_END},
+                                                                 {.before_all = CALLS_BEGIN,
+                                                                  .behind_all = CALLS_END,
+                                                                  .before_name = CALL_BEGIN,
+                                                                  .before_arguments = SEPARATOR,
+                                                                  .behind_arguments = CALL_END}},
+                                                     .parse = parse,
+                                                     .find_end = json_calls_find_end};

@@ -2,5 +2,13 @@
 #include "engine/chat/chat_format.h"
 #include "engine/chat/json_calls.h"
 
-const struct chat_format_def chat_format_granite = {
-    .name = "granite", .told_by = {"<|tool_call|>"}, .begin = "<|tool_call|>", .parse = json_calls_parse};
+const struct chat_format_def chat_format_granite = {.name = "granite",
+                                                    .told_by = {"<|tool_call|>"},
+                                                    .begin = "<|tool_call|>",
+                                                    .layouts = {{.before_all = "<|tool_call|>[",
+                                                                 .between = ", ",
+                                                                 .behind_all = "]",
+                                                                 .before_name = "{\"name\": \"",
+                                                                 .before_arguments = "\", \"arguments\": ",
+                                                                 .behind_arguments = "}"}},
+                                                    .parse = json_calls_parse};

@@ -1,5 +1,6 @@
 #include "engine/chat/json_calls.h"
 
+#include <stdint.h>
 #include <string.h>
 
 bool json_calls_add(json_t *calls, const char *name, size_t n_name_bytes, const json_t *arguments, const json_t *id)
@@ -44,14 +45,15 @@ static size_t skip_between(const char *text, size_t n_bytes, size_t at)
     return at;
 }
 
-bool json_calls_parse(const char *text, size_t n_bytes, json_t *calls)
+bool json_calls_parse(const char *text, size_t n_bytes, const json_t *tools, json_t *calls)
 {
+    (void)tools;
     json_t *found = json_array();
     json_error_t end;
     size_t at = skip_between(text, n_bytes, 0);
     bool is_right = found && at < n_bytes;
     while (is_right && at < n_bytes) {
-        json_t *value = json_loadb(text + at, n_bytes - at, JSON_DISABLE_EOF_CHECK, &end);
+        json_t *value = json_loadb(text + at, n_bytes - at, JSON_CALLS_FLAGS, &end);
         is_right = value && add_value(found, value);
         json_decref(value);
         at = skip_between(text, n_bytes, at + (size_t)end.position);
@@ -59,4 +61,16 @@ bool json_calls_parse(const char *text, size_t n_bytes, json_t *calls)
     is_right = is_right && json_array_extend(calls, found) == 0;
     json_decref(found);
     return is_right;
+}
+
+size_t json_calls_find_end(const char *text, size_t n_bytes, const char *end)
+{
+    size_t n_end = strlen(end);
+    bool is_in_string = false;
+    for (size_t at = 0; at < n_bytes; at++) {
+        if (text[at] == '"') is_in_string = !is_in_string;
+        else if (is_in_string && text[at] == '\\') at++;
+        else if (!is_in_string && text[at] == *end && n_bytes - at >= n_end && !memcmp(text + at, end, n_end)) return at;
+    }
+    return SIZE_MAX;
 }

@@ -6,4 +6,8 @@ const struct chat_format_def chat_format_llama3 = {.name = "llama3",
                                                    .told_by = {"<|python_tag|>", "\"parameters\": dictionary", "\"parameters\": '"},
                                                    .begin = "<|python_tag|>",
                                                    .may_begin_reply = true,
+                                                   .layouts = {{.between = "; ",
+                                                                .before_name = "{\"name\": \"",
+                                                                .before_arguments = "\", \"parameters\": ",
+                                                                .behind_arguments = "}"}},
                                                    .parse = json_calls_parse};

@@ -11,6 +11,11 @@
 
 static const hob_chat_options defaults;
 
+const json_t *chat_tools(const struct hob_chat *chat, const hob_chat_options *options)
+{
+    return options->tool_choice == HOB_TOOL_CHOICE_NONE ? NULL : chat->tools;
+}
+
 hob_status chat_choose_template(const struct hob_chat *chat, const hob_model *model, const hob_chat_options *options,
                                 const char **ret_text, hob_error *error)
 {
@@ -19,7 +24,7 @@ hob_status chat_choose_template(const struct hob_chat *chat, const hob_model *mo
         text = chat_built_in_template(options->template_name);
         if (!text) FAIL(error, HOB_BAD_ARGUMENT, "found no built-in chat template '%s'", options->template_name);
     }
-    if (!text && chat->tools) text = model->tool_template;
+    if (!text && chat_tools(chat, options)) text = model->tool_template;
     if (!text) text = model->chat_template;
     if (!text) FAIL(error, HOB_NOT_FOUND, "the model has no chat template: name a built-in one (chatml, llama2, …) or give its text");
     *ret_text = text;
@@ -55,7 +60,8 @@ static hob_status make_variables(const struct hob_chat *chat, const hob_model *m
     json_t *names = json_pack("{s:O, s:b, s:s, s:s, s:s, s:s}", "messages", chat->messages, "add_generation_prompt", has_prompt, "bos_token",
                               token_text(tokenizer, HOB_TOKEN_BOS), "eos_token", token_text(tokenizer, HOB_TOKEN_EOS), "pad_token",
                               token_text(tokenizer, HOB_TOKEN_PAD), "unk_token", token_text(tokenizer, HOB_TOKEN_UNKNOWN));
-    if (!names || (chat->tools && json_object_set(names, "tools", chat->tools) != 0)) {
+    bool has_tools = chat_tools(chat, options) != NULL;
+    if (!names || (has_tools && json_object_set(names, "tools", chat->tools) != 0)) {
         json_decref(names);
         FAIL(error, HOB_NO_MEMORY, "no memory for a template's variables");
     }
