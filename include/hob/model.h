@@ -21,14 +21,16 @@ typedef struct hob_model hob_model;
 typedef enum hob_model_kind {
     HOB_MODEL_GRAPH,   /* any graph: hob_session_run only */
     HOB_MODEL_DECODER, /* a language model: hob_generate */
-    HOB_MODEL_ENCODER  /* gives sentence embeddings: hob_embed */
+    HOB_MODEL_ENCODER, /* gives sentence embeddings: hob_embed */
+    HOB_MODEL_CLASSIFIER /* scores labels for a text or two: hob_classify, and hob_rerank where there is one label */
 } hob_model_kind;
 
 typedef enum hob_pooling { HOB_POOLING_DEFAULT, HOB_POOLING_MEAN, HOB_POOLING_CLS, HOB_POOLING_LAST } hob_pooling;
 
 typedef struct hob_model_options {
     const char *tokenizer_path; /* NULL: found in or beside the model */
-    hob_model_kind default_kind; /* with path NULL: HOB_MODEL_ENCODER means the default embedder; else the language model */
+    hob_model_kind default_kind; /* with path NULL: HOB_MODEL_ENCODER means the default embedder, HOB_MODEL_CLASSIFIER the default
+                                  * reranker; else the language model */
     bool is_graph_only;         /* treat the file as a plain graph: no caches attached, no tokenizer sought */
     /* What float weights become: "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "f16", "bf16", "int8" (encoders). NULL: they stay as they
      * are. Not for a pack, whose weights are laid out already. */
@@ -52,6 +54,10 @@ typedef struct hob_model_info {
     int64_t width;            /* of the residual stream, or of an embedding */
     hob_pooling pooling;      /* encoders */
     bool is_normalized;       /* encoders: embeddings have length 1 unless asked otherwise */
+    bool is_causal;           /* encoders: a language model whose file says how to pool it (Qwen3-Embedding). It embeds and does not generate */
+    int64_t n_labels;         /* classifiers */
+    int64_t n_text_tokens;    /* encoders and classifiers: the most a text (or a pair) may have, special ones included; 0: any number. No
+                               * more than n_context, less where the model was trained with less */
 } hob_model_info;
 
 /* Memory that a model holds. */
@@ -83,6 +89,9 @@ HOB_API const char *hob_model_chat_template(const hob_model *model);
 HOB_API const char *hob_model_prompt_name(const hob_model *model, size_t index);
 HOB_API const char *hob_model_prompt(const hob_model *model, const char *name);
 
+/* A classifier's labels, "LABEL_0" and so on where its files name none; NULL outside. Owned by the model. */
+HOB_API const char *hob_model_label(const hob_model *model, size_t index);
+
 HOB_API size_t hob_model_n_inputs(const hob_model *model);
 HOB_API size_t hob_model_n_outputs(const hob_model *model);
 /* NULL outside. Lives as long as the model. */
@@ -95,9 +104,9 @@ HOB_API const char *hob_model_output_name(const hob_model *model, size_t index);
 HOB_API HOB_MUST_CHECK hob_status hob_model_read_input(const hob_model *model, const char *name, const char *path,
                                                        hob_tensor **ret_tensor, hob_error *error);
 
-/* Where the default model is: what $HOB_MODEL names ($HOB_EMBED_MODEL for HOB_MODEL_ENCODER), else the first in the person's
- * data folder, beside the program and in the system's data folders of default.hob, default.gguf or a folder default (embed.hob,
- * …). NULL when there is none. Free with hob_free. */
+/* Where the default model is: what $HOB_MODEL names ($HOB_EMBED_MODEL for HOB_MODEL_ENCODER, $HOB_RERANK_MODEL for
+ * HOB_MODEL_CLASSIFIER), else the first in the person's data folder, beside the program and in the system's data folders of
+ * default.hob, default.gguf or a folder default (embed.hob, rerank.hob, …). NULL when there is none. Free with hob_free. */
 HOB_API char *hob_model_default_path(hob_model_kind kind);
 
 /* What is inside a file, without running it: inputs, outputs, operators with counts, tensors, metadata, memory needed,

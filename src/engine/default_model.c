@@ -1,9 +1,9 @@
 /* The models that commands use without -m: what the environment names, else in the person's data folder, beside the program as
  * `make` leaves it, or in the system's. In each folder NAME.hob (a pack), NAME.gguf, or a folder NAME. */
+#include "engine/default_model.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/size.h"
-#include "hob/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +34,23 @@ static bool find_beside_program(const char *name, struct buffer *path)
     return find_in(program, "/../models", name, path) || find_in(program, "/../share/hob/models", name, path);
 }
 
+static const struct {
+    const char *variable, *name;
+} defaults[] = {
+    [HOB_MODEL_GRAPH] = {"HOB_MODEL", "default"},
+    [HOB_MODEL_DECODER] = {"HOB_MODEL", "default"},
+    [HOB_MODEL_ENCODER] = {"HOB_EMBED_MODEL", "embed"},
+    [HOB_MODEL_CLASSIFIER] = {"HOB_RERANK_MODEL", "rerank"},
+};
+
+const char *default_model_variable(hob_model_kind kind)
+{
+    return defaults[kind].variable;
+}
+
 char *hob_model_default_path(hob_model_kind kind)
 {
-    bool is_embedder = kind == HOB_MODEL_ENCODER;
-    const char *chosen = getenv(is_embedder ? "HOB_EMBED_MODEL" : "HOB_MODEL"), *name = is_embedder ? "embed" : "default";
+    const char *chosen = getenv(defaults[kind].variable), *name = defaults[kind].name;
     if (chosen && *chosen) return memory_copy_string(chosen);
     struct buffer path = {0};
     const char *data_home = getenv("XDG_DATA_HOME");

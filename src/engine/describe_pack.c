@@ -93,7 +93,7 @@ static void describe_tokenizer(const struct pack *pack, json_t *root)
 
 static void describe_model(const struct pack *pack, const struct graph *graph, json_t *root)
 {
-    static const char *const kinds[] = {"graph", "language model", "encoder"};
+    static const char *const kinds[] = {"graph", "language model", "encoder", "classifier"};
     struct hob_model model = {.graph = (struct graph *)(uintptr_t)graph};
     hob_error error;
     if (pack_model_read(pack, &model, &error) != HOB_OK) {

@@ -5,6 +5,8 @@
 #include "base/size.h"
 #include "base/thread_pool.h"
 #include "engine/chat_template.h"
+#include "engine/default_model.h"
+#include "engine/encode.h"
 #include "engine/end_tokens.h"
 #include "engine/neighbours.h"
 #include "engine/pack_model.h"
@@ -39,12 +41,16 @@ static hob_status build_from_tensors(struct hob_model *model, struct format_cont
     content->tensors = NULL;
     for (size_t i = 0; i < tensors->n_maps; i++) TRY(graph_add_file(model->graph, tensors->map_paths[i], error));
     model->info.architecture = info.architecture;
-    model->info.kind = info.kind == MODEL_DECODER ? HOB_MODEL_DECODER : HOB_MODEL_ENCODER;
+    model->info.kind = info.kind == MODEL_DECODER      ? HOB_MODEL_DECODER
+                       : info.kind == MODEL_CLASSIFIER ? HOB_MODEL_CLASSIFIER
+                                                       : HOB_MODEL_ENCODER;
+    model->info.is_causal = info.is_causal;
     model->info.n_vocab = info.n_vocab;
     model->info.n_context = info.n_context;
     model->info.n_layers = info.n_layers;
     model->info.width = info.width;
     model->pooling = info.pooling;
+    model->labels = info.labels;
     model->bos_id = info.bos_id;
     model->n_eos_ids = info.n_eos_ids;
     memcpy(model->eos_ids, info.eos_ids, sizeof model->eos_ids);
@@ -68,10 +74,21 @@ static void classify_graph(struct hob_model *model)
     if (roles->logits != ROLE_NONE) {
         model->info.kind = HOB_MODEL_DECODER;
         model->info.n_vocab = last_dim(model->graph, roles->logits);
+    } else if (roles->labels != ROLE_NONE) {
+        model->info.kind = HOB_MODEL_CLASSIFIER;
     } else if (roles->sentence != ROLE_NONE || roles->hidden != ROLE_NONE) {
         model->info.kind = HOB_MODEL_ENCODER;
         model->info.width = last_dim(model->graph, roles->sentence != ROLE_NONE ? roles->sentence : roles->hidden);
     }
+}
+
+/* How many labels there are, the graph says or config.json; else nobody could make use of their numbers. */
+static hob_status read_neighbour_labels(struct hob_model *model, hob_error *error)
+{
+    int64_t n_labels = last_dim(model->graph, model->roles.labels);
+    TRY(model_read_labels(model->folder, n_labels, &model->graph->arena, &model->labels, error));
+    if (!model->labels.n) model->info.kind = HOB_MODEL_GRAPH;
+    return HOB_OK;
 }
 
 /* config.json beside an ONNX file, when there is one, knows the context length and the ids that end a text. */
@@ -84,6 +101,7 @@ static hob_status read_neighbours(struct hob_model *model, hob_error *error)
     model->bos_id = config.bos_id;
     model->n_eos_ids = config.n_eos_ids;
     memcpy(model->eos_ids, config.eos_ids, sizeof model->eos_ids);
+    if (model->info.kind == HOB_MODEL_CLASSIFIER) return read_neighbour_labels(model, error);
     if (model->info.kind != HOB_MODEL_ENCODER) return HOB_OK;
     return model_read_pooling(model->folder, &model->pooling, error);
 }
@@ -161,12 +179,12 @@ static hob_status find_pack_tokenizer(struct hob_model *model, hob_error *error)
 static hob_status check_kind(const struct hob_model *model, hob_error *error)
 {
     const struct graph_roles *roles = &model->roles;
-    bool is_able = model->info.kind == HOB_MODEL_GRAPH ||
-                   (roles->is_complete && (model->info.kind == HOB_MODEL_DECODER ? roles->logits != ROLE_NONE
-                                                                                 : roles->sentence != ROLE_NONE || roles->hidden != ROLE_NONE));
-    if (is_able) return HOB_OK;
-    FAIL(error, HOB_BAD_FILE, "section model: found %s, expected what its graph's inputs and outputs can be",
-         model->info.kind == HOB_MODEL_DECODER ? "a language model" : "an encoder");
+    static const char *const names[] = {"a graph", "a language model", "an encoder", "a classifier"};
+    const bool has_output[] = {[HOB_MODEL_DECODER] = roles->logits != ROLE_NONE,
+                               [HOB_MODEL_ENCODER] = roles->sentence != ROLE_NONE || roles->hidden != ROLE_NONE,
+                               [HOB_MODEL_CLASSIFIER] = roles->labels != ROLE_NONE};
+    if (model->info.kind == HOB_MODEL_GRAPH || (roles->is_complete && has_output[model->info.kind])) return HOB_OK;
+    FAIL(error, HOB_BAD_FILE, "section model: found %s, expected what its graph's inputs and outputs can be", names[model->info.kind]);
 }
 
 /* A pack's graph went through the passes when it was made. */
@@ -216,6 +234,8 @@ static hob_status set_up(struct hob_model *model, const char *path, struct forma
     TRY(chat_template_find(model, error));
     model->info.pooling = model->pooling.mode;
     model->info.is_normalized = model->pooling.is_normalized;
+    model->info.n_labels = (int64_t)model->labels.n;
+    model->info.n_text_tokens = encode_most_tokens(model);
     find_tokenizer(model, path, options);
     if (options->tokenizer_path && !model->tokenizer) FAIL(error, HOB_BAD_FILE, "%s", model->tokenizer_error);
     return HOB_OK;
@@ -264,7 +284,7 @@ hob_status hob_model_open(const char *path, const hob_model_options *options, ho
     char *default_path = hob_model_default_path(kind);
     if (!default_path)
         FAIL(error, HOB_NOT_FOUND, "no model given, and no default model found: set %s or use -m MODEL",
-             kind == HOB_MODEL_ENCODER ? "HOB_EMBED_MODEL" : "HOB_MODEL");
+             default_model_variable(kind));
     hob_status status = open_path(default_path, options ? options : &defaults, NULL, ret_model, error);
     memory_free(default_path);
     return status;
@@ -312,6 +332,11 @@ const char *hob_model_prompt_name(const hob_model *model, size_t index)
 const char *hob_model_prompt(const hob_model *model, const char *name)
 {
     return model_find_prompt(&model->prompts, name);
+}
+
+const char *hob_model_label(const hob_model *model, size_t index)
+{
+    return index < model->labels.n ? model->labels.names[index] : NULL;
 }
 
 const hob_tokenizer *hob_model_tokenizer(const hob_model *model)

@@ -21,6 +21,7 @@ struct hob_model {
     hob_model_info info;
     struct model_pooling pooling;
     struct model_prompts prompts;
+    struct model_labels labels; /* a classifier's */
     char *folder;               /* where the model's neighbours lie */
     hob_tokenizer *tokenizer;   /* NULL when there is none */
     char *tokenizer_error;      /* why there is none; NULL when nobody looked */

@@ -1,9 +1,10 @@
 #include "engine/pack_model.h"
 #include "base/error.h"
+#include "engine/encode.h"
 
 #include <string.h>
 
-enum { LEAST_PASS_BYTES = 9, LEAST_PROMPT_BYTES = 10 };
+enum { LEAST_PASS_BYTES = 9, LEAST_PROMPT_BYTES = 10, LEAST_LABEL_BYTES = 5 };
 
 static void put_name(struct buffer *bytes, const char *name)
 {
@@ -43,6 +44,14 @@ static void write_prompts(const struct model_prompts *prompts, struct buffer *by
     put_name(bytes, prompts->default_name ? prompts->default_name : "");
 }
 
+static void write_labels(const struct hob_model *model, struct buffer *bytes)
+{
+    record_put_u8(bytes, model->info.is_causal);
+    record_put_u8(bytes, (uint8_t)model->labels.activation);
+    record_put_u32(bytes, (uint32_t)model->labels.n);
+    for (size_t i = 0; i < model->labels.n; i++) put_name(bytes, model->labels.names[i]);
+}
+
 static void write_model(const struct hob_model *model, struct buffer *bytes)
 {
     const hob_model_info *info = &model->info;
@@ -54,6 +63,7 @@ static void write_model(const struct hob_model *model, struct buffer *bytes)
     record_put_i64(bytes, info->width);
     write_pooling(&model->pooling, bytes);
     write_prompts(&model->prompts, bytes);
+    write_labels(model, bytes);
     record_put_i64(bytes, model->bos_id);
     record_put_u32(bytes, (uint32_t)model->n_eos_ids);
     for (size_t i = 0; i < model->n_eos_ids; i++) record_put_i64(bytes, model->eos_ids[i]);
@@ -109,12 +119,27 @@ static hob_status read_prompts(struct record_reader *reader, struct arena *arena
     return HOB_OK;
 }
 
+static hob_status read_labels(struct record_reader *reader, struct hob_model *model, hob_error *error)
+{
+    model->info.is_causal = record_bool(reader);
+    uint8_t activation = record_u8(reader);
+    if (activation > ACTIVATION_NONE) record_fail(reader);
+    uint32_t n_labels = record_count(reader, LEAST_LABEL_BYTES);
+    if (n_labels > MODEL_MAX_LABELS || (n_labels == 0) != (model->info.kind != HOB_MODEL_CLASSIFIER)) record_fail(reader);
+    if (reader->is_bad) return HOB_OK;
+    const char **names = ARENA_NEW(&model->graph->arena, const char *, n_labels);
+    if (!names) FAIL(error, HOB_NO_MEMORY, "labels: out of memory");
+    for (uint32_t i = 0; i < n_labels; i++) names[i] = record_name(reader);
+    model->labels = (struct model_labels){.names = names, .n = n_labels, .activation = (enum model_activation)activation};
+    return HOB_OK;
+}
+
 static void read_info(struct record_reader *reader, hob_model_info *info)
 {
     info->architecture = record_name(reader);
     uint8_t kind = record_u8(reader);
-    if (kind > HOB_MODEL_ENCODER) record_fail(reader);
-    info->kind = (hob_model_kind)kind;
+    if (kind > HOB_MODEL_CLASSIFIER) record_fail(reader);
+    else info->kind = (hob_model_kind)kind;
     info->n_vocab = record_i64(reader);
     info->n_context = record_i64(reader);
     info->n_layers = record_i64(reader);
@@ -165,12 +190,15 @@ hob_status pack_model_read(const struct pack *pack, struct hob_model *model, hob
     read_info(&reader, &model->info);
     read_pooling(&reader, &model->pooling);
     TRY(read_prompts(&reader, &model->graph->arena, &model->prompts, error));
+    TRY(read_labels(&reader, model, error));
     read_ids(&reader, model);
     TRY(read_optional_outputs(&reader, model, error));
     if (!record_is_read(&reader)) FAIL(error, HOB_BAD_FILE, "section model: the record is damaged at byte %zu", (size_t)(reader.at - reader.start));
     model->info.format = "pack";
     model->info.pooling = model->pooling.mode;
     model->info.is_normalized = model->pooling.is_normalized;
+    model->info.n_labels = (int64_t)model->labels.n;
+    model->info.n_text_tokens = encode_most_tokens(model);
     return read_chat_template(pack, model, error);
 }
 

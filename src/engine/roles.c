@@ -42,12 +42,13 @@ static hob_status find_carried(const struct graph *graph, struct arena *arena, s
 /* The first of several is the one, as for the passes: exports put the main output in front. */
 static void find_outputs(const struct graph *graph, struct graph_roles *roles)
 {
-    roles->logits = roles->hidden = roles->sentence = ROLE_NONE;
+    roles->logits = roles->hidden = roles->sentence = roles->labels = ROLE_NONE;
     for (uint32_t i = graph->n_outputs; i-- > 0;) {
-        enum output_role role = output_role_find(graph->output_names[i]);
+        enum output_role role = output_role_find(graph, i);
         if (role == OUTPUT_LOGITS) roles->logits = i;
         if (role == OUTPUT_HIDDEN) roles->hidden = i;
         if (role == OUTPUT_SENTENCE) roles->sentence = i;
+        if (role == OUTPUT_LABELS) roles->labels = i;
     }
 }
 

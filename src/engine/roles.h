@@ -15,7 +15,7 @@ struct carried_pair {
 struct graph_roles {
     const enum input_role *inputs;      /* one an input of the graph */
     uint32_t ids;                       /* index of INPUT_IDS; UINT32_MAX when there is none */
-    uint32_t logits, hidden, sentence;  /* indices of outputs; UINT32_MAX when there is none */
+    uint32_t logits, hidden, sentence, labels; /* indices of outputs; UINT32_MAX when there is none */
     const struct carried_pair *carried;
     uint32_t n_carried;
     bool is_packed;                     /* an encoder that takes texts end to end: hob's own, without a batch dimension, or with segments */

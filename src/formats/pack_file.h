@@ -21,7 +21,7 @@
 
 /* Raised by any change to the container, to what a section holds, to the meaning of an operator of the domain hob, or to the
  * order of panels: a pack is read by the version that wrote it, and made anew from its source otherwise. */
-enum { PACK_VERSION = 2 };
+enum { PACK_VERSION = 3 };
 
 enum { PACK_NAME_BYTES = 16, PACK_HEADER_BYTES = 64, PACK_ENTRY_BYTES = 64, PACK_ALIGNMENT = 64, PACK_WEIGHTS_ALIGNMENT = 4096 };
 

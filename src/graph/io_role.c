@@ -34,6 +34,7 @@ static const struct {
     {"last_hidden_state", OUTPUT_HIDDEN},
     {"token_embeddings", OUTPUT_HIDDEN},
     {"sentence_embedding", OUTPUT_SENTENCE},
+    {"label_logits", OUTPUT_LABELS},
 };
 
 static enum input_role name_role(const char *name)
@@ -57,9 +58,23 @@ enum input_role input_role_find(const struct value *input)
     return role;
 }
 
-enum output_role output_role_find(const char *name)
+/* [B,L] out of ids [B,S], where a language model's are [B,S,V]. */
+static bool is_per_text(const struct graph *graph, uint32_t output)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(output_names); i++)
-        if (!strcmp(name, output_names[i].name)) return output_names[i].role;
+    bool has_rows_of_ids = false;
+    for (uint32_t i = 0; i < graph->n_inputs; i++) {
+        enum input_role role = input_role_find(&graph->values[graph->inputs[i]]);
+        if (role == INPUT_PAST || role == INPUT_ROWS) return false;
+        has_rows_of_ids |= role == INPUT_IDS && graph->values[graph->inputs[i]].rank == 2;
+    }
+    return has_rows_of_ids && graph->values[graph->outputs[output]].rank == 2;
+}
+
+enum output_role output_role_find(const struct graph *graph, uint32_t output)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(output_names); i++) {
+        if (strcmp(graph->output_names[output], output_names[i].name)) continue;
+        return output_names[i].role == OUTPUT_LOGITS && is_per_text(graph, output) ? OUTPUT_LABELS : output_names[i].role;
+    }
     return OUTPUT_OTHER;
 }

@@ -24,12 +24,14 @@ enum output_role {
     OUTPUT_OTHER,
     OUTPUT_LOGITS,
     OUTPUT_HIDDEN,   /* a row a token */
-    OUTPUT_SENTENCE  /* a row a text */
+    OUTPUT_SENTENCE, /* a row a text */
+    OUTPUT_LABELS    /* a number a label for each text */
 };
 
 /* By name, and a type that fits it. */
 enum input_role input_role_find(const struct value *input);
-enum output_role output_role_find(const char *name);
+/* By name, and for logits by rank: a language model has them for each position, a classifier for each text. */
+enum output_role output_role_find(const struct graph *graph, uint32_t output);
 
 /* The names hob itself gives such inputs. */
 extern const char input_positions_name[], input_rows_name[], input_segments_name[], input_capacity_name[];

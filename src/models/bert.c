@@ -8,6 +8,12 @@
 
 #include <string.h>
 
+static const char *const hf_names[TENSOR_ROLE_COUNT] = {
+    TEXT_ENCODER_BERT_NAMES,
+    [TENSOR_POOLER] = "pooler.dense",
+    [TENSOR_LABELS] = "classifier",
+};
+
 static hob_status build(struct draft *d, hob_error *error)
 {
     struct text_encoder bert = {.has_qkv_bias = true,
@@ -40,7 +46,7 @@ const struct model_def model_bert = {
     .gguf_architecture = "bert",
     .hf_types = {"bert"},
     .hf_prefixes = {"bert.", ""},
-    .hf_names = text_encoder_bert_names,
+    .hf_names = hf_names,
     .is_this = is_bert,
     .build = build,
 };

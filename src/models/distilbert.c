@@ -17,6 +17,8 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_UP] = "transformer.layer.#.ffn.lin1",
     [TENSOR_FF_DOWN] = "transformer.layer.#.ffn.lin2",
     [TENSOR_LAYER_OUTPUT_NORM] = "transformer.layer.#.output_layer_norm",
+    [TENSOR_POOLER] = "pre_classifier",
+    [TENSOR_LABELS] = "classifier",
 };
 
 /* Sinusoidal positions lie in the file as if they were learned. */
@@ -27,6 +29,7 @@ static hob_status build(struct draft *d, hob_error *error)
                                       .has_up_bias = true,
                                       .has_down_bias = true,
                                       .epsilon = 1e-12f,
+                                      .head = {.activation = HEAD_RELU},
                                       .distance_bias = VALUE_NONE};
     TRY(text_encoder_read(d, &distilbert, error));
     draft_begin(d);

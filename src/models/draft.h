@@ -108,9 +108,9 @@ struct packed_attention {
 uint32_t draft_packed_attention(struct draft *draft, const struct packed_attention *attention, uint32_t q, uint32_t k,
                                 uint32_t v);
 
-/* Whether a decoder's graph is drawn up for its hidden states: the file says how to pool them. */
+/* Whether a decoder's graph is drawn up for its hidden states: the file says how to pool them, or what labels they have. */
 bool draft_is_embedder(const struct draft *draft);
-/* Ends an embedder: the last norm of all rows. */
+/* Ends an embedder: the last norm of all rows, and a classifier's head. */
 void draft_finish_embedder(struct draft *draft, uint32_t x, const struct norm *norm);
 /* The wanted rows of x [T,D], the last norm, and logits [R,V] from the head, or from token_embedding where the file has
  * none (tied). */

@@ -31,7 +31,7 @@ void draft_begin(struct draft *d)
     d->cache_dtype = find_cache_dtype(d);
     d->ids = draft_input(d, "ids", "T");
     d->positions = draft_input(d, "positions", "T");
-    if (d->info->kind == MODEL_ENCODER) d->segments = draft_input(d, "segments", "n+1");
+    if (d->info->kind == MODEL_ENCODER || d->info->kind == MODEL_CLASSIFIER) d->segments = draft_input(d, "segments", "n+1");
     /* 0 keeps the number of positions. */
     d->query_shape = builder_ints(b, (const int64_t[]){0, d->n_heads, d->head_width}, 3);
     d->key_shape = builder_ints(b, (const int64_t[]){0, d->n_kv_heads, d->head_width}, 3);
@@ -128,7 +128,7 @@ static uint32_t merge_heads(struct draft *d, uint32_t x)
 
 bool draft_is_embedder(const struct draft *d)
 {
-    return d->source->def->kind == MODEL_DECODER && d->info->kind == MODEL_ENCODER;
+    return d->source->def->kind == MODEL_DECODER && d->info->kind != MODEL_DECODER;
 }
 
 /* x [1,Hkv,T,K]: as attention reads it, so that the session may keep it in blocks. An embedder runs a text once and keeps nothing. */
@@ -165,30 +165,4 @@ uint32_t draft_packed_attention(struct draft *d, const struct packed_attention *
                          VALUE_NONE,        d->segments,         attention->distance_bias};
     uint32_t n_inputs = attention->distance_bias == VALUE_NONE ? 5 : 6;
     return merge_heads(d, builder_op(&d->builder, "hob.Attention", inputs, n_inputs, windows, window ? 2 : 0));
-}
-
-/* ---- ends ---- */
-
-void draft_finish_embedder(struct draft *d, uint32_t x, const struct norm *norm)
-{
-    builder_output(&d->builder, "hidden", draft_norm(d, norm, x));
-}
-
-uint32_t draft_logits(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding, bool has_bias)
-{
-    uint32_t rows = draft_input(d, "rows", "R");
-    x = builder_op(&d->builder, "Gather", INPUTS(x, rows), NO_ATTRIBUTES);
-    x = draft_norm(d, norm, x);
-    uint32_t head = token_embedding;
-    if (draft_has(d, TENSOR_HEAD, PART_WEIGHT))
-        head = draft_weight(d, TENSOR_HEAD, 0, 2, (const int64_t[]){d->n_vocab, d->width});
-    if (!has_bias) return builder_op(&d->builder, "hob.Linear", INPUTS(x, head), NO_ATTRIBUTES);
-    uint32_t bias = draft_vector(d, TENSOR_HEAD, PART_BIAS, 0, d->n_vocab);
-    return builder_op(&d->builder, "hob.Linear", INPUTS(x, head, bias), NO_ATTRIBUTES);
-}
-
-void draft_finish_decoder(struct draft *d, uint32_t x, const struct norm *norm, uint32_t token_embedding)
-{
-    if (draft_is_embedder(d)) draft_finish_embedder(d, x, norm);
-    else builder_output(&d->builder, "logits", draft_logits(d, x, norm, token_embedding, false));
 }

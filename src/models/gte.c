@@ -22,6 +22,8 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_UP] = "encoder.layer.#.mlp.up_gate_proj",
     [TENSOR_FF_DOWN] = "encoder.layer.#.mlp.down_proj",
     [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layer.#.mlp_ln",
+    [TENSOR_POOLER] = "pooler.dense",
+    [TENSOR_LABELS] = "classifier",
 };
 
 static hob_status want_text(const struct draft *d, enum model_key key, const char *expected, hob_error *error)

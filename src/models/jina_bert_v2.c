@@ -21,6 +21,8 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_UP] = "encoder.layer.#.mlp.gated_layers",
     [TENSOR_FF_DOWN] = "encoder.layer.#.mlp.wo",
     [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layer.#.mlp.layernorm",
+    [TENSOR_POOLER] = "pooler.dense",
+    [TENSOR_LABELS] = "classifier",
 };
 
 /* The code model's queries and keys are normalised; nothing in its metadata says so. */

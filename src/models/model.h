@@ -7,7 +7,7 @@
  *     decoder    ids i64 [T], positions i64 [T], rows i64 [R] (whose logits are wanted)       logits f32
  * [R,V] encoder    ids i64 [T], positions i64 [T], segments i64 [n+1], token_types i64 [T]      hidden f32
  * [T,D] static     ids i64 [T]                                                                  hidden f32
- * [T,D]
+ * [T,D] classifier as an encoder                                                          label_logits f32 [n,L]
  *
  * Nothing here is shared or mutable: thread-safe for different graphs.
  *
@@ -35,7 +35,8 @@ struct tensor_file;
 enum model_kind {
     MODEL_DECODER, /* a language model with a KV cache */
     MODEL_ENCODER, /* hidden states of whole sentences */
-    MODEL_STATIC   /* a vector a token, whatever stands beside it */
+    MODEL_STATIC,  /* a vector a token, whatever stands beside it */
+    MODEL_CLASSIFIER /* a number a label for each text */
 };
 
 /* How hidden states become one vector a text. */
@@ -58,7 +59,17 @@ struct model_prompts {
     const char *default_name; /* of the one that stands in front of every text unless told otherwise; NULL: none */
 };
 
-enum { MODEL_MAX_EOS_IDS = 32, MODEL_MAX_PROMPTS = 256 };
+/* What a classifier's numbers are made into, unless they are wanted as they are. */
+enum model_activation { ACTIVATION_SOFTMAX, ACTIVATION_SIGMOID, ACTIVATION_NONE };
+
+/* A classifier's labels. Names belong to the arena they were read into (or to the pack's map). */
+struct model_labels {
+    const char *const *names;
+    size_t n;
+    enum model_activation activation;
+};
+
+enum { MODEL_MAX_EOS_IDS = 32, MODEL_MAX_PROMPTS = 256, MODEL_MAX_LABELS = 1 << 16 };
 
 struct model_info {
     const char *architecture; /* model_def's name: static */
@@ -70,6 +81,8 @@ struct model_info {
     int64_t eos_ids[MODEL_MAX_EOS_IDS];      /* any of them ends a text */
     size_t n_eos_ids;
     struct model_pooling pooling; /* encoders and static models */
+    struct model_labels labels;   /* classifiers; lives as long as the graph */
+    bool is_causal;               /* a decoder, also where it embeds or classifies */
 };
 
 enum { MODEL_MAX_ALIASES = 8, MODEL_MAX_PREFIXES = 4 };
@@ -104,6 +117,10 @@ HOB_MUST_CHECK hob_status model_read_pooling(const char *folder, struct model_po
  * HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status model_read_prompts(const char *folder, struct arena *arena, struct model_prompts *ret_prompts,
                                              hob_error *error);
+/* What config.json in folder says of a classifier with n_labels (0: as many as it names): names, "LABEL_0" and so on where it names none,
+ * and what kind of problem they are of. Fails: HOB_BAD_FILE (another number of names), HOB_LIMIT, HOB_IO, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status model_read_labels(const char *folder, int64_t n_labels, struct arena *arena, struct model_labels *ret_labels,
+                                            hob_error *error);
 /* NULL when there is none of that name. */
 const char *model_find_prompt(const struct model_prompts *prompts, const char *name);
 

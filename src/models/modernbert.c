@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 
+#include <string.h>
+
 static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_TOKEN_EMBEDDING] = "embeddings.tok_embeddings",
     [TENSOR_EMBEDDING_NORM] = "embeddings.norm",
@@ -16,6 +18,9 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_UP] = "layers.#.mlp.Wi",
     [TENSOR_FF_DOWN] = "layers.#.mlp.Wo",
     [TENSOR_OUTPUT_NORM] = "final_norm",
+    [TENSOR_POOLER] = "head.dense",
+    [TENSOR_POOLER_NORM] = "head.norm",
+    [TENSOR_LABELS] = "classifier",
 };
 
 static hob_status read_ropes(struct draft *d, struct text_encoder *modern, hob_error *error)
@@ -33,6 +38,19 @@ static hob_status read_ropes(struct draft *d, struct text_encoder *modern, hob_e
     return HOB_OK;
 }
 
+static hob_status read_head(struct draft *d, struct text_encoder *modern, hob_error *error)
+{
+    const char *activation, *pooling;
+    TRY(model_source_text(d->source, KEY_CLASSIFIER_ACTIVATION, "gelu", &activation, error));
+    TRY(model_source_text(d->source, KEY_CLASSIFIER_POOLING, "cls", &pooling, error));
+    if (strcmp(activation, "gelu")) return model_source_refuse(d->source, KEY_CLASSIFIER_ACTIVATION, "gelu", error);
+    if (strcmp(pooling, "cls") && strcmp(pooling, "mean"))
+        return model_source_refuse(d->source, KEY_CLASSIFIER_POOLING, "cls or mean", error);
+    modern->head = (struct sequence_head){.activation = HEAD_GELU, .has_norm = true, .epsilon = modern->epsilon,
+                                          .pooling = strcmp(pooling, "mean") ? HOB_POOLING_CLS : HOB_POOLING_MEAN};
+    return HOB_OK;
+}
+
 static hob_status build(struct draft *d, hob_error *error)
 {
     struct text_encoder modern = {.is_pre_norm = true,
@@ -47,6 +65,7 @@ static hob_status build(struct draft *d, hob_error *error)
     TRY(text_encoder_want(d, KEY_FF_BIAS, false, error));
     TRY(text_encoder_want(d, KEY_NORM_BIAS, false, error));
     TRY(read_ropes(d, &modern, error));
+    TRY(read_head(d, &modern, error));
     draft_begin(d);
     text_encoder_build(d, &modern);
     return HOB_OK;

@@ -19,6 +19,8 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_UP] = "encoder.layer.#.intermediate.dense",
     [TENSOR_FF_DOWN] = "encoder.layer.#.output.dense",
     [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layer.#.output.LayerNorm",
+    [TENSOR_POOLER] = "classifier.dense",
+    [TENSOR_LABELS] = "classifier.out_proj",
 };
 
 static hob_status build(struct draft *d, hob_error *error)

@@ -17,6 +17,8 @@ static const char *const hf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_FF_GATE] = "encoder.layers.#.mlp.fc12",
     [TENSOR_FF_DOWN] = "encoder.layers.#.mlp.fc2",
     [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layers.#.norm2",
+    [TENSOR_POOLER] = "pooler.dense",
+    [TENSOR_LABELS] = "classifier",
 };
 
 static hob_status refuse_variants(const struct draft *d, hob_error *error)

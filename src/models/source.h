@@ -56,6 +56,9 @@ enum tensor_role {
     TENSOR_ROPE_LONG_FACTORS,
     TENSOR_TOKEN_MAPPING, /* static: token to row */
     TENSOR_TOKEN_WEIGHTS, /* static: a factor a token */
+    TENSOR_POOLER, /* classifiers: a layer between what was pooled and the labels' */
+    TENSOR_POOLER_NORM,
+    TENSOR_LABELS, /* a row a label */
     TENSOR_ROLE_COUNT
 };
 

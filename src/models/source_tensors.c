@@ -34,7 +34,13 @@ static const char *const gguf_names[TENSOR_ROLE_COUNT] = {
     [TENSOR_ROPE_FACTORS] = "rope_freqs",
     [TENSOR_ROPE_SHORT_FACTORS] = "rope_factors_short",
     [TENSOR_ROPE_LONG_FACTORS] = "rope_factors_long",
+    [TENSOR_POOLER] = "cls",
+    [TENSOR_POOLER_NORM] = "cls.norm",
+    [TENSOR_LABELS] = "cls.output",
 };
+
+/* What transformers' classes for sequences call it on every language model. */
+static const char decoder_labels_name[] = "score";
 
 /* Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta; bare tensors have no
  * suffix. */
@@ -71,6 +77,7 @@ const struct tensor *model_source_tensor(const struct model_source *source, enum
     static const char *const no_prefix[MODEL_MAX_PREFIXES] = {""};
     bool is_gguf = model_source_is_gguf(source);
     const char *pattern = is_gguf ? gguf_names[role] : source->def->hf_names[role];
+    if (!pattern && role == TENSOR_LABELS && source->def->kind == MODEL_DECODER) pattern = decoder_labels_name;
     const char *const *prefixes = is_gguf ? no_prefix : source->def->hf_prefixes;
     name[0] = '\0';
     if (!pattern) return NULL;

@@ -7,21 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-const char *const text_encoder_bert_names[TENSOR_ROLE_COUNT] = {
-    [TENSOR_TOKEN_EMBEDDING] = "embeddings.word_embeddings",
-    [TENSOR_POSITION_EMBEDDING] = "embeddings.position_embeddings",
-    [TENSOR_TYPE_EMBEDDING] = "embeddings.token_type_embeddings",
-    [TENSOR_EMBEDDING_NORM] = "embeddings.LayerNorm",
-    [TENSOR_Q] = "encoder.layer.#.attention.self.query",
-    [TENSOR_K] = "encoder.layer.#.attention.self.key",
-    [TENSOR_V] = "encoder.layer.#.attention.self.value",
-    [TENSOR_ATTENTION_OUTPUT] = "encoder.layer.#.attention.output.dense",
-    [TENSOR_ATTENTION_OUTPUT_NORM] = "encoder.layer.#.attention.output.LayerNorm",
-    [TENSOR_FF_UP] = "encoder.layer.#.intermediate.dense",
-    [TENSOR_FF_DOWN] = "encoder.layer.#.output.dense",
-    [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layer.#.output.LayerNorm",
-};
-
 /* ---- hyperparameters ---- */
 
 hob_status text_encoder_want(const struct draft *d, enum model_key key, bool expected, hob_error *error)
@@ -203,5 +188,6 @@ void text_encoder_build(struct draft *d, const struct text_encoder *encoder)
     for (int64_t layer = 0; layer < d->n_layers && d->builder.status == HOB_OK; layer++)
         x = add_layer(d, encoder, layer, x);
     if (encoder->is_pre_norm) x = norm(d, encoder, TENSOR_OUTPUT_NORM, 0, x);
-    builder_output(&d->builder, "hidden", x);
+    if (d->info->kind == MODEL_CLASSIFIER) sequence_head_build(d, &encoder->head, x);
+    else builder_output(&d->builder, "hidden", x);
 }

@@ -13,6 +13,7 @@
 #define MODELS_TEXT_ENCODER_H
 
 #include "models/draft.h"
+#include "models/sequence_head.h"
 
 /* How the feed-forward part's first product is gated: down(act(gate) * up). */
 enum encoder_gate {
@@ -47,10 +48,18 @@ struct text_encoder {
         global_every; /* layers 0, n, 2n … see everything, the others half_window keys to each side; 0: all see everything */
     int64_t half_window;
     const char *gelu;  /* set by text_encoder_read: Gelu's `approximate` */
+    struct sequence_head head; /* of a classifier */
 };
 
-/* Hugging Face's names in BERT and RoBERTa, by role. */
-extern const char *const text_encoder_bert_names[TENSOR_ROLE_COUNT];
+/* Hugging Face's names in BERT and RoBERTa, by role; what stands on them differs. */
+#define TEXT_ENCODER_BERT_NAMES \
+    [TENSOR_TOKEN_EMBEDDING] = "embeddings.word_embeddings", [TENSOR_POSITION_EMBEDDING] = "embeddings.position_embeddings", \
+    [TENSOR_TYPE_EMBEDDING] = "embeddings.token_type_embeddings", [TENSOR_EMBEDDING_NORM] = "embeddings.LayerNorm", \
+    [TENSOR_Q] = "encoder.layer.#.attention.self.query", [TENSOR_K] = "encoder.layer.#.attention.self.key", \
+    [TENSOR_V] = "encoder.layer.#.attention.self.value", [TENSOR_ATTENTION_OUTPUT] = "encoder.layer.#.attention.output.dense", \
+    [TENSOR_ATTENTION_OUTPUT_NORM] = "encoder.layer.#.attention.output.LayerNorm", \
+    [TENSOR_FF_UP] = "encoder.layer.#.intermediate.dense", [TENSOR_FF_DOWN] = "encoder.layer.#.output.dense", \
+    [TENSOR_LAYER_OUTPUT_NORM] = "encoder.layer.#.output.LayerNorm"
 
 /* Shape, feed-forward width, epsilon and activation; refuses decoders, and heads that are not width / heads wide. */
 HOB_MUST_CHECK hob_status text_encoder_read(struct draft *draft, struct text_encoder *encoder, hob_error *error);

@@ -8,6 +8,12 @@
 
 #include <string.h>
 
+static const char *const hf_names[TENSOR_ROLE_COUNT] = {
+    TEXT_ENCODER_BERT_NAMES,
+    [TENSOR_POOLER] = "classifier.dense",
+    [TENSOR_LABELS] = "classifier.out_proj",
+};
+
 static hob_status build(struct draft *d, hob_error *error)
 {
     struct text_encoder roberta = {.has_qkv_bias = true,
@@ -34,6 +40,6 @@ const struct model_def model_xlm_roberta = {
     .gguf_architecture = "",
     .hf_types = {"xlm-roberta", "roberta", "camembert"},
     .hf_prefixes = {"roberta.", ""},
-    .hf_names = text_encoder_bert_names,
+    .hf_names = hf_names,
     .build = build,
 };

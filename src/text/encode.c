@@ -97,10 +97,11 @@ static hob_status normalize_piece(struct encoding *encoding, unsigned flags, str
 static hob_status encode_around(struct encoding *encoding, unsigned flags, struct piece piece, hob_error *error)
 {
     const struct tokenizer *tokenizer = encoding->tokenizer;
-    if (!(flags & HOB_ADD_SPECIAL) || tokenizer->template.n_ids == 0)
+    const struct id_list *template = &tokenizer->single.ids;
+    if (!(flags & HOB_ADD_SPECIAL) || template->n_ids == 0)
         return cut_added(encoding, &tokenizer->added, flags, piece, normalize_piece, error);
-    for (size_t i = 0; i < tokenizer->template.n_ids; i++) {
-        int32_t id = tokenizer->template.ids[i];
+    for (size_t i = 0; i < template->n_ids; i++) {
+        int32_t id = template->ids[i];
         if (id == TEMPLATE_TEXT)
             TRY(cut_added(encoding, &tokenizer->added, flags, piece, normalize_piece, error));
         else

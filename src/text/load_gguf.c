@@ -112,21 +112,55 @@ static int32_t begin_id(const struct tokenizer *tokenizer)
     return id >= 0 ? id : tokenizer->roles[HOB_TOKEN_CLS];
 }
 
+/* The end of the first text of a pair, then what separates, as llama.cpp's rerank does; BERT's vocabulary has the separator alone, and
+ * behind the second text too, as the model was trained. */
+struct ends {
+    int32_t begin, end, separator; /* HOB_NO_TOKEN: none */
+    bool is_separator_unsaid;
+};
+
+static hob_status add_if_any(struct tokenizer *tokenizer, struct template *template, int32_t id, int type, hob_error *error)
+{
+    return id < 0 ? HOB_OK : template_add(tokenizer, template, id, type, error);
+}
+
+/* One end is enough: roberta-bpe names the same token as separator and end of text. */
+static hob_status set_single(struct tokenizer *tokenizer, const struct ends *ends, hob_error *error)
+{
+    struct template *single = &tokenizer->single;
+    TRY(add_if_any(tokenizer, single, ends->begin, 0, error));
+    TRY(template_add(tokenizer, single, TEMPLATE_TEXT, 0, error));
+    TRY(add_if_any(tokenizer, single, ends->end, 0, error));
+    return ends->separator == ends->end ? HOB_OK : add_if_any(tokenizer, single, ends->separator, 0, error);
+}
+
+/* Files older than the flag of separators have one between texts all the same. */
+static hob_status set_pair(struct tokenizer *tokenizer, const struct ends *ends, bool has_types, hob_error *error)
+{
+    struct template *pair = &tokenizer->pair;
+    int32_t between = ends->separator;
+    if (between < 0 && ends->end >= 0 && ends->is_separator_unsaid) between = tokenizer->roles[HOB_TOKEN_SEP];
+    TRY(add_if_any(tokenizer, pair, ends->begin, 0, error));
+    TRY(template_add(tokenizer, pair, TEMPLATE_TEXT, 0, error));
+    TRY(add_if_any(tokenizer, pair, ends->end, 0, error));
+    TRY(add_if_any(tokenizer, pair, between, 0, error));
+    TRY(template_add(tokenizer, pair, TEMPLATE_SECOND, has_types, error));
+    return add_if_any(tokenizer, pair, ends->end >= 0 ? ends->end : ends->separator, has_types, error);
+}
+
 hob_status gguf_set_template(struct tokenizer *tokenizer, const struct tokenizer_vocabulary *vocabulary, bool adds_bos,
                              bool adds_eos, bool adds_sep, hob_error *error)
 {
-    int32_t before[1], after[2];
-    size_t n_before = 0, n_after = 0;
     if (vocabulary->add_bos >= 0) adds_bos = vocabulary->add_bos > 0;
     if (vocabulary->add_eos >= 0) adds_eos = vocabulary->add_eos > 0;
     if (vocabulary->add_sep >= 0) adds_sep = vocabulary->add_sep > 0;
-    if (adds_bos && begin_id(tokenizer) >= 0) before[n_before++] = begin_id(tokenizer);
-    if (adds_eos && tokenizer->roles[HOB_TOKEN_EOS] >= 0) after[n_after++] = tokenizer->roles[HOB_TOKEN_EOS];
-    /* One end is enough: roberta-bpe names the same token as separator and end of text. */
-    bool ends_so_already = n_after && tokenizer->roles[HOB_TOKEN_SEP] == after[0];
-    if (adds_sep && tokenizer->roles[HOB_TOKEN_SEP] >= 0 && !ends_so_already)
-        after[n_after++] = tokenizer->roles[HOB_TOKEN_SEP];
-    return template_set(tokenizer, before, n_before, after, n_after, error);
+    struct ends ends = {.begin = adds_bos ? begin_id(tokenizer) : HOB_NO_TOKEN,
+                        .end = adds_eos ? tokenizer->roles[HOB_TOKEN_EOS] : HOB_NO_TOKEN,
+                        .separator = adds_sep ? tokenizer->roles[HOB_TOKEN_SEP] : HOB_NO_TOKEN,
+                        .is_separator_unsaid = vocabulary->add_sep < 0};
+    bool has_types = vocabulary->kind && !strcmp(vocabulary->kind, "bert");
+    TRY(set_single(tokenizer, &ends, error));
+    return set_pair(tokenizer, &ends, has_types, error);
 }
 
 hob_status gguf_strip_space(struct tokenizer *tokenizer, hob_error *error)

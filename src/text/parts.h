@@ -123,6 +123,13 @@ struct part_list {
 };
 
 #define TEMPLATE_TEXT (-1)
+#define TEMPLATE_SECOND (-2)
+enum { TEMPLATE_MAX_TYPE = 255 };
+
+/* Ids around a text or two, TEMPLATE_TEXT and TEMPLATE_SECOND where they go; none: the texts alone. */
+struct template {
+    struct id_list ids, types; /* as many of both */
+};
 
 struct tokenizer {
     struct arena arena;
@@ -131,7 +138,7 @@ struct tokenizer {
     void *config;
     struct added_tokens added, added_normalized;
     struct part_list normalizers, pretokenizers, stages;
-    struct id_list template; /* ids around the text, TEMPLATE_TEXT where it goes; n_ids 0: the text alone */
+    struct template single, pair;
     int32_t roles[HOB_N_TOKEN_ROLES];
     enum unicode_broken broken;
     bool keeps_broken;   /* the model takes any bytes: nothing is repaired */
@@ -182,8 +189,9 @@ HOB_MUST_CHECK hob_status normalizers_load(struct tokenizer *tokenizer, const js
 HOB_MUST_CHECK hob_status pretokenizers_load(struct tokenizer *tokenizer, const json_t *json, hob_error *error);
 HOB_MUST_CHECK hob_status stages_load(struct tokenizer *tokenizer, const json_t *json, hob_error *error);
 HOB_MUST_CHECK hob_status template_load(struct tokenizer *tokenizer, const json_t *json, hob_error *error);
-HOB_MUST_CHECK hob_status template_set(struct tokenizer *tokenizer, const int32_t *before, size_t n_before,
-                                       const int32_t *after, size_t n_after, hob_error *error);
+/* id: one of the vocabulary, TEMPLATE_TEXT or TEMPLATE_SECOND. */
+HOB_MUST_CHECK hob_status template_add(struct tokenizer *tokenizer, struct template *template, int64_t id, int64_t type, hob_error *error);
+void template_release(struct template *template);
 
 /* The "vocab" object of a model: {"token": id, …}. */
 HOB_MUST_CHECK hob_status vocabulary_load_object(struct tokenizer *tokenizer, const json_t *model, hob_error *error);

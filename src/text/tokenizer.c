@@ -40,7 +40,8 @@ void tokenizer_free(struct tokenizer *tokenizer)
     added_tokens_release(&tokenizer->added);
     added_tokens_release(&tokenizer->added_normalized);
     vocabulary_release(&tokenizer->vocabulary);
-    id_list_release(&tokenizer->template);
+    template_release(&tokenizer->single);
+    template_release(&tokenizer->pair);
     arena_release(&tokenizer->arena);
     if (tokenizer->release_owned) tokenizer->release_owned(tokenizer->owned);
     memory_free(tokenizer);

@@ -69,6 +69,17 @@ void tokenizer_free(struct tokenizer *tokenizer); /* takes NULL */
 /* Appends ids; flags as hob_tokenizer_encode. Fails: HOB_LIMIT, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t n_bytes,
                                            unsigned flags, struct id_list *ids, hob_error *error);
+/* What HOB_ADD_SPECIAL would put around a text, or around two that a model compares, without a text; 0 for none. */
+size_t tokenizer_n_around(const struct tokenizer *tokenizer, bool is_pair);
+struct token_span {
+    const int32_t *ids;
+    size_t n_ids;
+};
+/* Puts it around texts that were encoded without, and perhaps cut since. second NULL: one text. Appends to ids and types (of a token's
+ * text: 0 and 1 in BERT; NULL: not wanted). On failure they hold a part. Fails: HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status tokenizer_put_around(const struct tokenizer *tokenizer, const struct token_span *first,
+                                               const struct token_span *second, struct id_list *ids, struct id_list *types,
+                                               hob_error *error);
 /* Appends text; flags as hob_tokenizer_decode. Fails: HOB_BAD_ARGUMENT (id outside), HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
                                            unsigned flags, struct buffer *text, hob_error *error);

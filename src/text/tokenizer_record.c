@@ -98,6 +98,12 @@ static void write_parts(enum sort sort, const struct part_list *list, struct buf
     }
 }
 
+static void write_template(const struct template *template, struct buffer *bytes)
+{
+    record_put_array(bytes, template->ids.ids, template->ids.n_ids, sizeof *template->ids.ids);
+    record_put_array(bytes, template->types.ids, template->types.n_ids, sizeof *template->types.ids);
+}
+
 hob_status tokenizer_write(const struct tokenizer *tokenizer, struct buffer *bytes, hob_error *error)
 {
     const char *name = tokenizer_kind(tokenizer);
@@ -108,7 +114,8 @@ hob_status tokenizer_write(const struct tokenizer *tokenizer, struct buffer *byt
     record_put_u8(bytes, (uint8_t)tokenizer->broken);
     TRY(vocabulary_write(&tokenizer->vocabulary, bytes, error));
     record_put_array(bytes, tokenizer->roles, HOB_N_TOKEN_ROLES, sizeof *tokenizer->roles);
-    record_put_array(bytes, tokenizer->template.ids, tokenizer->template.n_ids, sizeof *tokenizer->template.ids);
+    write_template(&tokenizer->single, bytes);
+    write_template(&tokenizer->pair, bytes);
     added_tokens_write(&tokenizer->added, bytes);
     added_tokens_write(&tokenizer->added_normalized, bytes);
     write_parts(NORMALIZERS, &tokenizer->normalizers, bytes);
@@ -156,22 +163,34 @@ static void read_head(struct tokenizer *tokenizer, struct record_reader *reader)
     if (!tokenizer->def) record_fail(reader);
 }
 
-enum { OLDEST_ROLES = HOB_TOKEN_MASK + 1 }; /* of packs that know no tokens for filling gaps */
+static bool is_template_id(const struct tokenizer *tokenizer, bool is_pair, int32_t id)
+{
+    return id == TEMPLATE_TEXT || (is_pair && id == TEMPLATE_SECOND) || vocabulary_has(&tokenizer->vocabulary, id);
+}
+
+static hob_status read_template(struct tokenizer *tokenizer, bool is_pair, struct record_reader *reader, hob_error *error)
+{
+    size_t n_ids, n_types;
+    const int32_t *ids = record_array(reader, sizeof *ids, &n_ids), *types = record_array(reader, sizeof *types, &n_types);
+    if (n_ids != n_types) record_fail(reader);
+    for (size_t i = 0; i < n_ids && !reader->is_bad; i++) {
+        if (!is_template_id(tokenizer, is_pair, ids[i]) || types[i] < 0 || types[i] > TEMPLATE_MAX_TYPE) record_fail(reader);
+        else TRY(template_add(tokenizer, is_pair ? &tokenizer->pair : &tokenizer->single, ids[i], types[i], error));
+    }
+    return HOB_OK;
+}
 
 static hob_status read_ids(struct tokenizer *tokenizer, struct record_reader *reader, hob_error *error)
 {
-    size_t n_roles, n_ids;
-    const int32_t *roles = record_array(reader, sizeof *roles, &n_roles), *ids = record_array(reader, sizeof *ids, &n_ids);
-    if (reader->is_bad || n_roles < OLDEST_ROLES || n_roles > HOB_N_TOKEN_ROLES) {
+    size_t n_roles;
+    const int32_t *roles = record_array(reader, sizeof *roles, &n_roles);
+    if (reader->is_bad || n_roles != HOB_N_TOKEN_ROLES) {
         record_fail(reader);
         return HOB_OK;
     }
     for (size_t i = 0; i < n_roles; i++) tokenizer_set_role(tokenizer, (hob_token_role)i, roles[i]);
-    for (size_t i = 0; i < n_ids; i++) {
-        if (ids[i] != TEMPLATE_TEXT && !vocabulary_has(&tokenizer->vocabulary, ids[i])) record_fail(reader);
-        if (!id_list_append(&tokenizer->template, ids[i])) return text_no_memory(error);
-    }
-    return HOB_OK;
+    TRY(read_template(tokenizer, false, reader, error));
+    return read_template(tokenizer, true, reader, error);
 }
 
 /* Broken text is for a model of bytes or for a normalizer that repairs it: the rest trusts it to be UTF-8. */

@@ -193,7 +193,7 @@ PYTHON
     cp "$pack" "$BATS_TEST_TMPDIR/newer.hob"
     printf '\11' | dd of="$BATS_TEST_TMPDIR/newer.hob" bs=1 seek=8 conv=notrunc status=none
     hob complete -m "$BATS_TEST_TMPDIR/newer.hob" text
-    is_failure "found a pack of version 9, expected version 2: make it anew with hob import"
+    is_failure "found a pack of version 9, expected version 3: make it anew with hob import"
     cp "$pack" "$BATS_TEST_TMPDIR/flipped.hob"
     printf 'XXXX' | dd of="$BATS_TEST_TMPDIR/flipped.hob" bs=1 seek=$((size - 100)) conv=notrunc status=none
     hob inspect --json "$BATS_TEST_TMPDIR/flipped.hob"

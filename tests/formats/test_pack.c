@@ -208,7 +208,7 @@ static void test_another_version_is_refused(void **state)
     for (int version = 0; version < 4; version++) {
         if (version == PACK_VERSION) continue;
         bytes[8] = (uint8_t)version;
-        assert_refused(bytes, n_bytes, HOB_UNSUPPORTED, "expected version 2: make it anew with hob import");
+        assert_refused(bytes, n_bytes, HOB_UNSUPPORTED, "expected version 3: make it anew with hob import");
     }
     memory_free(bytes);
 }

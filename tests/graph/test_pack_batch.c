@@ -96,7 +96,7 @@ static int64_t run(const struct encoder *encoder, size_t first, size_t last, flo
     if (executor_run(encoder->executor, NULL, &error) != HOB_OK) fail_msg("%s", error.message);
     uint32_t wanted = 0;
     for (uint32_t i = 0; i < encoder->graph->n_outputs; i++)
-        if (output_role_find(encoder->graph->output_names[i]) == OUTPUT_SENTENCE) wanted = i;
+        if (output_role_find(encoder->graph, i) == OUTPUT_SENTENCE) wanted = i;
     const struct tensor *output = executor_output(encoder->executor, wanted);
     tensor_copy_contiguous(output, ret_items);
     return tensor_n_items(output);

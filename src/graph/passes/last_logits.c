@@ -151,7 +151,7 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 {
     uint32_t logits = 0;
     struct chain chain = {.n_nodes = 0};
-    while (logits < graph->n_outputs && output_role_find(graph->output_names[logits]) != OUTPUT_LOGITS) logits++;
+    while (logits < graph->n_outputs && output_role_find(graph, logits) != OUTPUT_LOGITS) logits++;
     if (!context->options->is_for_generation || graph->parent || logits == graph->n_outputs) return HOB_OK;
     const struct value *value = &graph->values[graph->outputs[logits]];
     if (value->rank != LOGITS_RANK || value->dims[POSITIONS_AXIS] != DIM_UNKNOWN || !is_output_once(graph, logits)) return HOB_OK;

@@ -4,8 +4,8 @@
  * and stays as it is, with a batch of 1 and T tokens; most of the shape arithmetic around them is not needed any more.
  *
  * Only where graph/flow proves that row t of the outcome is what it is when the text runs alone, with a mask of ones; any node it
- * has no rule for on the way leaves the graph as it is. The output that embedding reads is kept (a sentence's vector, or else the
- * hidden states); others, such as BERT's pooler, go. */
+ * has no rule for on the way leaves the graph as it is. The output that embedding reads is kept (a classifier's numbers, a
+ * sentence's vector, or else the hidden states); others, such as BERT's pooler, go. */
 #include "base/error.h"
 #include "graph/builder.h"
 #include "graph/flow/exchange.h"
@@ -29,13 +29,14 @@ struct packing {
 static uint32_t find_output(const struct graph *graph, enum output_role role)
 {
     for (uint32_t i = 0; i < graph->n_outputs; i++)
-        if (output_role_find(graph->output_names[i]) == role) return i;
+        if (output_role_find(graph, i) == role) return i;
     return graph->n_outputs;
 }
 
 static uint32_t wanted_output(const struct graph *graph)
 {
-    uint32_t sentence = find_output(graph, OUTPUT_SENTENCE);
+    uint32_t labels = find_output(graph, OUTPUT_LABELS), sentence = find_output(graph, OUTPUT_SENTENCE);
+    if (labels < graph->n_outputs) return labels;
     return sentence < graph->n_outputs ? sentence : find_output(graph, OUTPUT_HIDDEN);
 }
 
@@ -62,7 +63,7 @@ static bool is_one(struct flow_size size)
 /* [1,T,D], or [n,D]. */
 static bool is_packed(const struct flow *flow, enum output_role role)
 {
-    if (role == OUTPUT_SENTENCE) return flow->kind == FLOW_TEXTS && flow->rank == 2 && flow->axis == 0;
+    if (role == OUTPUT_SENTENCE || role == OUTPUT_LABELS) return flow->kind == FLOW_TEXTS && flow->rank == 2 && flow->axis == 0;
     return flow->kind == FLOW_TOKENS && flow->rank == 3 && flow->axis == 1 && is_one(flow->dims[0]);
 }
 
@@ -352,7 +353,7 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
     uint32_t output = wanted_output(graph);
     TRY(flows_find(graph, context->options->kernels, context->scratch, &packing.flows, context->error));
     packing.output = graph->outputs[output];
-    if (!is_packed(&packing.flows.values[packing.output], output_role_find(graph->output_names[output]))) return HOB_OK;
+    if (!is_packed(&packing.flows.values[packing.output], output_role_find(graph, output))) return HOB_OK;
     return pack(&packing, output, context);
 }
 
