@@ -4,7 +4,8 @@
     tools/make_tiny_encoders.py tests/data/encoders
 
 As tools/make_tiny_models.py, which lends it writers and random weights: forward passes from the papers in float64 PyTorch, a text at a
-time, with the matrix of scores written out. Seeds are fixed: running it again changes nothing.
+time, with the matrix of scores written out. Seeds are fixed: running it again changes nothing. tools/make_tiny_classifiers.py puts heads on
+the same encoders.
 """
 import math
 import os
@@ -105,11 +106,11 @@ def post_norm_weights(seed, names, n_positions, n_types):
     return b
 
 
-def post_norm_forward(w, names, ids, first_position, bias=0.0):
+def post_norm_forward(w, names, ids, first_position, bias=0.0, types=0):
     x = w["embeddings.word_embeddings.weight"][ids]
     x = x + w["embeddings.position_embeddings.weight"][first_position:first_position + len(ids)]
     if "embeddings.token_type_embeddings.weight" in w:
-        x = x + w["embeddings.token_type_embeddings.weight"][0]
+        x = x + w["embeddings.token_type_embeddings.weight"][types]
     x = normed(w, "embeddings.LayerNorm", x)
     for i in range(2):
         name = {part: names["layer"].format(i) + names[part] for part in names}
@@ -137,27 +138,27 @@ def post_norm_gguf(w, names, first_position):
     return tensors
 
 
-def make_roberta(folder):
+def make_roberta(folder, head=None):
     n_rows = N_POSITIONS + 4  # the padding token is 3
     b = post_norm_weights(21, ROBERTA, n_rows, 1)
     config = BASE | {"model_type": "xlm-roberta", "max_position_embeddings": n_rows, "type_vocab_size": 1, "pad_token_id": 3,
                      "position_embedding_type": "absolute"}
-    finish(folder, config, b, lambda ids: post_norm_forward(b.w, ROBERTA, ids, 4), "mean", prefix="roberta.")
-    gguf(folder, "bert", post_norm_gguf(b.w, ROBERTA, 4), {"pooling_type": 1}, {"tokenizer.ggml.token_type_count": 1})
+    finish(folder, config, b, lambda ids: post_norm_forward(b.w, ROBERTA, ids, 4), "mean", prefix="roberta.", head=head)
+    gguf(folder, "bert", post_norm_gguf(b.w, ROBERTA, 4), {"pooling_type": 1}, {"tokenizer.ggml.token_type_count": 1}, head=head)
 
 
-def make_distilbert(folder):
+def make_distilbert(folder, head=None):
     b = post_norm_weights(22, DISTILBERT, N_POSITIONS, 0)
     config = {"model_type": "distilbert", "dim": 16, "hidden_dim": 12, "n_layers": 2, "n_heads": 2, "vocab_size": N_VOCAB,
               "max_position_embeddings": N_POSITIONS, "activation": "gelu", "sinusoidal_pos_embds": False}
     # Its epsilon is not in its configuration.
     global EPSILON
     kept, EPSILON = EPSILON, 1e-12
-    finish(folder, config, b, lambda ids: post_norm_forward(b.w, DISTILBERT, ids, 0), "cls", prefix="distilbert.")
+    finish(folder, config, b, lambda ids: post_norm_forward(b.w, DISTILBERT, ids, 0), "cls", prefix="distilbert.", head=head)
     EPSILON = kept
 
 
-def make_mpnet(folder):
+def make_mpnet(folder, head=None):
     b = post_norm_weights(23, MPNET, N_POSITIONS + 2, 0)
     b.table("encoder.relative_attention_bias", 32, 2, 1.0)
     config = BASE | {"model_type": "mpnet", "max_position_embeddings": N_POSITIONS + 2, "pad_token_id": 1,
@@ -167,12 +168,12 @@ def make_mpnet(folder):
         bias = b.w["encoder.relative_attention_bias.weight"][relative_buckets(len(ids))].permute(2, 0, 1)
         return post_norm_forward(b.w, MPNET, ids, 2, bias)
 
-    finish(folder, config, b, forward, "mean")
+    finish(folder, config, b, forward, "mean", head=head)
 
 
 # ---- Nomic ----
 
-def make_nomic(folder):
+def make_nomic(folder, head=None):
     b = Builder(24)
     b.table("embeddings.word_embeddings", N_VOCAB, 16, 1.0)
     b.table("embeddings.token_type_embeddings", 2, 16)
@@ -207,12 +208,12 @@ def make_nomic(folder):
               "rotary_scaling_factor": 2, "max_trained_positions": N_POSITIONS, "prenorm": False, "qkv_proj_bias": False,
               "mlp_fc1_bias": False, "mlp_fc2_bias": False, "causal": False, "use_rms_norm": False, "parallel_block": False,
               "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}
-    finish(folder, config, b, forward, "mean")
+    finish(folder, config, b, forward, "mean", head=head)
     names = {"embeddings.word_embeddings": "token_embd", "embeddings.token_type_embeddings": "token_types",
              "emb_ln": "token_embd_norm", "attn.Wqkv": "attn_qkv", "attn.out_proj": "attn_output", "norm1": "attn_output_norm",
              "mlp.fc11": "ffn_up", "mlp.fc12": "ffn_gate", "mlp.fc2": "ffn_down", "norm2": "layer_output_norm"}
     gguf(folder, "nomic-bert", by_layer(w, "encoder.layers.", names), {"rope.freq_base": 1000.0, "pooling_type": 1},
-         {"tokenizer.ggml.token_type_count": 2})
+         {"tokenizer.ggml.token_type_count": 2}, head=head)
 
 
 # ---- Jina ----
@@ -225,7 +226,7 @@ def alibi_slopes(n_heads):
     return torch.tensor((slopes + between)[:n_heads])
 
 
-def make_jina(folder):
+def make_jina(folder, head=None):
     width, n_heads = 12, 3
     b = Builder(25)
     b.table("embeddings.word_embeddings", N_VOCAB, width, 1.0)
@@ -255,19 +256,19 @@ def make_jina(folder):
 
     config = BASE | {"model_type": "bert", "hidden_size": width, "num_attention_heads": n_heads, "type_vocab_size": 2,
                      "position_embedding_type": "alibi", "feed_forward_type": "geglu", "emb_pooler": "mean"}
-    finish(folder, config, b, forward, "mean")
+    finish(folder, config, b, forward, "mean", head=head)
     names = {"embeddings.word_embeddings": "token_embd", "embeddings.token_type_embeddings": "token_types",
              "embeddings.LayerNorm": "token_embd_norm", "attention.self.query": "attn_q", "attention.self.key": "attn_k",
              "attention.self.value": "attn_v", "attention.output.dense": "attn_output",
              "attention.output.LayerNorm": "attn_output_norm", "mlp.gated_layers": "ffn_up", "mlp.wo": "ffn_down",
              "mlp.layernorm": "layer_output_norm"}
     gguf(folder, "jina-bert-v2", by_layer(w, "encoder.layer.", names),
-         {"pooling_type": 1, "embedding_length": width, "attention.head_count": n_heads}, {"tokenizer.ggml.token_type_count": 2})
+         {"pooling_type": 1, "embedding_length": width, "attention.head_count": n_heads}, {"tokenizer.ggml.token_type_count": 2}, head=head)
 
 
 # ---- GTE ----
 
-def make_gte(folder):
+def make_gte(folder, head=None):
     b = Builder(26)
     b.table("embeddings.word_embeddings", N_VOCAB, 16, 1.0)
     b.table("embeddings.token_type_embeddings", 1, 16)
@@ -298,12 +299,12 @@ def make_gte(folder):
     config = BASE | {"model_type": "new", "type_vocab_size": 1, "position_embedding_type": "rope", "rope_theta": 5000,
                      "rope_scaling": {"type": "ntk", "factor": 2.0}, "layer_norm_type": "layer_norm", "logn_attention_scale": False,
                      "pack_qkv": True}
-    finish(folder, config, b, forward, "cls", prefix="new.")
+    finish(folder, config, b, forward, "cls", prefix="new.", head=head)
 
 
 # ---- ModernBERT ----
 
-def make_modernbert(folder):
+def make_modernbert(folder, head=None):
     b = Builder(27)
     b.table("embeddings.tok_embeddings", N_VOCAB, 16, 1.0)
     b.norm("embeddings.norm", 16, False)
@@ -337,18 +338,18 @@ def make_modernbert(folder):
                      "global_rope_theta": 20000.0, "local_rope_theta": 1000.0, "local_attention": 8, "global_attn_every_n_layers": 2,
                      "attention_bias": False, "mlp_bias": False, "norm_bias": False}
     del config["layer_norm_eps"], config["hidden_act"]
-    finish(folder, config, b, forward, "mean", prefix="model.")
+    finish(folder, config, b, forward, "mean", prefix="model.", head=head)
     names = {"embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm", "final_norm": "output_norm",
              "attn_norm": "attn_norm", "attn.Wqkv": "attn_qkv", "attn.Wo": "attn_output", "mlp_norm": "ffn_norm",
              "mlp.Wi": "ffn_up", "mlp.Wo": "ffn_down"}
     gguf(folder, "modern-bert", by_layer(w, "layers.", names),
          {"block_count": 3, "rope.freq_base": 20000.0, "rope.freq_base_swa": 1000.0, "attention.sliding_window": 8,
-          "attention.sliding_window_pattern": 2, "pooling_type": 1})
+          "attention.sliding_window_pattern": 2, "pooling_type": 1}, head=head)
 
 
 # ---- a language model that embeds ----
 
-def make_qwen2(folder):
+def make_qwen2(folder, head=None):
     b = Builder(28)
     b.table("embed_tokens", N_VOCAB, 16, 1.0)
     b.norm("layers.0.input_layernorm", 16, False)
@@ -381,14 +382,14 @@ def make_qwen2(folder):
 
     config = BASE | {"model_type": "qwen2", "num_hidden_layers": 1, "num_key_value_heads": 1, "rms_norm_eps": EPSILON,
                      "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": True}
-    finish(folder, config, b, forward, "lasttoken")
+    finish(folder, config, b, forward, "lasttoken", head=head)
     names = {"embed_tokens": "token_embd", "norm": "output_norm", "input_layernorm": "attn_norm",
              "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
              "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
              "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
     gguf(folder, "qwen2", by_layer(w, "layers.", names),
          {"block_count": 1, "attention.head_count_kv": 1, "attention.layer_norm_rms_epsilon": EPSILON, "rope.freq_base": 10000.0,
-          "attention.causal": True, "pooling_type": 3})
+          "attention.causal": True, "pooling_type": 3}, head=head)
 
 
 # ---- files ----
@@ -405,9 +406,13 @@ def by_layer(w, prefix, names):
     return tensors
 
 
-def gguf(folder, architecture, tensors, values, others=None):
+def gguf(folder, architecture, tensors, values, others=None, head=None):
     values = {"block_count": 2, "embedding_length": 16, "context_length": N_POSITIONS, "feed_forward_length": 12,
               "attention.head_count": 2, "attention.layer_norm_epsilon": EPSILON, "attention.causal": False} | values
+    if head and not head.has_gguf:
+        return
+    if head:
+        tensors, values = tensors | head.gguf_tensors(), values | head.gguf_values()
     metadata = {"general.architecture": architecture} | (others or {})
     metadata |= {f"{architecture}.{key}": value for key, value in values.items()}
     write_gguf(folder + "/model.gguf", metadata, to_numpy(tensors), "F16")
@@ -420,7 +425,9 @@ def pool(hidden, mode):
     return pooled / pooled.norm(dim=1, keepdim=True)
 
 
-def finish(folder, config, builder, forward, mode, prefix=""):
+def finish(folder, config, builder, forward, mode, prefix="", head=None):
+    if head:
+        return head.finish(folder, config, builder, forward, prefix)
     os.makedirs(folder + "/1_Pooling", exist_ok=True)
     module = "sentence_transformers.models."
     write_json(folder + "/config.json", config)

@@ -63,6 +63,8 @@ def gguf_value(value):
         return struct.pack("<II", 4, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
+    if isinstance(value, list) and isinstance(value[0], str):
+        return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(gguf_string, value))
     if isinstance(value, list):  # of flags
         return struct.pack("<IIQ", 9, 7, len(value)) + bytes(value)
     return struct.pack("<I", 8) + gguf_string(value)
