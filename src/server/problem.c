@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static bool set(struct problem *problem, enum problem_kind kind, const char *field, const char *format, va_list arguments)
+static bool set(struct problem *problem, enum problem_kind kind, const char *field, const char *format,
+                va_list arguments)
 {
     *problem = (struct problem){.kind = kind, .field = field};
     vsnprintf(problem->message, sizeof problem->message, format, arguments);
@@ -34,11 +35,16 @@ static enum problem_kind kind_of(hob_status status)
     switch (status) {
     case HOB_BAD_ARGUMENT:
     case HOB_LIMIT:
-    case HOB_BAD_FILE: return PROBLEM_BAD_REQUEST; /* a schema, a grammar or a template that does not compile */
-    case HOB_UNSUPPORTED: return PROBLEM_UNSUPPORTED;
-    case HOB_NO_MEMORY: return PROBLEM_NO_MEMORY;
-    case HOB_CANCELLED: return PROBLEM_CANCELLED;
-    default: return PROBLEM_INTERNAL;
+    case HOB_BAD_FILE:
+        return PROBLEM_BAD_REQUEST; /* a schema, a grammar or a template that does not compile */
+    case HOB_UNSUPPORTED:
+        return PROBLEM_UNSUPPORTED;
+    case HOB_NO_MEMORY:
+        return PROBLEM_NO_MEMORY;
+    case HOB_CANCELLED:
+        return PROBLEM_CANCELLED;
+    default:
+        return PROBLEM_INTERNAL;
     }
 }
 

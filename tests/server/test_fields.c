@@ -20,7 +20,11 @@ struct inputs {
 
 static const char *const words[] = {"float", "base64", NULL};
 static const struct field_def fields[] = {
-    {.name = "text", .kind = FIELD_TEXT, .is_required = true, .offset = offsetof(struct inputs, text), .help = "a text"},
+    {.name = "text",
+     .kind = FIELD_TEXT,
+     .is_required = true,
+     .offset = offsetof(struct inputs, text),
+     .help = "a text"},
     {.name = "on", .kind = FIELD_BOOL, .offset = offsetof(struct inputs, is_on)},
     {.name = "count", .kind = FIELD_COUNT, .offset = offsetof(struct inputs, count)},
     {.name = "integer", .kind = FIELD_INTEGER, .offset = offsetof(struct inputs, integer), .least = -5, .most = 5},
@@ -39,8 +43,10 @@ static void values_are_read(void **state)
     (void)state;
     struct inputs inputs = {.number = 1, .count = 7};
     struct problem problem;
-    json_t *body = json_loads("{\"text\":\"a\",\"on\":true,\"integer\":-3.0,\"number\":0.5,\"choice\":\"base64\",\"texts\":[\"x\",\"y\"],"
-                              "\"object\":{},\"list\":[1],\"any\":3,\"user\":[],\"count\":null,\"unknown\":1}", 0, NULL);
+    json_t *body = json_loads(
+        "{\"text\":\"a\",\"on\":true,\"integer\":-3.0,\"number\":0.5,\"choice\":\"base64\",\"texts\":[\"x\",\"y\"],"
+        "\"object\":{},\"list\":[1],\"any\":3,\"user\":[],\"count\":null,\"unknown\":1}",
+        0, NULL);
     assert_true(fields_read(body, fields, N_FIELDS, &inputs, &problem));
     assert_string_equal(inputs.text, "a");
     assert_true(inputs.is_on);
@@ -70,7 +76,8 @@ static void wrong_values_are_told(void **state)
         {"{\"text\":\"\",\"integer\":6}", "integer", "integer: found 6, expected -5 to 5"},
         {"{\"text\":\"\",\"number\":2.5}", "number", "number: found 2.5, expected 0 to 2"},
         {"{\"text\":\"\",\"number\":\"1\"}", "number", "number: found a text, expected a number"},
-        {"{\"text\":\"\",\"choice\":\"hex\"}", "choice", "choice: found \"hex\", expected one of \"float\", \"base64\""},
+        {"{\"text\":\"\",\"choice\":\"hex\"}", "choice",
+         "choice: found \"hex\", expected one of \"float\", \"base64\""},
         {"{\"text\":\"\",\"texts\":[\"a\",1]}", "texts", "texts[1]: found a number, expected a text"},
         {"{\"text\":\"\",\"texts\":[\"a\",\"b\",\"c\"]}", "texts", "texts: found 3 items, expected at most 2"},
         {"{\"text\":\"\",\"object\":[]}", "object", "object: found a list, expected an object"},

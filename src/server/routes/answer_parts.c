@@ -16,7 +16,8 @@ static json_t *from_piece(const struct job *job, int32_t id, json_t *(*make)(con
     hob_pieces *pieces = NULL;
     const char *bytes = "";
     size_t n_bytes = 0;
-    hob_status status = job->model ? hob_pieces_new(hob_model_tokenizer(job->model->model), &pieces, NULL) : HOB_NOT_FOUND;
+    hob_status status =
+        job->model ? hob_pieces_new(hob_model_tokenizer(job->model->model), &pieces, NULL) : HOB_NOT_FOUND;
     if (status == HOB_OK) status = hob_pieces_get(pieces, id, &bytes, &n_bytes, NULL);
     json_t *json = make(status == HOB_OK ? bytes : "", status == HOB_OK ? n_bytes : 0);
     hob_pieces_free(pieces);
@@ -52,9 +53,11 @@ static double ratio(double a, double b)
 
 json_t *answer_timings(const struct usage *usage)
 {
-    double n_prompt = (double)(usage->n_prompt_tokens - usage->n_cached_tokens), n_new = (double)usage->n_generated_tokens;
-    return json_pack("{s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:f}", "cache_n", (json_int_t)usage->n_cached_tokens, "prompt_n", (json_int_t)n_prompt,
-                     "prompt_ms", usage->prompt_ms, "prompt_per_token_ms", ratio(usage->prompt_ms, n_prompt), "prompt_per_second",
-                     ratio(n_prompt, usage->prompt_ms / 1000), "predicted_n", (json_int_t)n_new, "predicted_ms", usage->generate_ms,
-                     "predicted_per_token_ms", ratio(usage->generate_ms, n_new), "predicted_per_second", ratio(n_new, usage->generate_ms / 1000));
+    double n_prompt = (double)(usage->n_prompt_tokens - usage->n_cached_tokens),
+           n_new = (double)usage->n_generated_tokens;
+    return json_pack("{s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:f}", "cache_n", (json_int_t)usage->n_cached_tokens, "prompt_n",
+                     (json_int_t)n_prompt, "prompt_ms", usage->prompt_ms, "prompt_per_token_ms",
+                     ratio(usage->prompt_ms, n_prompt), "prompt_per_second", ratio(n_prompt, usage->prompt_ms / 1000),
+                     "predicted_n", (json_int_t)n_new, "predicted_ms", usage->generate_ms, "predicted_per_token_ms",
+                     ratio(usage->generate_ms, n_new), "predicted_per_second", ratio(n_new, usage->generate_ms / 1000));
 }

@@ -17,7 +17,7 @@ json_t *answer_logprob(float logprob);
 json_t *answer_timings(const struct usage *usage);
 
 /* The events of a job, one after the other. */
-#define ANSWER_EVENTS(event, exchange, job)                                                                  \
+#define ANSWER_EVENTS(event, exchange, job)                                                                \
     for (const struct event *event = transcript_next(exchange_transcript((exchange), (job)), NULL); event; \
          event = transcript_next(exchange_transcript((exchange), (job)), event))
 

@@ -23,7 +23,10 @@ struct options {
 
 static const struct field_def option_fields[] = {
     SAMPLING_FIELDS(struct options, sampling),
-    {.name = "num_predict", .kind = FIELD_INTEGER, .offset = offsetof(struct options, num_predict), .help = "most tokens; -1: to the context's end"},
+    {.name = "num_predict",
+     .kind = FIELD_INTEGER,
+     .offset = offsetof(struct options, num_predict),
+     .help = "most tokens; -1: to the context's end"},
     {.name = "num_keep", .kind = FIELD_COUNT, .offset = offsetof(struct options, num_keep)},
 };
 
@@ -34,8 +37,11 @@ bool ollama_read_options(const json_t *options, struct generate_job *generate, s
     read.sampling.top_k = 40;
     read.sampling.top_p = 0.9;
     read.sampling.repeat_penalty = 1.1;
-    if (options && !json_is_object(options)) return problem_set_field(ret_problem, "options", "options: expected an object");
-    if (options && !fields_read(options, option_fields, sizeof option_fields / sizeof option_fields[0], &read, ret_problem)) return false;
+    if (options && !json_is_object(options))
+        return problem_set_field(ret_problem, "options", "options: expected an object");
+    if (options &&
+        !fields_read(options, option_fields, sizeof option_fields / sizeof option_fields[0], &read, ret_problem))
+        return false;
     if (!sampling_set(&read.sampling, generate, ret_problem)) return false;
     generate->inputs.options.max_tokens = read.num_predict > 0 ? (size_t)read.num_predict : 0;
     generate->inputs.has_no_limit = read.num_predict < 0;
@@ -81,7 +87,8 @@ bool ollama_read_keep_alive(const json_t *keep_alive, int64_t *ret_s, struct pro
     if (!keep_alive) return true;
     if (json_is_number(keep_alive)) seconds = json_number_value(keep_alive);
     else if (!json_is_string(keep_alive) || !parse_duration(json_string_value(keep_alive), &seconds))
-        return problem_set_field(ret_problem, "keep_alive", "keep_alive: expected seconds or a duration such as \"5m\"");
+        return problem_set_field(ret_problem, "keep_alive",
+                                 "keep_alive: expected seconds or a duration such as \"5m\"");
     *ret_s = seconds < 0 || seconds > 1e12 ? -1 : (int64_t)ceil(seconds);
     return true;
 }
@@ -94,16 +101,19 @@ bool ollama_read_format(const json_t *format, struct generate_job *generate, str
         options->json_schema = "";
         return true;
     }
-    if (!json_is_object(format)) return problem_set_field(ret_problem, "format", "format: expected \"json\" or a JSON Schema");
+    if (!json_is_object(format))
+        return problem_set_field(ret_problem, "format", "format: expected \"json\" or a JSON Schema");
     return inputs_copy_json(&generate->job, format, &options->json_schema, NULL, ret_problem);
 }
 
 bool ollama_read_think(const json_t *think, struct generate_job *generate, struct problem *ret_problem)
 {
     if (!think) return true;
-    if (!json_is_boolean(think) && !json_is_string(think)) return problem_set_field(ret_problem, "think", "think: expected a boolean or a level");
+    if (!json_is_boolean(think) && !json_is_string(think))
+        return problem_set_field(ret_problem, "think", "think: expected a boolean or a level");
     json_t *variables = json_pack("{s:b}", "enable_thinking", !json_is_false(think));
-    if (variables && json_is_string(think)) json_object_set_new(variables, "reasoning_effort", json_string(json_string_value(think)));
+    if (variables && json_is_string(think))
+        json_object_set_new(variables, "reasoning_effort", json_string(json_string_value(think)));
     bool is_set = inputs_copy_json(&generate->job, variables, &generate->inputs.chat.variables, NULL, ret_problem);
     json_decref(variables);
     return is_set;
@@ -126,11 +136,13 @@ static json_t *new_chunk(const struct ollama_answer *answer)
     char time_text[OLLAMA_TIME_BYTES];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return json_pack("{s:s,s:s}", "model", answer->model, "created_at", ollama_time(now.tv_sec, now.tv_nsec, time_text));
+    return json_pack("{s:s,s:s}", "model", answer->model, "created_at",
+                     ollama_time(now.tv_sec, now.tv_nsec, time_text));
 }
 
 /* A message, or the fields "response" and "thinking"; calls may be NULL and is taken. */
-static void put_texts(const struct ollama_answer *answer, json_t *chunk, json_t *content, json_t *thinking, json_t *calls)
+static void put_texts(const struct ollama_answer *answer, json_t *chunk, json_t *content, json_t *thinking,
+                      json_t *calls)
 {
     json_t *into = answer->is_chat ? json_pack("{s:s}", "role", "assistant") : json_incref(chunk);
     json_object_set_new(into, answer->is_chat ? "content" : "response", content);
@@ -147,23 +159,24 @@ static json_t *ollama_call(const struct event *event)
     const json_t *function = json_object_get(call, "function");
     const char *arguments = json_string_value(json_object_get(function, "arguments"));
     json_t *object = arguments ? json_loads(arguments, 0, NULL) : NULL;
-    json_t *out = json_pack("{s:O,s:{s:O,s:o}}", "id", json_object_get(call, "id"), "function", "name", json_object_get(function, "name"),
-                            "arguments", object ? object : json_object());
+    json_t *out = json_pack("{s:O,s:{s:O,s:o}}", "id", json_object_get(call, "id"), "function", "name",
+                            json_object_get(function, "name"), "arguments", object ? object : json_object());
     json_decref(call);
     return out;
 }
 
 static json_t *one_logprob(const struct job *job, hob_logprob token)
 {
-    return json_pack("{s:o,s:o,s:o}", "token", answer_token_text(job, token.id), "logprob", answer_logprob(token.logprob), "bytes",
-                     answer_token_bytes(job, token.id));
+    return json_pack("{s:o,s:o,s:o}", "token", answer_token_text(job, token.id), "logprob",
+                     answer_logprob(token.logprob), "bytes", answer_token_bytes(job, token.id));
 }
 
 static json_t *logprobs_of(const struct exchange *exchange, const struct event *event)
 {
     const struct job *job = exchange_job(exchange, 0);
     json_t *token = one_logprob(job, (hob_logprob){event->id, event->logprob}), *top = json_array();
-    for (size_t i = 0; i < event->n_top_logprobs; i++) json_array_append_new(top, one_logprob(job, event->top_logprobs[i]));
+    for (size_t i = 0; i < event->n_top_logprobs; i++)
+        json_array_append_new(top, one_logprob(job, event->top_logprobs[i]));
     if (event->n_top_logprobs) json_object_set(token, "top_logprobs", top);
     json_decref(top);
     return token;
@@ -177,20 +190,24 @@ static json_int_t nanoseconds(double ms)
 static const char *done_reason(const struct ollama_answer *answer)
 {
     if (answer->is_empty) return answer->is_leaving ? "unload" : "load";
-    return answer->end && (answer->end->finish == HOB_FINISH_LENGTH || answer->end->finish == HOB_FINISH_CONTEXT) ? "length" : "stop";
+    return answer->end && (answer->end->finish == HOB_FINISH_LENGTH || answer->end->finish == HOB_FINISH_CONTEXT)
+               ? "length"
+               : "stop";
 }
 
 static void put_usage(const struct ollama_answer *answer, json_t *chunk, const struct usage *usage)
 {
-    json_t *numbers = json_pack("{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "done", true, "done_reason", done_reason(answer), "total_duration",
-                                nanoseconds(usage->total_ms), "load_duration", nanoseconds(usage->load_ms), "prompt_eval_count",
-                                (json_int_t)usage->n_prompt_tokens, "prompt_eval_duration", nanoseconds(usage->prompt_ms), "eval_count",
-                                (json_int_t)usage->n_generated_tokens, "eval_duration", nanoseconds(usage->generate_ms));
+    json_t *numbers = json_pack(
+        "{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "done", true, "done_reason", done_reason(answer), "total_duration",
+        nanoseconds(usage->total_ms), "load_duration", nanoseconds(usage->load_ms), "prompt_eval_count",
+        (json_int_t)usage->n_prompt_tokens, "prompt_eval_duration", nanoseconds(usage->prompt_ms), "eval_count",
+        (json_int_t)usage->n_generated_tokens, "eval_duration", nanoseconds(usage->generate_ms));
     json_object_update(chunk, numbers);
     json_decref(numbers);
 }
 
-static void put_delta(struct exchange *exchange, const struct ollama_answer *answer, const struct event *event, struct buffer *out)
+static void put_delta(struct exchange *exchange, const struct ollama_answer *answer, const struct event *event,
+                      struct buffer *out)
 {
     bool has_logprobs = answer->has_logprobs && event->id != HOB_NO_TOKEN;
     if (!event->n_text_bytes && !event->n_reasoning_bytes && !has_logprobs) return;
@@ -210,15 +227,24 @@ static void put_call(const struct ollama_answer *answer, const struct event *eve
     exchange_put_ndjson(out, chunk);
 }
 
-static void stream_event(struct exchange *exchange, void *state, size_t job, const struct event *event, struct buffer *out)
+static void stream_event(struct exchange *exchange, void *state, size_t job, const struct event *event,
+                         struct buffer *out)
 {
     struct ollama_answer *answer = state;
     (void)job;
     switch (event->kind) {
-    case EVENT_DELTA: put_delta(exchange, answer, event, out); break;
-    case EVENT_TOOL_CALL: put_call(answer, event, out); break;
-    case EVENT_OUTPUT_END: answer->end = event; break;
-    case EVENT_FAILED: exchange_put_ndjson(out, json_pack("{s:s}", "error", event->problem.message)); break;
+    case EVENT_DELTA:
+        put_delta(exchange, answer, event, out);
+        break;
+    case EVENT_TOOL_CALL:
+        put_call(answer, event, out);
+        break;
+    case EVENT_OUTPUT_END:
+        answer->end = event;
+        break;
+    case EVENT_FAILED:
+        exchange_put_ndjson(out, json_pack("{s:s}", "error", event->problem.message));
+        break;
     case EVENT_DONE: {
         json_t *chunk = new_chunk(answer);
         put_texts(answer, chunk, json_string(""), NULL, NULL);
@@ -226,7 +252,8 @@ static void stream_event(struct exchange *exchange, void *state, size_t job, con
         exchange_put_ndjson(out, chunk);
         break;
     }
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -235,7 +262,8 @@ static json_t *whole(struct exchange *exchange, void *state)
     struct ollama_answer *answer = state;
     struct buffer content = {0}, thinking = {0};
     json_t *chunk = new_chunk(answer), *calls = json_array(), *logprobs = json_array();
-    ANSWER_EVENTS(event, exchange, 0) {
+    ANSWER_EVENTS(event, exchange, 0)
+    {
         buffer_append(&content, event->text, event->kind == EVENT_DELTA ? event->n_text_bytes : 0);
         buffer_append(&thinking, event->reasoning, event->n_reasoning_bytes);
         if (event->kind == EVENT_TOOL_CALL) json_array_append_new(calls, ollama_call(event));
@@ -262,15 +290,17 @@ const struct answer_def ollama_answer = {.stream_type = "application/x-ndjson", 
 json_t *ollama_details(const struct model_status *status)
 {
     const char *family = status->architecture ? status->architecture : "";
-    return json_pack("{s:s,s:s,s:s,s:[s],s:s,s:s}", "parent_model", "", "format", status->format ? status->format : "", "family", family,
-                     "families", family, "parameter_size", "", "quantization_level", status->quant ? status->quant : "");
+    return json_pack("{s:s,s:s,s:s,s:[s],s:s,s:s}", "parent_model", "", "format", status->format ? status->format : "",
+                     "family", family, "families", family, "parameter_size", "", "quantization_level",
+                     status->quant ? status->quant : "");
 }
 
 const char *ollama_digest(const struct model_status *status, char text[65])
 {
     unsigned char digest[SHA256_BYTES];
     char identity[512];
-    int n = snprintf(identity, sizeof identity, "%s %llu %lld", status->name, (unsigned long long)status->file_bytes, (long long)status->modified_s);
+    int n = snprintf(identity, sizeof identity, "%s %llu %lld", status->name, (unsigned long long)status->file_bytes,
+                     (long long)status->modified_s);
     sha256_of(identity, n < (int)sizeof identity ? (size_t)n : sizeof identity, digest);
     return sha256_text(digest, text);
 }

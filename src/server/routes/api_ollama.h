@@ -22,10 +22,10 @@ const char *ollama_time(int64_t seconds, long nanoseconds, char text[OLLAMA_TIME
 
 /* What a client sees of the texts of a job, chunk by chunk or whole. */
 struct ollama_answer {
-    const char *model;  /* as the request has it */
-    bool is_chat;       /* "message", not "response" */
-    bool is_empty;      /* there was no prompt: the model was only loaded, or is to go */
-    bool is_leaving;    /* keep_alive 0 of such a request */
+    const char *model; /* as the request has it */
+    bool is_chat;      /* "message", not "response" */
+    bool is_empty;     /* there was no prompt: the model was only loaded, or is to go */
+    bool is_leaving;   /* keep_alive 0 of such a request */
     bool has_logprobs;
     const struct event *end; /* the text's EVENT_OUTPUT_END */
 };

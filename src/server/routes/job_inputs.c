@@ -6,8 +6,8 @@ static bool no_memory(struct problem *ret_problem)
     return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
 }
 
-bool inputs_copy_texts(struct job *job, const json_t *texts, const char *field, const char *const **ret_texts, const size_t **ret_text_bytes,
-                       size_t *ret_n_texts, struct problem *ret_problem)
+bool inputs_copy_texts(struct job *job, const json_t *texts, const char *field, const char *const **ret_texts,
+                       const size_t **ret_text_bytes, size_t *ret_n_texts, struct problem *ret_problem)
 {
     size_t n_texts = json_is_array(texts) ? json_array_size(texts) : 1;
     const char **copies = ARENA_NEW(&job->arena, const char *, n_texts + 1);
@@ -25,7 +25,8 @@ bool inputs_copy_texts(struct job *job, const json_t *texts, const char *field, 
     return true;
 }
 
-bool inputs_copy_ids(struct job *job, const json_t *ids, const char *field, const int32_t **ret_ids, size_t *ret_n_ids, struct problem *ret_problem)
+bool inputs_copy_ids(struct job *job, const json_t *ids, const char *field, const int32_t **ret_ids, size_t *ret_n_ids,
+                     struct problem *ret_problem)
 {
     size_t n_ids = json_array_size(ids);
     int32_t *copies = ARENA_NEW(&job->arena, int32_t, n_ids + 1);
@@ -41,7 +42,8 @@ bool inputs_copy_ids(struct job *job, const json_t *ids, const char *field, cons
     return true;
 }
 
-bool inputs_copy_json(struct job *job, const json_t *value, const char **ret_text, size_t *ret_n_bytes, struct problem *ret_problem)
+bool inputs_copy_json(struct job *job, const json_t *value, const char **ret_text, size_t *ret_n_bytes,
+                      struct problem *ret_problem)
 {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     size_t n_bytes = text ? strlen(text) : 0;

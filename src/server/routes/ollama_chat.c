@@ -10,16 +10,48 @@ struct inputs {
 };
 
 static const struct field_def fields[] = {
-    {.name = "model", .kind = FIELD_TEXT, .is_required = true, .offset = offsetof(struct inputs, model), .help = "a model's name"},
-    {.name = "messages", .kind = FIELD_LIST, .offset = offsetof(struct inputs, messages), .help = "role, content, thinking, tool_calls, tool_name; none: the model is only loaded"},
-    {.name = "tools", .kind = FIELD_LIST, .offset = offsetof(struct inputs, tools), .help = "functions that the model may call"},
-    {.name = "stream", .kind = FIELD_BOOL, .offset = offsetof(struct inputs, is_stream), .help = "a JSON object a line (default), or one in all"},
-    {.name = "format", .kind = FIELD_ANY, .offset = offsetof(struct inputs, format), .help = "\"json\" or a JSON Schema that the reply is held to"},
-    {.name = "options", .kind = FIELD_OBJECT, .offset = offsetof(struct inputs, options), .help = "num_predict, seed, temperature, top_k, top_p, min_p, stop, …"},
-    {.name = "keep_alive", .kind = FIELD_ANY, .offset = offsetof(struct inputs, keep_alive), .help = "how long the model stays: seconds or \"5m\"; 0: goes, below 0: stays"},
-    {.name = "think", .kind = FIELD_ANY, .offset = offsetof(struct inputs, think), .help = "whether a reasoning model reasons"},
-    {.name = "logprobs", .kind = FIELD_BOOL, .offset = offsetof(struct inputs, has_logprobs), .help = "log-probabilities of the tokens"},
-    {.name = "top_logprobs", .kind = FIELD_COUNT, .most = 20, .offset = offsetof(struct inputs, n_top_logprobs), .help = "and of so many of the most probable ones"},
+    {.name = "model",
+     .kind = FIELD_TEXT,
+     .is_required = true,
+     .offset = offsetof(struct inputs, model),
+     .help = "a model's name"},
+    {.name = "messages",
+     .kind = FIELD_LIST,
+     .offset = offsetof(struct inputs, messages),
+     .help = "role, content, thinking, tool_calls, tool_name; none: the model is only loaded"},
+    {.name = "tools",
+     .kind = FIELD_LIST,
+     .offset = offsetof(struct inputs, tools),
+     .help = "functions that the model may call"},
+    {.name = "stream",
+     .kind = FIELD_BOOL,
+     .offset = offsetof(struct inputs, is_stream),
+     .help = "a JSON object a line (default), or one in all"},
+    {.name = "format",
+     .kind = FIELD_ANY,
+     .offset = offsetof(struct inputs, format),
+     .help = "\"json\" or a JSON Schema that the reply is held to"},
+    {.name = "options",
+     .kind = FIELD_OBJECT,
+     .offset = offsetof(struct inputs, options),
+     .help = "num_predict, seed, temperature, top_k, top_p, min_p, stop, …"},
+    {.name = "keep_alive",
+     .kind = FIELD_ANY,
+     .offset = offsetof(struct inputs, keep_alive),
+     .help = "how long the model stays: seconds or \"5m\"; 0: goes, below 0: stays"},
+    {.name = "think",
+     .kind = FIELD_ANY,
+     .offset = offsetof(struct inputs, think),
+     .help = "whether a reasoning model reasons"},
+    {.name = "logprobs",
+     .kind = FIELD_BOOL,
+     .offset = offsetof(struct inputs, has_logprobs),
+     .help = "log-probabilities of the tokens"},
+    {.name = "top_logprobs",
+     .kind = FIELD_COUNT,
+     .most = 20,
+     .offset = offsetof(struct inputs, n_top_logprobs),
+     .help = "and of so many of the most probable ones"},
 };
 
 /* Ollama's calls have neither id nor type. */
@@ -28,7 +60,7 @@ static json_t *openai_calls(const json_t *calls)
     size_t i;
     const json_t *call;
     json_t *list = json_array();
-    json_array_foreach(calls, i, call) {
+    json_array_foreach (calls, i, call) {
         json_t *copy = json_copy((json_t *)call);
         char id[16];
         snprintf(id, sizeof id, "call%05zu", i % 100000);
@@ -63,8 +95,10 @@ static bool set_messages(const struct inputs *inputs, struct generate_job *gener
     size_t i;
     const json_t *message;
     json_t *list = json_array();
-    json_array_foreach(inputs->messages, i, message) {
-        const char *fault = !json_is_object(message) ? "an object" : json_array_size(json_object_get(message, "images")) ? "no images" : NULL;
+    json_array_foreach (inputs->messages, i, message) {
+        const char *fault = !json_is_object(message)                              ? "an object"
+                            : json_array_size(json_object_get(message, "images")) ? "no images"
+                                                                                  : NULL;
         if (fault) {
             json_decref(list);
             return problem_set_field(ret_problem, "messages", "messages[%zu]: expected %s", i, fault);
@@ -72,7 +106,8 @@ static bool set_messages(const struct inputs *inputs, struct generate_job *gener
         json_array_append_new(list, openai_message(message));
     }
     generate->inputs.kind = PROMPT_CHAT;
-    bool is_set = inputs_copy_json(&generate->job, list, &generate->inputs.messages, &generate->inputs.n_messages_bytes, ret_problem);
+    bool is_set = inputs_copy_json(&generate->job, list, &generate->inputs.messages, &generate->inputs.n_messages_bytes,
+                                   ret_problem);
     json_decref(list);
     return is_set;
 }
@@ -82,9 +117,11 @@ static bool fill_in(const struct inputs *inputs, struct generate_job *generate, 
     generate->inputs.options.has_logprobs = inputs->has_logprobs;
     generate->inputs.options.n_top_logprobs = inputs->has_logprobs ? inputs->n_top_logprobs : 0;
     generate->job.priority = PRIORITY_CHAT;
-    if (json_array_size(inputs->tools) && !inputs_copy_json(&generate->job, inputs->tools, &generate->inputs.tools, NULL, ret_problem))
+    if (json_array_size(inputs->tools) &&
+        !inputs_copy_json(&generate->job, inputs->tools, &generate->inputs.tools, NULL, ret_problem))
         return false;
-    if (!ollama_read_options(inputs->options, generate, ret_problem) || !ollama_read_format(inputs->format, generate, ret_problem) ||
+    if (!ollama_read_options(inputs->options, generate, ret_problem) ||
+        !ollama_read_format(inputs->format, generate, ret_problem) ||
         !ollama_read_think(inputs->think, generate, ret_problem) ||
         !ollama_read_keep_alive(inputs->keep_alive, &generate->job.keep_alive_s, ret_problem))
         return false;
@@ -97,13 +134,18 @@ static bool fill_in(const struct inputs *inputs, struct generate_job *generate, 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {.is_stream = true};
-    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem)) return false;
+    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
+        return false;
     struct generate_job *generate = generate_job_new(inputs.model);
-    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem)) return false;
+    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem))
+        return false;
     struct ollama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct ollama_answer, 1);
     if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-    *answer = (struct ollama_answer){.model = inputs.model, .is_chat = true, .is_empty = !json_array_size(inputs.messages),
-                                     .is_leaving = generate->job.keep_alive_s == 0, .has_logprobs = inputs.has_logprobs};
+    *answer = (struct ollama_answer){.model = inputs.model,
+                                     .is_chat = true,
+                                     .is_empty = !json_array_size(inputs.messages),
+                                     .is_leaving = generate->job.keep_alive_s == 0,
+                                     .has_logprobs = inputs.has_logprobs};
     exchange_run(exchange, &ollama_answer, answer, inputs.is_stream);
     return true;
 }

@@ -12,18 +12,38 @@ struct inputs {
 };
 
 static const struct field_def fields[] = {
-    {.name = "model", .kind = FIELD_TEXT, .is_required = true, .offset = offsetof(struct inputs, model), .help = "a model's name"},
-    {.name = "input", .kind = FIELD_TEXTS, .is_required = true, .most_items = 2048, .offset = offsetof(struct inputs, input), .help = "a text or a list of texts"},
-    {.name = "truncate", .kind = FIELD_BOOL, .offset = offsetof(struct inputs, truncates), .help = "cut what is too long (default), else it is an error"},
-    {.name = "dimensions", .kind = FIELD_COUNT, .most = 1 << 20, .offset = offsetof(struct inputs, n_dimensions), .help = "only so many first numbers of each vector"},
-    {.name = "keep_alive", .kind = FIELD_ANY, .offset = offsetof(struct inputs, keep_alive), .help = "how long the model stays"},
+    {.name = "model",
+     .kind = FIELD_TEXT,
+     .is_required = true,
+     .offset = offsetof(struct inputs, model),
+     .help = "a model's name"},
+    {.name = "input",
+     .kind = FIELD_TEXTS,
+     .is_required = true,
+     .most_items = 2048,
+     .offset = offsetof(struct inputs, input),
+     .help = "a text or a list of texts"},
+    {.name = "truncate",
+     .kind = FIELD_BOOL,
+     .offset = offsetof(struct inputs, truncates),
+     .help = "cut what is too long (default), else it is an error"},
+    {.name = "dimensions",
+     .kind = FIELD_COUNT,
+     .most = 1 << 20,
+     .offset = offsetof(struct inputs, n_dimensions),
+     .help = "only so many first numbers of each vector"},
+    {.name = "keep_alive",
+     .kind = FIELD_ANY,
+     .offset = offsetof(struct inputs, keep_alive),
+     .help = "how long the model stays"},
     {.name = "options", .kind = FIELD_IGNORED},
 };
 
 static json_t *whole(struct exchange *exchange, void *state)
 {
     json_t *vectors = json_array(), *body = json_pack("{s:s,s:o}", "model", (const char *)state, "embeddings", vectors);
-    ANSWER_EVENTS(event, exchange, 0) {
+    ANSWER_EVENTS(event, exchange, 0)
+    {
         for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++)
             json_array_append_new(vectors, answer_vector(event->numbers + i * event->n_columns, event->n_columns));
         if (event->kind != EVENT_DONE) continue;
@@ -42,15 +62,18 @@ static bool fill_in(const struct inputs *inputs, struct embed_job *embed, struct
     embed->inputs.how = (hob_embed_options){.is_normalized = true, .n_dimensions = inputs->n_dimensions};
     embed->job.priority = PRIORITY_BATCH;
     return ollama_read_keep_alive(inputs->keep_alive, &embed->job.keep_alive_s, ret_problem) &&
-           inputs_copy_texts(&embed->job, inputs->input, "input", &embed->inputs.texts, &embed->inputs.text_bytes, &embed->inputs.n_texts, ret_problem);
+           inputs_copy_texts(&embed->job, inputs->input, "input", &embed->inputs.texts, &embed->inputs.text_bytes,
+                             &embed->inputs.n_texts, ret_problem);
 }
 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {.truncates = true};
-    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem)) return false;
+    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
+        return false;
     struct embed_job *embed = embed_job_new(inputs.model);
-    if (!exchange_add(exchange, (struct job *)embed, ret_problem) || !fill_in(&inputs, embed, ret_problem)) return false;
+    if (!exchange_add(exchange, (struct job *)embed, ret_problem) || !fill_in(&inputs, embed, ret_problem))
+        return false;
     exchange_run(exchange, &answer, (void *)inputs.model, false);
     return true;
 }

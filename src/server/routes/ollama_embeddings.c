@@ -10,9 +10,20 @@ struct inputs {
 };
 
 static const struct field_def fields[] = {
-    {.name = "model", .kind = FIELD_TEXT, .is_required = true, .offset = offsetof(struct inputs, model), .help = "a model's name"},
-    {.name = "prompt", .kind = FIELD_TEXTS, .most_items = 1, .offset = offsetof(struct inputs, prompt), .help = "a text; none: the model is only loaded"},
-    {.name = "keep_alive", .kind = FIELD_ANY, .offset = offsetof(struct inputs, keep_alive), .help = "how long the model stays"},
+    {.name = "model",
+     .kind = FIELD_TEXT,
+     .is_required = true,
+     .offset = offsetof(struct inputs, model),
+     .help = "a model's name"},
+    {.name = "prompt",
+     .kind = FIELD_TEXTS,
+     .most_items = 1,
+     .offset = offsetof(struct inputs, prompt),
+     .help = "a text; none: the model is only loaded"},
+    {.name = "keep_alive",
+     .kind = FIELD_ANY,
+     .offset = offsetof(struct inputs, keep_alive),
+     .help = "how long the model stays"},
     {.name = "options", .kind = FIELD_IGNORED},
 };
 
@@ -21,7 +32,8 @@ static json_t *whole(struct exchange *exchange, void *state)
     json_t *body = json_pack("{s:[]}", "embedding");
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
-        if (event->kind == EVENT_VECTORS) json_object_set_new(body, "embedding", answer_vector(event->numbers, event->n_columns));
+    if (event->kind == EVENT_VECTORS)
+        json_object_set_new(body, "embedding", answer_vector(event->numbers, event->n_columns));
     return body;
 }
 
@@ -34,15 +46,18 @@ static bool fill_in(const struct inputs *inputs, struct embed_job *embed, struct
     embed->job.priority = PRIORITY_BATCH;
     if (!ollama_read_keep_alive(inputs->keep_alive, &embed->job.keep_alive_s, ret_problem)) return false;
     if (!inputs->prompt) return true;
-    return inputs_copy_texts(&embed->job, inputs->prompt, "prompt", &embed->inputs.texts, &embed->inputs.text_bytes, &embed->inputs.n_texts, ret_problem);
+    return inputs_copy_texts(&embed->job, inputs->prompt, "prompt", &embed->inputs.texts, &embed->inputs.text_bytes,
+                             &embed->inputs.n_texts, ret_problem);
 }
 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {0};
-    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem)) return false;
+    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
+        return false;
     struct embed_job *embed = embed_job_new(inputs.model);
-    if (!exchange_add(exchange, (struct job *)embed, ret_problem) || !fill_in(&inputs, embed, ret_problem)) return false;
+    if (!exchange_add(exchange, (struct job *)embed, ret_problem) || !fill_in(&inputs, embed, ret_problem))
+        return false;
     exchange_run(exchange, &answer, NULL, false);
     return true;
 }

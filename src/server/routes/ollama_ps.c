@@ -6,8 +6,9 @@ static json_t *entry(const struct model_status *status)
     char digest[65], expires[OLLAMA_TIME_BYTES];
     static const int64_t never_s = 253402300799; /* 9999-12-31: a model that stays */
     return json_pack("{s:s,s:s,s:I,s:s,s:o,s:s,s:I,s:I}", "name", status->name, "model", status->name, "size",
-                     (json_int_t)(status->memory_bytes + status->mapped_bytes), "digest", ollama_digest(status, digest), "details",
-                     ollama_details(status), "expires_at", ollama_time(status->expires_s ? status->expires_s : never_s, 0, expires), "size_vram",
+                     (json_int_t)(status->memory_bytes + status->mapped_bytes), "digest", ollama_digest(status, digest),
+                     "details", ollama_details(status), "expires_at",
+                     ollama_time(status->expires_s ? status->expires_s : never_s, 0, expires), "size_vram",
                      (json_int_t)0, "context_length", (json_int_t)status->n_context);
 }
 
@@ -28,6 +29,7 @@ const struct route_def route_ollama_ps = {
     .path = "/api/ps",
     .api = &api_ollama,
     .summary = "List the models that are open",
-    .reply = "models: name, model, size (memory, and what is mapped of the file), digest, details, expires_at, context_length",
+    .reply = "models: name, model, size (memory, and what is mapped of the file), digest, details, expires_at, "
+             "context_length",
     .handle = handle,
 };

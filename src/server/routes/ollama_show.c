@@ -33,7 +33,10 @@ static json_t *model_info(const hob_model_info *info)
     const struct {
         const char *key;
         int64_t value;
-    } rows[] = {{"context_length", info->n_context}, {"embedding_length", info->width}, {"block_count", info->n_layers}, {"vocab_size", info->n_vocab}};
+    } rows[] = {{"context_length", info->n_context},
+                {"embedding_length", info->width},
+                {"block_count", info->n_layers},
+                {"vocab_size", info->n_vocab}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char key[128];
         snprintf(key, sizeof key, "%s.%s", architecture, rows[i].key);
@@ -58,9 +61,10 @@ static json_t *whole(struct exchange *exchange, void *state)
     const struct loaded_model *loaded = exchange_job(exchange, 0)->model;
     const char *template_text = loaded->chat_template ? loaded->chat_template : hob_model_chat_template(loaded->model);
     char modified[OLLAMA_TIME_BYTES];
-    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:s}", "modelfile", "", "parameters", "", "template", template_text ? template_text : "",
-                     "details", details(exchange, loaded->name), "model_info", model_info(&loaded->info), "capabilities",
-                     capabilities(loaded->model, &loaded->info), "modified_at", ollama_time(exchange_now_s(exchange), 0, modified));
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:s}", "modelfile", "", "parameters", "", "template",
+                     template_text ? template_text : "", "details", details(exchange, loaded->name), "model_info",
+                     model_info(&loaded->info), "capabilities", capabilities(loaded->model, &loaded->info),
+                     "modified_at", ollama_time(exchange_now_s(exchange), 0, modified));
 }
 
 static const struct answer_def answer = {.whole = whole};
@@ -68,9 +72,11 @@ static const struct answer_def answer = {.whole = whole};
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {0};
-    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem)) return false;
+    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
+        return false;
     const char *name = inputs.model ? inputs.model : inputs.name;
-    if (!name) return problem_set_field(ret_problem, "model", "model: found nothing, expected a value: the field is required");
+    if (!name)
+        return problem_set_field(ret_problem, "model", "model: found nothing, expected a value: the field is required");
     struct tokens_job *tokens = tokens_job_new(name);
     if (!exchange_add(exchange, (struct job *)tokens, ret_problem)) return false;
     exchange_run(exchange, &answer, NULL, false);

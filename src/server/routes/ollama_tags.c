@@ -5,8 +5,8 @@ static json_t *entry(const struct model_status *status)
 {
     char digest[65], modified[OLLAMA_TIME_BYTES];
     return json_pack("{s:s,s:s,s:s,s:I,s:s,s:o}", "name", status->name, "model", status->name, "modified_at",
-                     ollama_time(status->modified_s, 0, modified), "size", (json_int_t)status->file_bytes, "digest", ollama_digest(status, digest),
-                     "details", ollama_details(status));
+                     ollama_time(status->modified_s, 0, modified), "size", (json_int_t)status->file_bytes, "digest",
+                     ollama_digest(status, digest), "details", ollama_details(status));
 }
 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)

@@ -10,7 +10,8 @@ static bool no_memory(struct problem *ret_problem)
 }
 
 /* ret_texts: NULL for an empty list. */
-static bool copy_texts(struct job *job, const json_t *texts, const char *const **ret_texts, size_t *ret_n_texts, struct problem *ret_problem)
+static bool copy_texts(struct job *job, const json_t *texts, const char *const **ret_texts, size_t *ret_n_texts,
+                       struct problem *ret_problem)
 {
     size_t n_texts = json_is_array(texts) ? json_array_size(texts) : 1, n_kept = 0;
     const char **copies = ARENA_NEW(&job->arena, const char *, n_texts + 1);
@@ -18,14 +19,16 @@ static bool copy_texts(struct job *job, const json_t *texts, const char *const *
     for (size_t i = 0; i < n_texts; i++) {
         const json_t *text = json_is_array(texts) ? json_array_get(texts, i) : texts;
         if (!json_string_length(text)) continue; /* an empty text would end everything at once */
-        if (!(copies[n_kept++] = job_copy(job, json_string_value(text), json_string_length(text)))) return no_memory(ret_problem);
+        if (!(copies[n_kept++] = job_copy(job, json_string_value(text), json_string_length(text))))
+            return no_memory(ret_problem);
     }
     *ret_texts = n_kept ? copies : NULL;
     *ret_n_texts = n_kept;
     return true;
 }
 
-bool sampling_set_stops(const json_t *stop, const char *field, struct generate_job *generate, struct problem *ret_problem)
+bool sampling_set_stops(const json_t *stop, const char *field, struct generate_job *generate,
+                        struct problem *ret_problem)
 {
     (void)field; /* its row has judged it */
     if (!stop) return true;
@@ -58,20 +61,24 @@ static bool read_bias_map(const json_t *map, const char *field, hob_logit_bias *
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)map, key, value) {
-        if (!read_id(field, key, &ret_biases->id, ret_problem) || !read_bias(field, value, &ret_biases->bias, ret_problem)) return false;
+    json_object_foreach ((json_t *)map, key, value) {
+        if (!read_id(field, key, &ret_biases->id, ret_problem) ||
+            !read_bias(field, value, &ret_biases->bias, ret_problem))
+            return false;
         ret_biases++;
     }
     return true;
 }
 
-static bool read_bias_list(const json_t *list, const char *field, hob_logit_bias *ret_biases, struct problem *ret_problem)
+static bool read_bias_list(const json_t *list, const char *field, hob_logit_bias *ret_biases,
+                           struct problem *ret_problem)
 {
     size_t i;
     json_t *pair;
-    json_array_foreach(list, i, pair) {
+    json_array_foreach (list, i, pair) {
         const json_t *id = json_array_get(pair, 0), *bias = json_array_get(pair, 1);
-        if (!json_is_integer(id) || json_array_size(pair) != 2 || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
+        if (!json_is_integer(id) || json_array_size(pair) != 2 || json_integer_value(id) < 0 ||
+            json_integer_value(id) > INT32_MAX)
             return problem_set_field(ret_problem, field, "%s[%zu]: expected a list of a token id and a bias", field, i);
         ret_biases[i].id = (int32_t)json_integer_value(id);
         if (!read_bias(field, bias, &ret_biases[i].bias, ret_problem)) return false;
@@ -79,15 +86,18 @@ static bool read_bias_list(const json_t *list, const char *field, hob_logit_bias
     return true;
 }
 
-bool sampling_set_biases(const json_t *biases, const char *field, struct generate_job *generate, struct problem *ret_problem)
+bool sampling_set_biases(const json_t *biases, const char *field, struct generate_job *generate,
+                         struct problem *ret_problem)
 {
     if (!biases) return true;
     if (!json_is_object(biases) && !json_is_array(biases))
-        return problem_set_field(ret_problem, field, "%s: expected an object of token ids and biases, or a list of pairs", field);
+        return problem_set_field(ret_problem, field,
+                                 "%s: expected an object of token ids and biases, or a list of pairs", field);
     size_t n_biases = json_is_object(biases) ? json_object_size(biases) : json_array_size(biases);
     hob_logit_bias *copies = ARENA_NEW(&generate->job.arena, hob_logit_bias, n_biases + 1);
     if (!copies) return no_memory(ret_problem);
-    if (json_is_object(biases) ? !read_bias_map(biases, field, copies, ret_problem) : !read_bias_list(biases, field, copies, ret_problem))
+    if (json_is_object(biases) ? !read_bias_map(biases, field, copies, ret_problem)
+                               : !read_bias_list(biases, field, copies, ret_problem))
         return false;
     generate->inputs.options.logit_biases = copies;
     generate->inputs.options.n_logit_biases = n_biases;
@@ -136,8 +146,8 @@ bool sampling_set(const struct sampling_fields *sampling, struct generate_job *g
     set_penalties(sampling, options);
     generate->inputs.has_seed = sampling->seed >= 0;
     options->seed = sampling->seed >= 0 ? (uint64_t)sampling->seed : 0;
-    if (sampling->dry_breakers &&
-        !copy_texts(&generate->job, sampling->dry_breakers, &options->dry_breakers, &options->n_dry_breakers, ret_problem))
+    if (sampling->dry_breakers && !copy_texts(&generate->job, sampling->dry_breakers, &options->dry_breakers,
+                                              &options->n_dry_breakers, ret_problem))
         return false;
     return sampling_set_biases(sampling->logit_bias, "logit_bias", generate, ret_problem) &&
            sampling_set_stops(sampling->stop, "stop", generate, ret_problem);
