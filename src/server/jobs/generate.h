@@ -11,8 +11,15 @@
 enum prompt_kind {
     PROMPT_TEXT, /* text, with what begins a text for the model */
     PROMPT_IDS,
+    PROMPT_PARTS, /* texts and ids in turn; what begins a text only where a text is first */
     PROMPT_CHAT, /* messages by the model's template; reasoning and calls are told from the reply */
     PROMPT_FILL  /* between prefix and suffix; PROBLEM_UNSUPPORTED where the model has no tokens for it */
+};
+
+struct prompt_part {
+    const char *text; /* NULL: id */
+    size_t n_text_bytes;
+    int32_t id;
 };
 
 /* Texts live in the job's arena. Zero is the default of everything. */
@@ -24,6 +31,8 @@ struct generate_inputs {
     bool reads_special_tokens;   /* text: "<|im_end|>" is the token. For callers who write templates themselves (Ollama's raw, llama.cpp) */
     const int32_t *ids;
     size_t n_ids;
+    const struct prompt_part *parts;
+    size_t n_parts;
     const char *messages;        /* a JSON list as OpenAI writes it */
     size_t n_messages_bytes;
     const char *tools;           /* a JSON list; NULL: none */

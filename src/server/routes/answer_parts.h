@@ -17,8 +17,8 @@ json_t *answer_logprob(float logprob);
 json_t *answer_timings(const struct usage *usage);
 
 /* The events of a job, one after the other. */
-#define ANSWER_EVENTS(event, exchange, job)                                                                \
-    for (const struct event *event = transcript_next(exchange_transcript((exchange), (job)), NULL); event; \
-         event = transcript_next(exchange_transcript((exchange), (job)), event))
+#define ANSWER_EVENTS(name, exchange, job)                                                               \
+    for (const struct event *name = transcript_next(exchange_transcript((exchange), (job)), NULL); name; \
+         name = transcript_next(exchange_transcript((exchange), (job)), name))
 
 #endif
