@@ -88,10 +88,19 @@ static bool fill_in(const struct inputs *inputs, struct rerank_job *rerank, stru
                              &rerank->inputs.n_texts, ret_problem);
 }
 
+static bool hand_on(struct exchange *exchange, struct problem *ret_problem)
+{
+    const char *parameter;
+    const struct route_def *other = route_find("POST", "/v1/rerank", &parameter, ret_problem);
+    if (!other) return false;
+    exchange_set_api(exchange, other->api);
+    return other->handle(exchange, ret_problem);
+}
+
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {0};
-    if (json_object_get(exchange_body(exchange), "documents")) return route_openai_rerank.handle(exchange, ret_problem);
+    if (json_object_get(exchange_body(exchange), "documents")) return hand_on(exchange, ret_problem);
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
         return false;
     bool *has_text = ARENA_NEW(exchange_arena(exchange), bool, 1);
