@@ -6,12 +6,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Values of one place contradict another's: the file's fault where they come from one. */
-static hob_status code_of(const struct config_origin *origin)
-{
-    return origin->source == CONFIG_FROM_FILE ? HOB_BAD_FILE : HOB_BAD_ARGUMENT;
-}
-
 static void check_socket(struct loader *loader)
 {
     enum { MOST_BYTES = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
@@ -19,7 +13,7 @@ static void check_socket(struct loader *loader)
     const struct config_origin *origin = &config->origins[CONFIG_socket_path];
     size_t n_bytes = config->socket_path ? strlen(config->socket_path) : 0;
     if (n_bytes > MOST_BYTES)
-        loader_fault(loader, code_of(origin), origin,
+        loader_fault(loader, loader_code(origin), origin,
                      "socket_path: found a path of %zu bytes, expected at most %d, which the system takes", n_bytes,
                      MOST_BYTES);
 }
@@ -34,7 +28,7 @@ static bool claim_name(struct loader *loader, struct string_map *names, const st
     size_t n_bytes = strlen(name);
     if (!string_map_get(names, name, n_bytes, &other))
         return string_map_put(names, name, n_bytes, (uint64_t)(model - loader->config->models));
-    loader_fault(loader, code_of(origin), origin, "models.%s: found the name \"%s\", which models.%s goes by",
+    loader_fault(loader, loader_code(origin), origin, "models.%s: found the name \"%s\", which models.%s goes by",
                  model->name, name, loader->config->models[other].name);
     return true;
 }
@@ -62,11 +56,17 @@ static hob_status check_names(struct loader *loader)
     return is_good ? HOB_OK : loader_no_memory(loader);
 }
 
+/* Said nowhere: a wrong value has been told already. */
+static bool is_missing(const struct loader *loader, const struct config_origin *origin)
+{
+    return origin->source == CONFIG_FROM_DEFAULT && !loader->has_unread;
+}
+
 static void check_model(struct loader *loader, const struct config_model *model)
 {
-    if (!model->path)
-        loader_fault(loader, HOB_BAD_FILE, NULL, "models.%s: found no path, expected the model's file or folder",
-                     model->name);
+    if (is_missing(loader, &model->origins[CONFIG_MODEL_path]))
+        loader_fault(loader, loader_code(&model->origin), &model->origin,
+                     "models.%s: found no path, expected the model's file or folder", model->name);
 }
 
 static void note_missing(const struct loader *loader, const struct config_origin *origin, const char *key,
@@ -89,19 +89,25 @@ static void note_missing_files(const struct loader *loader)
 
 /* ---- backends ---- */
 
+static bool is_web_address(const char *url)
+{
+    return !strncmp(url, "https://", 8) || !strncmp(url, "http://", 7);
+}
+
 static void check_backend(struct loader *loader, const struct config_backend *backend)
 {
     const struct config_origin *origin = &backend->origins[CONFIG_BACKEND_url];
-    const char *url = backend->url;
-    if (!url)
-        loader_fault(loader, HOB_BAD_FILE, NULL, "backends.%s: found no url, expected where its API begins",
+    hob_status code = loader_code(&backend->origin);
+    if (is_missing(loader, origin))
+        loader_fault(loader, code, &backend->origin, "backends.%s: found no url, expected where its API begins",
                      backend->name);
-    else if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-        loader_fault(loader, code_of(origin), origin,
-                     "backends.%s.url: found \"%.80s\", expected https:// or http:// in front", backend->name, url);
-    if (!backend->for_models.n_items)
-        loader_fault(loader, HOB_BAD_FILE, NULL,
-                     "backends.%s: found no models in \"for\", expected those that it stands in for", backend->name);
+    if (is_missing(loader, &backend->origins[CONFIG_BACKEND_for_models]))
+        loader_fault(loader, code, &backend->origin,
+                     "backends.%s: found no \"for\", expected the models that it stands in for", backend->name);
+    if (backend->url && !is_web_address(backend->url))
+        loader_fault(loader, loader_code(origin), origin,
+                     "backends.%s.url: found \"%.80s\", expected https:// or http:// in front", backend->name,
+                     backend->url);
 }
 
 static void note_unused_backends(const struct loader *loader)

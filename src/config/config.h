@@ -79,7 +79,7 @@ struct config_model {
     const char *name;
 #define MODEL_OPTION(key, field, type, ...) CONFIG_TYPE_##type field;
 #include "config/options.def"
-    struct config_origin origins[N_CONFIG_MODEL_OPTIONS];
+    struct config_origin origins[N_CONFIG_MODEL_OPTIONS], origin; /* of what it says, and of the first that names it */
 };
 
 /* A table [backends.NAME]. */
@@ -87,7 +87,7 @@ struct config_backend {
     const char *name;
 #define BACKEND_OPTION(key, field, type, ...) CONFIG_TYPE_##type field;
 #include "config/options.def"
-    struct config_origin origins[N_CONFIG_BACKEND_OPTIONS];
+    struct config_origin origins[N_CONFIG_BACKEND_OPTIONS], origin; /* as a model's */
 };
 
 struct config {

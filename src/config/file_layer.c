@@ -133,14 +133,22 @@ static bool remember_file(struct config *config, const char *path)
     return true;
 }
 
+static void hear_fault(void *context, const hob_error *fault)
+{
+    struct loader *loader = context;
+    loader->has_unread = true;
+    loader_fault_error(loader, fault);
+}
+
 static hob_status parse_and_read(const struct file *file, const struct buffer *bytes)
 {
     hob_error error;
     struct toml *document = NULL;
-    hob_status status = toml_parse(buffer_text(bytes), bytes->n_bytes, file->path, &document, &error);
+    hob_status status =
+        toml_parse_all(buffer_text(bytes), bytes->n_bytes, file->path, hear_fault, file->loader, &document, &error);
     if (status == HOB_NO_MEMORY) return loader_no_memory(file->loader);
     if (status != HOB_OK) {
-        loader_fault_error(file->loader, &error);
+        hear_fault(file->loader, &error);
         return HOB_OK;
     }
     status = read_document(file, document);

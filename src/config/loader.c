@@ -25,6 +25,11 @@ static void tell(const struct loader *loader, enum config_severity severity, con
     if (loader->sources->report) loader->sources->report(loader->sources->report_context, severity, message);
 }
 
+hob_status loader_code(const struct config_origin *origin)
+{
+    return origin->source == CONFIG_FROM_FILE ? HOB_BAD_FILE : HOB_BAD_ARGUMENT;
+}
+
 void loader_fault_error(struct loader *loader, const hob_error *error)
 {
     tell(loader, CONFIG_FAULT, error->message);
@@ -110,23 +115,27 @@ static bool find_named(struct config *config, bool is_model, const char *name, s
     return false;
 }
 
-static bool add_model(struct config *config, const char *name, struct loader_table *ret_table)
+static bool add_model(struct config *config, const char *name, const struct config_origin *origin,
+                      struct loader_table *ret_table)
 {
     struct config_model *models = room_for_one(&config->arena, config->models, config->n_models, sizeof *models);
     if (!models) return false;
     config->models = models;
     models[config->n_models].name = name;
+    models[config->n_models].origin = *origin;
     *ret_table = model_table(&models[config->n_models++]);
     return true;
 }
 
-static bool add_backend(struct config *config, const char *name, struct loader_table *ret_table)
+static bool add_backend(struct config *config, const char *name, const struct config_origin *origin,
+                        struct loader_table *ret_table)
 {
     struct config_backend *backends =
         room_for_one(&config->arena, config->backends, config->n_backends, sizeof *backends);
     if (!backends) return false;
     config->backends = backends;
     backends[config->n_backends].name = name;
+    backends[config->n_backends].origin = *origin;
     *ret_table = backend_table(&backends[config->n_backends++]);
     return true;
 }
@@ -152,11 +161,12 @@ hob_status loader_named_table(struct loader *loader, const char *section, const 
         return HOB_LIMIT;
     }
     if (!is_name(name))
-        loader_fault(loader, HOB_BAD_ARGUMENT, origin,
+        loader_fault(loader, loader_code(origin), origin,
                      "%s: found a name of %zu bytes, expected 1 to 128 without control characters", section,
                      strlen(name));
     const char *copy = arena_copy_string(&config->arena, name, strlen(name));
-    if (!copy || !(is_model ? add_model(config, copy, ret_table) : add_backend(config, copy, ret_table)))
+    if (!copy ||
+        !(is_model ? add_model(config, copy, origin, ret_table) : add_backend(config, copy, origin, ret_table)))
         return loader_no_memory(loader);
     return loader_set_defaults(loader, ret_table);
 }
@@ -166,7 +176,7 @@ hob_status loader_named_table(struct loader *loader, const char *section, const 
 static void tell_value(struct loader *loader, const struct loader_table *table, const struct config_option *option,
                        const struct config_origin *origin, const hob_error *problem)
 {
-    hob_status code = origin->source == CONFIG_FROM_FILE ? HOB_BAD_FILE : HOB_BAD_ARGUMENT;
+    hob_status code = loader_code(origin);
     const char *dot = *option->section ? "." : "";
     if (origin->source == CONFIG_FROM_ENVIRONMENT) loader_fault(loader, code, origin, "%s", problem->message);
     else if (table->name)
@@ -194,8 +204,8 @@ hob_status loader_set(struct loader *loader, const struct loader_table *table, s
         place.line = culprit->line;
         place.column = culprit->column;
     }
-    if (status == HOB_OK) table->origins[option] = place;
-    else tell_value(loader, table, &table->options[option], &place, &problem);
+    table->origins[option] = place; /* of a wrong value too: it was said */
+    if (status != HOB_OK) tell_value(loader, table, &table->options[option], &place, &problem);
     return HOB_OK;
 }
 

@@ -12,6 +12,7 @@ struct loader {
     hob_error *error; /* of the first fault */
     hob_status first_fault;
     size_t n_faults;
+    bool has_unread; /* of some file not all could be read: what is missing may be there */
 };
 
 /* Where values go: the keys of one section or of one named table. */
@@ -36,6 +37,8 @@ HOB_MUST_CHECK hob_status loader_set(struct loader *loader, const struct loader_
                                      const struct config_origin *origin);
 HOB_MUST_CHECK hob_status loader_set_defaults(struct loader *loader, const struct loader_table *table);
 
+/* Of a fault there: the file's, or the caller's. */
+hob_status loader_code(const struct config_origin *origin);
 /* The message begins with the place: "FILE:LINE:COLUMN: ", the variable's or the flag's name. origin NULL: no place. */
 void loader_fault(struct loader *loader, hob_status code, const struct config_origin *origin, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -83,11 +83,12 @@ static size_t names_at(const struct config_option *options, size_t n_options, co
     return n_names;
 }
 
-/* The key of that name elsewhere; NULL: there is none. */
-static const struct config_option *find_elsewhere(const char *key)
+/* The key of that name in another section; NULL: there is none. */
+static const struct config_option *find_elsewhere(const char *section, const char *key)
 {
     for (size_t i = 0; i < N_CONFIG_OPTIONS; i++)
-        if (!strcmp(config_options[i].key, key)) return &config_options[i];
+        if (!strcmp(config_options[i].key, key) && strcmp(config_options[i].section, section) != 0)
+            return &config_options[i];
     return NULL;
 }
 
@@ -96,7 +97,7 @@ void config_hint_key(const struct config_option *options, size_t n_options, cons
 {
     const char *names[N_CONFIG_OPTIONS + 2];
     size_t n_names = names_at(options, n_options, section, names), nearest = suggest_nearest(key, names, n_names);
-    const struct config_option *elsewhere = find_elsewhere(key);
+    const struct config_option *elsewhere = find_elsewhere(section, key);
     hint[0] = '\0';
     if (elsewhere && *elsewhere->section)
         snprintf(hint, CONFIG_HINT_BYTES, "; it belongs below [%s]", elsewhere->section);

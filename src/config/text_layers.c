@@ -109,7 +109,8 @@ static hob_status read_flag(struct loader *loader, const struct config_flag *fla
         is_known_form ? config_option_find(table.options, table.n_options, table.section, key.key) : table.n_options;
     if (option < table.n_options) return loader_set(loader, &table, option, NULL, flag->text, NULL, &origin);
     config_hint_key(table.options, table.n_options, table.section, key.key, hint);
-    loader_fault(loader, HOB_BAD_ARGUMENT, &origin, "found an unknown key %.80s%s", flag->key, hint);
+    loader_fault(loader, HOB_BAD_ARGUMENT, &origin, "found an unknown key%s%.80s%s", flag->shown ? " " : "",
+                 flag->shown ? flag->key : "", hint);
     return HOB_OK;
 }
 

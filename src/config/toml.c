@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { MOST_FAULTS = 100 }; /* that are told of one document */
+
 enum table_origin { ORIGIN_IMPLICIT, ORIGIN_HEADER, ORIGIN_DOTTED, ORIGIN_INLINE };
 
 struct toml_table {
@@ -34,6 +36,10 @@ struct parser {
     struct toml_table *table; /* that keys go to */
     uint32_t section, n_sections;
     int depth;
+    bool is_in_header;
+    toml_on_fault *on_fault; /* NULL: the first fault ends it */
+    void *fault_context;
+    int n_faults;
 };
 
 struct key_part {
@@ -372,26 +378,49 @@ static hob_status check_text(struct parser *parser)
     return HOB_OK;
 }
 
-static hob_status parse_lines(struct parser *parser)
+static hob_status parse_statement(struct parser *parser)
 {
     struct toml_scan *scan = &parser->scan;
-    for (;;) {
-        TRY(toml_skip_lines(scan));
-        if (scan->at == scan->end) return HOB_OK;
-        TRY(toml_peek(scan) == '[' ? parse_header(parser) : parse_key_value(parser, parser->table));
-        TRY(toml_end_line(scan));
+    parser->is_in_header = false;
+    TRY(toml_skip_lines(scan));
+    if (scan->at == scan->end) return HOB_OK;
+    parser->is_in_header = toml_peek(scan) == '[';
+    TRY(parser->is_in_header ? parse_header(parser) : parse_key_value(parser, parser->table));
+    return toml_end_line(scan);
+}
+
+/* Keys below a header that could not be read belong to nobody knows what. */
+static hob_status pass_fault(struct parser *parser, hob_status status)
+{
+    if (status == HOB_NO_MEMORY || !parser->on_fault || parser->n_faults == MOST_FAULTS) return status;
+    parser->n_faults++;
+    parser->on_fault(parser->fault_context, parser->scan.error);
+    parser->depth = 0;
+    toml_skip_to_statement(&parser->scan, parser->is_in_header);
+    return HOB_OK;
+}
+
+static hob_status parse_lines(struct parser *parser)
+{
+    while (parser->scan.at < parser->scan.end) {
+        hob_status status = parse_statement(parser);
+        if (status != HOB_OK) TRY(pass_fault(parser, status));
     }
+    return HOB_OK;
 }
 
 static hob_status parse(struct parser *parser)
 {
     parser->table = parser->document->root = new_table(parser, ORIGIN_HEADER);
     if (!parser->table) return no_memory(parser);
-    TRY(check_text(parser));
-    return parse_lines(parser);
+    hob_status status = check_text(parser);
+    if (status == HOB_OK) return parse_lines(parser);
+    parser->scan.at = parser->scan.end; /* no text: nothing more can be told */
+    return pass_fault(parser, status);
 }
 
-hob_status toml_parse(const char *text, size_t n_bytes, const char *name, struct toml **ret_document, hob_error *error)
+static hob_status parse_document(const char *text, size_t n_bytes, const char *name, struct parser *parser, struct toml **ret_document,
+                                 hob_error *error)
 {
     if (n_bytes > TOML_MAX_BYTES) FAIL(error, HOB_LIMIT, "%s: found %zu bytes, expected at most %d", name, n_bytes, TOML_MAX_BYTES);
     struct toml *document = memory_new(1, sizeof *document);
@@ -401,10 +430,28 @@ hob_status toml_parse(const char *text, size_t n_bytes, const char *name, struct
     struct toml_scan scan = {.name = name, .at = text + (has_mark ? 3 : 0), .end = text + n_bytes, .line = 1,
                              .arena = &document->arena, .error = error};
     scan.line_start = scan.at;
-    struct parser parser = {.scan = scan, .document = document, .n_sections = 1};
-    hob_status status = parse(&parser);
+    parser->scan = scan;
+    parser->document = document;
+    parser->n_sections = 1;
+    hob_status status = parse(parser);
     if (status != HOB_OK) toml_free(document);
     else *ret_document = document;
+    return status;
+}
+
+hob_status toml_parse(const char *text, size_t n_bytes, const char *name, struct toml **ret_document, hob_error *error)
+{
+    struct parser parser = {0};
+    return parse_document(text, n_bytes, name, &parser, ret_document, error);
+}
+
+hob_status toml_parse_all(const char *text, size_t n_bytes, const char *name, toml_on_fault *on_fault, void *context,
+                          struct toml **ret_document, hob_error *error)
+{
+    hob_error fault;
+    struct parser parser = {.on_fault = on_fault, .fault_context = context};
+    hob_status status = parse_document(text, n_bytes, name, &parser, ret_document, &fault);
+    if (status != HOB_OK && error) *error = fault;
     return status;
 }
 

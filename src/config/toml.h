@@ -79,6 +79,11 @@ enum { TOML_MAX_BYTES = 1 << 20, TOML_MAX_DEPTH = 64 };
 /* name: for messages, "NAME:LINE:COLUMN: what". Fails: HOB_BAD_FILE, HOB_LIMIT (too large, too deep), HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status toml_parse(const char *text, size_t n_bytes, const char *name, struct toml **ret_document,
                                      hob_error *error);
+/* The same for a person who wants to know all that is wrong: on_fault is told each fault, and reading goes on where the next key or header
+ * seems to begin. The document holds what could be read. Fails: HOB_NO_MEMORY, HOB_LIMIT (too large). */
+typedef void toml_on_fault(void *context, const hob_error *fault);
+HOB_MUST_CHECK hob_status toml_parse_all(const char *text, size_t n_bytes, const char *name, toml_on_fault *on_fault, void *context,
+                                         struct toml **ret_document, hob_error *error);
 void toml_free(struct toml *document); /* takes NULL */
 
 const struct toml_table *toml_root(const struct toml *document);

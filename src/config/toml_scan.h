@@ -47,6 +47,10 @@ HOB_MUST_CHECK hob_status toml_scan_string(struct toml_scan *scan, bool is_one_l
 /* A boolean, number, date or time. */
 HOB_MUST_CHECK hob_status toml_scan_plain(struct toml_scan *scan, struct toml_value *ret_value);
 
+/* Behind a fault, to the beginning of the next line that looks like a header, or like a key with its = where only_headers is false:
+ * toml_recover.c. */
+void toml_skip_to_statement(struct toml_scan *scan, bool only_headers);
+
 /* A date and time that fills text: toml_time.c. false: it is none. */
 bool toml_read_time(const char *text, size_t n_bytes, struct toml_time *ret_time);
 
