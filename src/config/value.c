@@ -296,6 +296,7 @@ static hob_status read_array(const struct reading *reading, struct config_list *
                       &items[i]));
         if (!items[i]) FAIL(reading->error, HOB_BAD_ARGUMENT, "found \"\", expected a text that is not empty");
     }
+    *ret_culprit = toml;
     *ret_list = (struct config_list){.items = items, .n_items = n_items};
     return HOB_OK;
 }

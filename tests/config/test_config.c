@@ -346,7 +346,8 @@ static const struct {
     {"[backends.b]\nurl = \"example.org\"\nfor = [\"x\"]",
      "fault: " USER ":2:7: backends.b.url: found \"example.org\", expected https:// or "
      "http:// in front\n"},
-    {"x = [1,\ny = 2", "fault: " USER ":2:1: found 'y', expected a value\n"},
+    {"x = [1,\ny = 2", "fault: " USER ":2:1: found \"y\", expected a string in quotes, a 64-bit integer, a number, "
+     "true, false, a date or a time\n"},
     {"threads = \nbeam_width = 0\n[server\nlisten = 3\n[log]\nlevel = 3 4\ntexts = 0",
      "fault: " USER ":1:11: found the end of the line, expected a value\n"
      "fault: " USER ":3:8: found the end of the line in a header, expected ]\n"
