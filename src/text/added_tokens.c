@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "text/unicode.h"
 
+#include <string.h>
+
 enum { MAX_ADDED_TOKENS = 1 << 20, MAX_ADDED_BYTES = 1024 };
 
 hob_status added_tokens_add(struct added_tokens *added, struct added_token token, hob_error *error)
@@ -45,14 +47,24 @@ void added_tokens_release(struct added_tokens *added)
     *added = (struct added_tokens){0};
 }
 
-/* The longest token at text[at], or NULL. */
-static const struct added_token *find_longest(const struct added_tokens *added, const char *text, size_t at,
-                                              size_t n_bytes)
+static bool is_marked(const struct added_rules *rules, size_t begin, size_t end)
 {
-    const struct added_token *longest = NULL;
+    if (end > rules->n_marked) end = rules->n_marked;
+    return rules->marks && begin < end && memchr(rules->marks + begin, 1, end - begin);
+}
+
+/* The longest token at text[begin], or NULL; of special ones only those without marks, so that what a stranger writes behind a token
+ * cannot make a longer one of it. */
+static const struct added_token *find_longest(const struct added_tokens *added, const char *text, size_t begin, size_t n_bytes,
+                                              const struct added_rules *rules)
+{
+    const struct added_token *longest = NULL, *token;
     uint32_t node = TRIE_ROOT;
-    while (at < n_bytes && trie_step(&added->trie, &node, text[at++]))
-        if (added->trie.values[node] >= 0) longest = &added->tokens[added->trie.values[node]];
+    for (size_t at = begin; at < n_bytes && trie_step(&added->trie, &node, text[at++]);) {
+        if (added->trie.values[node] < 0) continue;
+        token = &added->tokens[added->trie.values[node]];
+        if (!token->is_special || !is_marked(rules, begin, at)) longest = token;
+    }
     return longest;
 }
 
@@ -80,21 +92,21 @@ static size_t strip_right(const char *text, size_t end, size_t n_bytes)
     return end;
 }
 
-bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, bool ignores_special,
+bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, const struct added_rules *rules,
                        struct added_match *match)
 {
     if (added->n_tokens == 0) return false;
     size_t at = match->n_searched;
     while (at < n_bytes) {
         const struct added_token *token =
-            added->is_first_byte[(unsigned char)text[at]] ? find_longest(added, text, at, n_bytes) : NULL;
+            added->is_first_byte[(unsigned char)text[at]] ? find_longest(added, text, at, n_bytes, rules) : NULL;
         if (!token) {
             at++;
             continue;
         }
         size_t begin = at, end = at + token->n_bytes;
         at = end;
-        if (ignores_special && token->is_special) continue;
+        if (rules->ignores_special && token->is_special) continue;
         if (token->is_single_word && touches_word(text, begin, end, n_bytes)) continue;
         if (token->strips_left) begin = strip_left(text, match->end, begin);
         if (token->strips_right) end = strip_right(text, end, n_bytes);

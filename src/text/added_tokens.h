@@ -5,8 +5,9 @@
  *     struct added_tokens added = {0};
  *     TRY(added_tokens_add(&added, (struct added_token){.text = "<s>", .n_bytes = 3, .id = 1}, error));
  *     TRY(added_tokens_finish(&added, error));
+ *     struct added_rules rules = {0};
  *     struct added_match match = {0};
- *     while (added_tokens_next(&added, text, n_bytes, false, &match)) … text before match.begin, match.id
+ *     while (added_tokens_next(&added, text, n_bytes, &rules, &match)) … text before match.begin, match.id
  *     … text from match.end on
  *     added_tokens_release(&added);
  */
@@ -39,13 +40,20 @@ void added_tokens_write(const struct added_tokens *added, struct buffer *bytes);
 HOB_MUST_CHECK hob_status added_tokens_read(struct added_tokens *added, struct record_reader *reader, size_t n_ids, hob_error *error);
 void added_tokens_release(struct added_tokens *added);                                       /* takes a zeroed one */
 
+/* In which texts special tokens are special. */
+struct added_rules {
+    bool ignores_special; /* nowhere: they count as plain text */
+    const char *marks;    /* not where one of a token's bytes has a mark other than 0; NULL: no marks */
+    size_t n_marked;      /* bytes that have a mark, from the text's first on */
+};
+
 /* begin and end take the stripped white space in. */
 struct added_match {
     size_t begin, end, n_searched;
     int32_t id;
 };
-/* The next one from match->n_searched on; ignores_special: special tokens count as plain text. */
-bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, bool ignores_special,
+/* The next one from match->n_searched on. */
+bool added_tokens_next(const struct added_tokens *added, const char *text, size_t n_bytes, const struct added_rules *rules,
                        struct added_match *match);
 
 #endif

@@ -154,6 +154,9 @@ struct tokenizer {
 /* One call of tokenizer_encode. */
 struct encoding {
     const struct tokenizer *tokenizer;
+    const char *text;                  /* the whole, which rules' marks belong to */
+    struct added_rules rules;
+    struct buffer marks;               /* of a piece that was normalized */
     struct id_list *ids;
     struct buffer normalized[2];       /* turn about */
     struct buffer scratch[MAX_PARTS];  /* one for each pre-tokenizer that changes text */

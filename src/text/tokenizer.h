@@ -80,6 +80,10 @@ struct token_span {
 HOB_MUST_CHECK hob_status tokenizer_put_around(const struct tokenizer *tokenizer, const struct token_span *first,
                                                const struct token_span *second, struct id_list *ids, struct id_list *types,
                                                hob_error *error);
+/* The same of a text of which some bytes are a stranger's: marks say which (not 0), of its first n_marked bytes; those behind are not. A
+ * special token counts as one only where none of its bytes has a mark; else nothing changes, whatever the marks. */
+HOB_MUST_CHECK hob_status tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text, size_t n_bytes, const char *marks,
+                                                  size_t n_marked, unsigned flags, struct id_list *ids, hob_error *error);
 /* Appends text; flags as hob_tokenizer_decode. Fails: HOB_BAD_ARGUMENT (id outside), HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
                                            unsigned flags, struct buffer *text, hob_error *error);

@@ -5,6 +5,7 @@
 #include "engine/chat/chat.h"
 #include "engine/model.h"
 #include "text/jinja/jinja.h"
+#include "text/tokenizer.h"
 
 #include <string.h>
 #include <time.h>
@@ -44,22 +45,17 @@ static hob_status add_variables(json_t *names, const char *variables, hob_error 
     json_error_t reason;
     json_t *more = variables ? json_loads(variables, JSON_REJECT_DUPLICATES, &reason) : NULL;
     if (!variables) return HOB_OK;
-    bool is_object = json_is_object(more), is_set = is_object && json_object_update(names, more) == 0;
+    bool is_read = more != NULL, is_object = json_is_object(more), is_set = is_object && json_object_update(names, more) == 0;
     json_decref(more);
-    if (!is_object) FAIL(error, HOB_BAD_ARGUMENT, "a template's variables: %s", more ? "expected an object" : reason.text);
+    if (!is_object) FAIL(error, HOB_BAD_ARGUMENT, "a template's variables: %s", is_read ? "expected an object" : reason.text);
     if (!is_set) FAIL(error, HOB_NO_MEMORY, "no memory for a template's variables");
     return HOB_OK;
 }
 
-/* What transformers hands to a template. */
-static hob_status make_variables(const struct hob_chat *chat, const hob_model *model, const hob_chat_options *options,
-                                 json_t **ret_names, hob_error *error)
+/* What a stranger may have written: all but the names of special tokens. */
+static hob_status make_foreign(const struct hob_chat *chat, const hob_chat_options *options, json_t **ret_names, hob_error *error)
 {
-    const hob_tokenizer *tokenizer = hob_model_tokenizer(model);
-    bool has_prompt = !options->omits_generation_prompt && !options->continues_final_message;
-    json_t *names = json_pack("{s:O, s:b, s:s, s:s, s:s, s:s}", "messages", chat->messages, "add_generation_prompt", has_prompt, "bos_token",
-                              token_text(tokenizer, HOB_TOKEN_BOS), "eos_token", token_text(tokenizer, HOB_TOKEN_EOS), "pad_token",
-                              token_text(tokenizer, HOB_TOKEN_PAD), "unk_token", token_text(tokenizer, HOB_TOKEN_UNKNOWN));
+    json_t *names = json_pack("{s:O}", "messages", chat->messages);
     bool has_tools = chat_tools(chat, options) != NULL;
     if (!names || (has_tools && json_object_set(names, "tools", chat->tools) != 0)) {
         json_decref(names);
@@ -69,6 +65,16 @@ static hob_status make_variables(const struct hob_chat *chat, const hob_model *m
     if (status == HOB_OK) *ret_names = names;
     else json_decref(names);
     return status;
+}
+
+/* What transformers hands to a template beside those. */
+static json_t *make_own(const hob_model *model, const hob_chat_options *options)
+{
+    const hob_tokenizer *tokenizer = hob_model_tokenizer(model);
+    bool has_prompt = !options->omits_generation_prompt && !options->continues_final_message;
+    return json_pack("{s:b, s:s, s:s, s:s, s:s}", "add_generation_prompt", has_prompt, "bos_token", token_text(tokenizer, HOB_TOKEN_BOS),
+                     "eos_token", token_text(tokenizer, HOB_TOKEN_EOS), "pad_token", token_text(tokenizer, HOB_TOKEN_PAD), "unk_token",
+                     token_text(tokenizer, HOB_TOKEN_UNKNOWN));
 }
 
 /* The last place where needle stands, or NULL. From the end: it is near there. */
@@ -99,23 +105,28 @@ static hob_status cut_behind_final(const struct hob_chat *chat, struct buffer *t
     return HOB_OK;
 }
 
+/* The prompt, and marks on what is a stranger's in it. */
 static hob_status render(const struct hob_chat *chat, const hob_model *model, const hob_chat_options *options, struct buffer *text,
-                         hob_error *error)
+                         struct buffer *marks, hob_error *error)
 {
     const char *template_text;
     struct jinja_template *template = NULL;
-    json_t *names = NULL;
+    json_t *foreign = NULL, *own = make_own(model, options);
     hob_status status = HOB_OK;
-    struct jinja_options limits = {.now = options->now ? options->now : (int64_t)time(NULL)};
-    TRY(chat_choose_template(chat, model, options, &template_text, error));
-    if (options->continues_final_message && !hob_chat_n_messages(chat)) FAIL(error, HOB_BAD_ARGUMENT, "there is no message to continue");
+    struct jinja_options limits = {.now = options->now ? options->now : (int64_t)time(NULL), .trusted_member = "role"};
+    if (!own) FAIL(error, HOB_NO_MEMORY, "no memory for a template's variables");
+    TRY_CLEANUP(chat_choose_template(chat, model, options, &template_text, error));
+    if (options->continues_final_message && !hob_chat_n_messages(chat))
+        FAIL_CLEANUP(error, HOB_BAD_ARGUMENT, "there is no message to continue");
     TRY_CLEANUP(jinja_parse(template_text, strlen(template_text), "chat template", &template, error));
-    TRY_CLEANUP(make_variables(chat, model, options, &names, error));
-    TRY_CLEANUP(jinja_render(template, names, &limits, text, error));
-    if (options->continues_final_message) status = cut_behind_final(chat, text, error);
-    if (status == HOB_OK && !buffer_append(text, "", 0)) status = error_set(error, HOB_NO_MEMORY, ERROR_HERE, "no memory for the prompt");
+    TRY_CLEANUP(make_foreign(chat, options, &foreign, error));
+    TRY_CLEANUP(jinja_render_marked(template, own, foreign, &limits, text, marks, error));
+    if (options->continues_final_message) TRY_CLEANUP(cut_behind_final(chat, text, error));
+    text->cap_bytes = 0;
+    if (!buffer_append(text, "", 0)) status = error_set(error, HOB_NO_MEMORY, ERROR_HERE, "no memory for the prompt");
 cleanup:
-    json_decref(names);
+    json_decref(own);
+    json_decref(foreign);
     jinja_template_free(template);
     return status;
 }
@@ -123,9 +134,10 @@ cleanup:
 hob_status hob_chat_render(const hob_chat *chat, const hob_model *model, const hob_chat_options *options, char **ret_text,
                            size_t *ret_n_bytes, hob_error *error)
 {
-    struct buffer text = {0};
+    struct buffer text = {0}, marks = {0};
     if (!chat || !model || !ret_text) FAIL(error, HOB_BAD_ARGUMENT, "hob_chat_render: chat, model and ret_text must be given");
-    hob_status status = render(chat, model, options ? options : &defaults, &text, error);
+    hob_status status = render(chat, model, options ? options : &defaults, &text, &marks, error);
+    buffer_release(&marks);
     if (status != HOB_OK) {
         buffer_release(&text);
         return status;
@@ -146,36 +158,48 @@ static hob_status beginning(const hob_tokenizer *tokenizer, int32_t *ret_id, hob
     return HOB_OK;
 }
 
-static hob_status put_in_front(int32_t id, int32_t **ids, size_t *n_ids, hob_error *error)
+static hob_status put_in_front(int32_t id, struct id_list *ids, hob_error *error)
 {
-    int32_t *more = memory_resize(*ids, *n_ids + 1, sizeof **ids);
-    if (!more) FAIL(error, HOB_NO_MEMORY, "no memory for the prompt's ids");
-    memmove(more + 1, more, *n_ids * sizeof *more);
-    more[0] = id;
-    *ids = more;
-    ++*n_ids;
+    if (!id_list_append(ids, id)) FAIL(error, HOB_NO_MEMORY, "no memory for the prompt's ids");
+    memmove(ids->ids + 1, ids->ids, (ids->n_ids - 1) * sizeof *ids->ids);
+    ids->ids[0] = id;
     return HOB_OK;
+}
+
+static hob_status encode(const struct hob_chat *chat, const hob_model *model, const hob_chat_options *options, struct id_list *ids,
+                         hob_error *error)
+{
+    const hob_tokenizer *tokenizer = hob_model_tokenizer(model);
+    struct buffer text = {0}, marks = {0};
+    int32_t bos;
+    hob_status status = HOB_OK;
+    TRY_CLEANUP(render(chat, model, options, &text, &marks, error));
+    TRY_CLEANUP(beginning(tokenizer, &bos, error));
+    size_t n_marked = options->reads_special_tokens ? 0 : marks.n_bytes < text.n_bytes ? marks.n_bytes : text.n_bytes;
+    TRY_CLEANUP(tokenizer_encode_marked((const struct tokenizer *)tokenizer, text.bytes, text.n_bytes, marks.bytes, n_marked,
+                                        HOB_PARSE_SPECIAL, ids, error));
+    if (bos != HOB_NO_TOKEN && (!ids->n_ids || ids->ids[0] != bos)) status = put_in_front(bos, ids, error);
+cleanup:
+    buffer_release(&text);
+    buffer_release(&marks);
+    return status;
 }
 
 hob_status hob_chat_encode(const hob_chat *chat, const hob_model *model, const hob_chat_options *options, int32_t **ret_ids,
                            size_t *ret_n_ids, hob_error *error)
 {
-    char *text;
-    int32_t *ids = NULL, bos;
-    size_t n_bytes, n_ids;
-    const hob_tokenizer *tokenizer = model ? hob_model_tokenizer(model) : NULL;
-    if (!ret_ids || !ret_n_ids) FAIL(error, HOB_BAD_ARGUMENT, "hob_chat_encode: ret_ids and ret_n_ids must be given");
-    if (!tokenizer) FAIL(error, HOB_NOT_FOUND, "the model has no tokenizer");
-    TRY(hob_chat_render(chat, model, options, &text, &n_bytes, error));
-    hob_status status = hob_tokenizer_encode(tokenizer, text, n_bytes, HOB_PARSE_SPECIAL, &ids, &n_ids, error);
-    hob_free(text);
-    if (status == HOB_OK) status = beginning(tokenizer, &bos, error);
-    if (status == HOB_OK && bos != HOB_NO_TOKEN && (!n_ids || ids[0] != bos)) status = put_in_front(bos, &ids, &n_ids, error);
+    struct id_list ids = {0};
+    if (!chat || !model || !ret_ids || !ret_n_ids)
+        FAIL(error, HOB_BAD_ARGUMENT, "hob_chat_encode: chat, model, ret_ids and ret_n_ids must be given");
+    if (!hob_model_tokenizer(model)) FAIL(error, HOB_NOT_FOUND, "the model has no tokenizer");
+    hob_status status = encode(chat, model, options ? options : &defaults, &ids, error);
+    if (status == HOB_OK && !ids.ids && !(ids.ids = memory_new(1, sizeof *ids.ids)))
+        status = error_set(error, HOB_NO_MEMORY, ERROR_HERE, "no memory for the prompt's ids");
     if (status != HOB_OK) {
-        hob_free(ids);
+        id_list_release(&ids);
         return status;
     }
-    *ret_ids = ids;
-    *ret_n_ids = n_ids;
+    *ret_ids = ids.ids;
+    *ret_n_ids = ids.n_ids;
     return HOB_OK;
 }

@@ -164,7 +164,7 @@ static hob_status read_layout(struct run *run, const struct call *call, struct j
 
 static hob_status run_tojson(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct json_layout layout;
     TRY(read_layout(run, call, &layout));
     hob_status status = write_json(run, &call->self, &layout, &out);

@@ -121,7 +121,7 @@ static hob_status slice_list(struct run *run, const struct value *left, const st
 /* One step at a time is a part of the same bytes. */
 static hob_status slice_text(struct run *run, const struct value *left, const struct slice *slice, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     const struct list *characters;
     if (slice->step == 1) {
         size_t from = text_offset(left->text, (size_t)slice->start);
@@ -132,7 +132,7 @@ static hob_status slice_text(struct run *run, const struct value *left, const st
     TRY(value_iterate(run, left, &characters));
     for (size_t i = 0; i < slice->n_items; i++) {
         const struct text *character = &characters->items[slice->start + (int64_t)i * slice->step].text;
-        buffer_append(&out, character->bytes, character->n_bytes);
+        writer_append(&out, character->bytes, character->n_bytes);
     }
     return text_take(run, HOB_OK, &out, ret_value);
 }
@@ -288,7 +288,7 @@ static hob_status evaluate_comparison(struct run *run, const struct expression *
 
 static hob_status evaluate_concat(struct run *run, const struct expression *expression, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     hob_status status = HOB_OK;
     for (size_t i = 0; i < expression->items.n_items && status == HOB_OK; i++) {
         struct value part;

@@ -29,7 +29,10 @@ static hob_status run_strftime_now(struct run *run, const struct call *call, str
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     size_t n_bytes = strftime(shown, sizeof shown, format, &local);
 #pragma GCC diagnostic pop
-    return text_copy(run, shown, n_bytes, ret_value);
+    struct writer out = run_writer(run);
+    writer_append(&out, shown, n_bytes);
+    writer_mark(&out, 0, text.bytes, text.n_bytes);
+    return text_take(run, HOB_OK, &out, ret_value);
 }
 
 enum { MOST_RANGE = 100000 }; /* as Jinja's sandbox */

@@ -29,6 +29,8 @@ struct jinja_options {
     size_t most_steps;       /* 50 million; a step is a node or 64 bytes of work */
     size_t most_bytes;       /* of values made on the way: 512 MiB */
     size_t most_output_bytes; /* 64 MiB */
+    const char *trusted_member; /* of foreign objects: where it is a word of letters, digits, "_" and "-", it counts as the template's.
+                                   NULL: none does */
 };
 
 /* text: any bytes, copied. name stands before the line in messages and is copied too.
@@ -42,5 +44,11 @@ void jinja_template_free(struct jinja_template *template); /* takes NULL */
  * HOB_UNSUPPORTED (an unknown filter or test), HOB_LIMIT, HOB_NO_MEMORY; out then holds what was written so far. */
 HOB_MUST_CHECK hob_status jinja_render(const struct jinja_template *template, const json_t *variables,
                                        const struct jinja_options *options, struct buffer *out, hob_error *error);
+/* The same with more variables whose texts are a stranger's: ret_marks says of each byte of ret_text (both are written anew) whether it is
+ * made of them (1) or the template's and its other variables' own (0); bytes behind the last mark are the template's. Marks follow texts
+ * through all filters, methods and operators; where these make new characters of a text that is partly foreign, all of them are. */
+HOB_MUST_CHECK hob_status jinja_render_marked(const struct jinja_template *template, const json_t *variables, const json_t *foreign,
+                                              const struct jinja_options *options, struct buffer *ret_text, struct buffer *ret_marks,
+                                              hob_error *error);
 
 #endif

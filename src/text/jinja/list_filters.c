@@ -47,11 +47,11 @@ static hob_status run_list(struct run *run, const struct call *call, struct valu
 
 static hob_status run_reverse(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     const struct list *list;
     TRY(self_list(run, call, &list));
     if (call->self.kind == VALUE_TEXT) {
-        for (size_t i = list->n_items; i-- > 0;) buffer_append(&out, list->items[i].text.bytes, list->items[i].text.n_bytes);
+        for (size_t i = list->n_items; i-- > 0;) writer_append(&out, list->items[i].text.bytes, list->items[i].text.n_bytes);
         return text_take(run, HOB_OK, &out, ret_value);
     }
     TRY(list_new(run, VALUE_LIST, list->n_items, ret_value));
@@ -59,12 +59,12 @@ static hob_status run_reverse(struct run *run, const struct call *call, struct v
     return HOB_OK;
 }
 
-static hob_status write_joined(struct run *run, const struct list *list, struct text separator, const struct value *path, struct buffer *out)
+static hob_status write_joined(struct run *run, const struct list *list, struct text separator, const struct value *path, struct writer *out)
 {
     for (size_t i = 0; i < list->n_items; i++) {
         struct value item = list->items[i];
         if (path) TRY(attribute_get_path(run, &item, path, &item));
-        if (i) buffer_append(out, separator.bytes, separator.n_bytes);
+        if (i) writer_append(out, separator.bytes, separator.n_bytes);
         TRY(write_text(run, &item, out));
     }
     return HOB_OK;
@@ -72,7 +72,7 @@ static hob_status write_joined(struct run *run, const struct list *list, struct 
 
 static hob_status run_join(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     const struct list *list;
     struct text separator = {"", 0};
     TRY(self_list(run, call, &list));

@@ -114,12 +114,10 @@ static hob_status operate_numbers(struct run *run, enum operation operation, con
 
 static hob_status join_texts(struct run *run, struct text a, struct text b, struct value *ret_value)
 {
-    void *bytes;
-    TRY(run_alloc(run, a.n_bytes + b.n_bytes, 1, &bytes));
-    if (a.n_bytes) memcpy(bytes, a.bytes, a.n_bytes);
-    if (b.n_bytes) memcpy((char *)bytes + a.n_bytes, b.bytes, b.n_bytes);
-    *ret_value = value_text(bytes, a.n_bytes + b.n_bytes);
-    return HOB_OK;
+    struct writer out = run_writer(run);
+    writer_append(&out, a.bytes, a.n_bytes);
+    writer_append(&out, b.bytes, b.n_bytes);
+    return text_take(run, HOB_OK, &out, ret_value);
 }
 
 static hob_status join_lists(struct run *run, const struct value *a, const struct value *b, struct value *ret_value)
@@ -138,12 +136,11 @@ static hob_status repeat(struct run *run, const struct value *value, int64_t n_t
     size_t n = n_times > 0 ? (size_t)n_times : 0, n_bytes = value->kind == VALUE_TEXT ? value->text.n_bytes : 0;
     if (n > (size_t)1 << 40) return RUN_ERROR(run, HOB_LIMIT, "found '*' with %lld", (long long)n_times);
     if (value->kind == VALUE_TEXT) {
-        void *bytes;
+        struct writer out = run_writer(run);
         if (__builtin_mul_overflow(n, n_bytes, &n_bytes)) n_bytes = SIZE_MAX;
-        TRY(run_alloc(run, n_bytes, 1, &bytes));
-        for (size_t i = 0; i < n && value->text.n_bytes; i++) memcpy((char *)bytes + i * value->text.n_bytes, value->text.bytes, value->text.n_bytes);
-        *ret_value = value_text(bytes, n_bytes);
-        return HOB_OK;
+        TRY(run_charge(run, n_bytes / 64));
+        for (size_t i = 0; i < n && value->text.n_bytes && !out.text.is_failed; i++) writer_append(&out, value->text.bytes, value->text.n_bytes);
+        return text_take(run, HOB_OK, &out, ret_value);
     }
     struct value repeated;
     if (!value->list->n_items) n = 0;

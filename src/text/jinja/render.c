@@ -16,7 +16,7 @@ static hob_status render_block(struct run *run, const struct block *block, enum 
 /* A block's text as a value, written in a scope of its own. */
 static hob_status capture(struct run *run, const struct block *block, struct scope *scope, struct value *ret_text)
 {
-    struct buffer captured = {.cap_bytes = run->limits.most_bytes}, *out = run->out;
+    struct writer captured = run_writer(run), *out = run->out;
     struct scope *outer = run->scope;
     enum outcome outcome;
     run->out = &captured;
@@ -197,7 +197,7 @@ struct recursion {
 static hob_status call_loop(struct run *run, const struct callable *callable, const struct arguments *arguments, struct value *ret_value)
 {
     const struct recursion *recursion = callable->data;
-    struct buffer captured = {.cap_bytes = run->limits.most_bytes}, *out = run->out;
+    struct writer captured = run_writer(run), *out = run->out;
     struct scope *outer = run->scope;
     if (arguments->n_items != 1) return RUN_ERROR(run, HOB_BAD_ARGUMENT, "loop: found %zu arguments, expected 1", arguments->n_items);
     TRY(run_enter(run));
@@ -327,7 +327,7 @@ static hob_status render_print(struct run *run, const struct statement *statemen
 static hob_status render_text(struct run *run, const struct statement *statement)
 {
     TRY(run_charge(run, statement->text.n_bytes / 64));
-    buffer_append(run->out, statement->text.bytes, statement->text.n_bytes);
+    writer_append(run->out, statement->text.bytes, statement->text.n_bytes);
     return run_check_buffer(run, run->out);
 }
 
@@ -377,14 +377,14 @@ static hob_status render_block(struct run *run, const struct block *block, enum 
 
 /* ---- A whole template */
 
-static hob_status set_variables(struct run *run, const json_t *variables)
+static hob_status add_variables(struct run *run, const json_t *variables, bool is_foreign)
 {
     struct value dict;
-    TRY(scope_new(run, NULL, &run->scope));
     if (!json_is_object(variables)) return HOB_OK;
-    TRY(value_from_json(run, variables, &dict));
-    run->scope->names = dict.dict;
-    return scope_new(run, run->scope, &run->scope);
+    TRY(value_from_json(run, variables, is_foreign, &dict));
+    for (size_t i = 0; i < dict.dict->n_entries; i++)
+        TRY(dict_set(run, run->scope->names, dict.dict->entries[i].key, dict.dict->entries[i].value));
+    return HOB_OK;
 }
 
 static void set_limits(struct run *run, const struct jinja_options *options)
@@ -395,20 +395,47 @@ static void set_limits(struct run *run, const struct jinja_options *options)
     if (!run->limits.most_output_bytes) run->limits.most_output_bytes = (size_t)64 << 20;
 }
 
+static hob_status render(const struct jinja_template *template, const json_t *variables, const json_t *foreign,
+                         const struct jinja_options *options, struct writer *out, hob_error *error)
+{
+    enum outcome outcome;
+    struct run run = {.source = &template->source, .out = out, .error = error, .find_filter = builtin_filter, .find_test = builtin_test};
+    set_limits(&run, options);
+    out->text.cap_bytes = run.limits.most_output_bytes;
+    out->origins = &run.origins;
+    arena_init(&run.arena, 64 * 1024);
+    hob_status status = scope_new(&run, NULL, &run.scope);
+    if (status == HOB_OK) status = add_variables(&run, variables, false);
+    if (status == HOB_OK) status = add_variables(&run, foreign, true);
+    if (status == HOB_OK) status = scope_new(&run, run.scope, &run.scope);
+    if (status == HOB_OK) status = render_block(&run, &template->body, &outcome);
+    out->origins = NULL;
+    origins_release(&run.origins);
+    arena_release(&run.arena);
+    return status;
+}
+
 hob_status jinja_render(const struct jinja_template *template, const json_t *variables, const struct jinja_options *options,
                         struct buffer *out, hob_error *error)
 {
-    enum outcome outcome;
-    struct buffer text = {0};
-    struct run run = {.source = &template->source, .out = &text, .error = error, .find_filter = builtin_filter, .find_test = builtin_test};
-    set_limits(&run, options);
-    text.cap_bytes = run.limits.most_output_bytes;
-    arena_init(&run.arena, 64 * 1024);
-    hob_status status = set_variables(&run, variables);
-    if (status == HOB_OK) status = render_block(&run, &template->body, &outcome);
-    if (text.n_bytes && !buffer_append(out, text.bytes, text.n_bytes) && status == HOB_OK)
+    struct writer writer = {0};
+    hob_status status = render(template, variables, NULL, options, &writer, error);
+    if (writer.text.n_bytes && !buffer_append(out, writer.text.bytes, writer.text.n_bytes) && status == HOB_OK)
         status = error_set(error, HOB_NO_MEMORY, ERROR_HERE, "%s: no memory for its text", template->source.name);
-    buffer_release(&text);
-    arena_release(&run.arena);
+    writer_release(&writer);
+    return status;
+}
+
+hob_status jinja_render_marked(const struct jinja_template *template, const json_t *variables, const json_t *foreign,
+                               const struct jinja_options *options, struct buffer *ret_text, struct buffer *ret_marks, hob_error *error)
+{
+    struct writer writer = {0};
+    hob_status status = render(template, variables, foreign, options, &writer, error);
+    if (status == HOB_OK) {
+        *ret_text = writer.text;
+        *ret_marks = writer.marks;
+    } else {
+        writer_release(&writer);
+    }
     return status;
 }

@@ -59,7 +59,7 @@ hob_status run_alloc(struct run *run, size_t n_items, size_t item_bytes, void **
 {
     size_t n_bytes;
     if (!size_mul(n_items, item_bytes, &n_bytes) || n_bytes > run->limits.most_bytes ||
-        run->arena.total_bytes > run->limits.most_bytes - n_bytes)
+        run->arena.total_bytes + run->origins.total_bytes > run->limits.most_bytes - n_bytes)
         return RUN_ERROR(run, HOB_LIMIT, "the template's values take more than %zu bytes", run->limits.most_bytes);
     TRY(run_charge(run, n_bytes / BYTES_PER_STEP));
     void *bytes = arena_new(&run->arena, n_items ? n_items : 1, item_bytes, _Alignof(max_align_t));
@@ -68,8 +68,24 @@ hob_status run_alloc(struct run *run, size_t n_items, size_t item_bytes, void **
     return HOB_OK;
 }
 
-hob_status run_check_buffer(struct run *run, const struct buffer *buffer)
+hob_status run_copy_marked(struct run *run, const char *bytes, size_t n_bytes, const char *marks, size_t n_marked, const char **ret_copy)
 {
-    if (!buffer->is_failed) return HOB_OK;
-    return RUN_ERROR(run, HOB_LIMIT, "a text grows above %zu bytes, or memory is out", buffer->cap_bytes);
+    if (n_bytes > run->limits.most_bytes / 2 || run->arena.total_bytes + run->origins.total_bytes > run->limits.most_bytes - 2 * n_bytes)
+        return RUN_ERROR(run, HOB_LIMIT, "the template's values take more than %zu bytes", run->limits.most_bytes);
+    TRY(run_charge(run, n_bytes / BYTES_PER_STEP));
+    const char *copy = origins_copy(&run->origins, bytes, n_bytes, marks, n_marked);
+    if (!copy) return RUN_ERROR(run, HOB_NO_MEMORY, "no memory for %zu bytes", n_bytes);
+    *ret_copy = copy;
+    return HOB_OK;
+}
+
+struct writer run_writer(const struct run *run)
+{
+    return (struct writer){.text = {.cap_bytes = run->limits.most_bytes}, .origins = &run->origins};
+}
+
+hob_status run_check_buffer(struct run *run, const struct writer *writer)
+{
+    if (!writer->text.is_failed) return HOB_OK;
+    return RUN_ERROR(run, HOB_LIMIT, "a text grows above %zu bytes, or memory is out", writer->text.cap_bytes);
 }

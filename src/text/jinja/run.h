@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "text/jinja/jinja.h"
+#include "text/jinja/origins.h"
 
 struct value;
 struct builtin;
@@ -25,9 +26,10 @@ struct run {
     const struct source *source;
     size_t offset; /* in the source: what is being evaluated */
     struct arena arena;
+    struct origins origins; /* texts that are not the template's alone */
     struct jinja_options limits;
     size_t n_steps, n_deep;
-    struct buffer *out;
+    struct writer *out;
     struct scope *scope;
     hob_error *error;
     /* NULL: none of that name. Here, so that filters that apply filters need not know the table they stand in. */
@@ -51,7 +53,12 @@ HOB_MUST_CHECK hob_status run_enter(struct run *run);
 void run_leave(struct run *run);
 /* n_items * item_bytes zeroed bytes that live until the run's end, charged. Fails: HOB_LIMIT, HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status run_alloc(struct run *run, size_t n_items, size_t item_bytes, void **ret_bytes);
+/* A copy of a text that lives until the run's end; marks as origins_copy has them. Fails: HOB_LIMIT, HOB_NO_MEMORY. */
+HOB_MUST_CHECK hob_status run_copy_marked(struct run *run, const char *bytes, size_t n_bytes, const char *marks, size_t n_marked,
+                                          const char **ret_copy);
+/* One that copies marks of the run's texts. */
+struct writer run_writer(const struct run *run);
 /* Whether appending to a buffer went well. Fails: HOB_LIMIT. */
-HOB_MUST_CHECK hob_status run_check_buffer(struct run *run, const struct buffer *buffer);
+HOB_MUST_CHECK hob_status run_check_buffer(struct run *run, const struct writer *writer);
 
 #endif

@@ -36,7 +36,7 @@ static hob_status run_capitalize(struct run *run, const struct call *call, struc
 /* Unlike str.title, a word begins behind white space, "-" and opening brackets only. */
 static hob_status run_title(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct value part;
     struct text text;
     size_t begin = 0;
@@ -48,7 +48,7 @@ static hob_status run_title(struct run *run, const struct call *call, struct val
         bool is_end = at + n == text.n_bytes;
         if (!is_separator && !is_end) continue;
         status = text_change_case(run, (struct text){text.bytes + begin, at + n - begin}, CASE_CAPITALIZE, &part);
-        if (status == HOB_OK) buffer_append(&out, part.text.bytes, part.text.n_bytes);
+        if (status == HOB_OK) writer_append(&out, part.text.bytes, part.text.n_bytes);
         begin = at + n;
     }
     return text_take(run, status, &out, ret_value);
@@ -92,15 +92,16 @@ static hob_status run_safe(struct run *run, const struct call *call, struct valu
 
 static hob_status run_escape(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text;
     TRY(call_self_text(run, call, &text));
     for (size_t i = 0; i < text.n_bytes; i++) {
         char byte = text.bytes[i];
         const char *name = byte == '&' ? "&amp;" : byte == '<' ? "&lt;" : byte == '>' ? "&gt;" : byte == '"' ? "&#34;" : byte == '\'' ? "&#39;" : NULL;
-        if (name) buffer_append_string(&out, name);
-        else buffer_append_byte(&out, (unsigned char)byte);
+        if (name) writer_string(&out, name);
+        else writer_byte(&out, (unsigned char)byte);
     }
+    writer_mark(&out, 0, text.bytes, text.n_bytes);
     return text_take(run, HOB_OK, &out, ret_value);
 }
 
@@ -121,18 +122,18 @@ static hob_status indentation(struct run *run, const struct call *call, struct t
 
 static hob_status run_indent(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text, space;
     bool is_first = true, indents_blank = call_bool(call, 2, false);
     TRY(call_self_text(run, call, &text));
     TRY(indentation(run, call, &space));
-    for (size_t at = 0; at <= text.n_bytes && !out.is_failed; is_first = false) {
+    for (size_t at = 0; at <= text.n_bytes && !out.text.is_failed; is_first = false) {
         size_t end = text_find(text, (struct text){"\n", 1}, at);
         bool is_last = end == SIZE_MAX;
         if (is_last) end = text.n_bytes;
         bool is_indented = is_first ? call_bool(call, 1, false) : end > at || indents_blank;
-        if (is_indented) buffer_append(&out, space.bytes, space.n_bytes);
-        buffer_append(&out, text.bytes + at, end - at + !is_last);
+        if (is_indented) writer_append(&out, space.bytes, space.n_bytes);
+        writer_append(&out, text.bytes + at, end - at + !is_last);
         at = end + 1;
     }
     return text_take(run, HOB_OK, &out, ret_value);
@@ -140,7 +141,7 @@ static hob_status run_indent(struct run *run, const struct call *call, struct va
 
 static hob_status run_center(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text;
     int64_t width;
     TRY(call_self_text(run, call, &text));
@@ -148,15 +149,15 @@ static hob_status run_center(struct run *run, const struct call *call, struct va
     int64_t n_spaces = width - (int64_t)text_length(text);
     if (n_spaces > 1 << 20) return RUN_ERROR(run, HOB_LIMIT, "center: found a width of %lld", (long long)width);
     int64_t n_left = n_spaces / 2 + (n_spaces & width & 1); /* as CPython rounds */
-    for (int64_t i = 0; i < n_left; i++) buffer_append_byte(&out, ' ');
-    buffer_append(&out, text.bytes, text.n_bytes);
-    for (int64_t i = n_left; i < n_spaces; i++) buffer_append_byte(&out, ' ');
+    for (int64_t i = 0; i < n_left; i++) writer_byte(&out, ' ');
+    writer_append(&out, text.bytes, text.n_bytes);
+    for (int64_t i = n_left; i < n_spaces; i++) writer_byte(&out, ' ');
     return text_take(run, HOB_OK, &out, ret_value);
 }
 
 static hob_status run_truncate(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text, end;
     int64_t length, leeway;
     TRY(call_self_text(run, call, &text));
@@ -169,8 +170,8 @@ static hob_status run_truncate(struct run *run, const struct call *call, struct 
     text.n_bytes = text_offset(text, (size_t)n_kept);
     const char *space = call_bool(call, 1, false) || !text.n_bytes ? NULL : memrchr(text.bytes, ' ', text.n_bytes);
     if (space) text.n_bytes = (size_t)(space - text.bytes);
-    buffer_append(&out, text.bytes, text.n_bytes);
-    buffer_append(&out, end.bytes, end.n_bytes);
+    writer_append(&out, text.bytes, text.n_bytes);
+    writer_append(&out, end.bytes, end.n_bytes);
     return text_take(run, HOB_OK, &out, ret_value);
 }
 
@@ -198,16 +199,17 @@ static hob_status run_format(struct run *run, const struct call *call, struct va
 
 static hob_status run_urlencode(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text;
     TRY(call_self_text(run, call, &text));
     for (size_t i = 0; i < text.n_bytes; i++) {
         unsigned char byte = (unsigned char)text.bytes[i];
         bool is_kept = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
                        (byte && strchr("_.-~/", byte));
-        if (is_kept) buffer_append_byte(&out, byte);
-        else buffer_printf(&out, "%%%02X", byte);
+        if (is_kept) writer_byte(&out, byte);
+        else writer_printf(&out, "%%%02X", byte);
     }
+    writer_mark(&out, 0, text.bytes, text.n_bytes);
     return text_take(run, HOB_OK, &out, ret_value);
 }
 

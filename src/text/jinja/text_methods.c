@@ -378,15 +378,15 @@ static hob_status run_islower(struct run *run, const struct call *call, struct v
 
 static hob_status run_join(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     const struct list *items;
     hob_status status = HOB_OK;
     TRY(value_iterate(run, call->arguments[0], &items));
     for (size_t i = 0; i < items->n_items && status == HOB_OK; i++) {
         const struct value *item = &items->items[i];
         if (item->kind != VALUE_TEXT) status = RUN_ERROR(run, HOB_BAD_ARGUMENT, "join: found %s, expected strings", value_kind_name(item));
-        if (i && status == HOB_OK) buffer_append(&out, call->self.text.bytes, call->self.text.n_bytes);
-        if (status == HOB_OK) buffer_append(&out, item->text.bytes, item->text.n_bytes);
+        if (i && status == HOB_OK) writer_append(&out, call->self.text.bytes, call->self.text.n_bytes);
+        if (status == HOB_OK) writer_append(&out, item->text.bytes, item->text.n_bytes);
     }
     return text_take(run, status, &out, ret_value);
 }
@@ -395,17 +395,17 @@ enum { MOST_WIDTH = 1 << 20 };
 
 static hob_status fill(struct run *run, const struct call *call, enum text_sides side, char filler, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     struct text text = call->self.text;
     int64_t width;
     TRY(call_int(run, call, 0, 0, &width));
     int64_t n_fillers = width - (int64_t)text_length(text);
     if (n_fillers > MOST_WIDTH) return RUN_ERROR(run, HOB_LIMIT, "%s: found a width of %lld", call->name, (long long)width);
     bool has_sign = filler == '0' && text.n_bytes && (text.bytes[0] == '-' || text.bytes[0] == '+');
-    if (has_sign) buffer_append(&out, text.bytes, 1);
-    for (int64_t i = 0; side == SIDE_LEFT && i < n_fillers; i++) buffer_append_byte(&out, (unsigned char)filler);
-    buffer_append(&out, text.bytes + has_sign, text.n_bytes - has_sign);
-    for (int64_t i = 0; side == SIDE_RIGHT && i < n_fillers; i++) buffer_append_byte(&out, (unsigned char)filler);
+    if (has_sign) writer_append(&out, text.bytes, 1);
+    for (int64_t i = 0; side == SIDE_LEFT && i < n_fillers; i++) writer_byte(&out, (unsigned char)filler);
+    writer_append(&out, text.bytes + has_sign, text.n_bytes - has_sign);
+    for (int64_t i = 0; side == SIDE_RIGHT && i < n_fillers; i++) writer_byte(&out, (unsigned char)filler);
     return text_take(run, HOB_OK, &out, ret_value);
 }
 
@@ -440,7 +440,7 @@ static const struct value *field_value(const struct call *call, struct text fiel
     return index < all->n_items ? &all->items[index] : NULL;
 }
 
-static hob_status write_fields(struct run *run, const struct call *call, struct buffer *out)
+static hob_status write_fields(struct run *run, const struct call *call, struct writer *out)
 {
     struct text text = call->self.text;
     size_t n_used = 0;
@@ -448,7 +448,7 @@ static hob_status write_fields(struct run *run, const struct call *call, struct 
         char byte = text.bytes[at];
         bool is_doubled = (byte == '{' || byte == '}') && at + 1 < text.n_bytes && text.bytes[at + 1] == byte;
         if (byte != '{' || is_doubled) {
-            buffer_append_byte(out, (unsigned char)byte);
+            writer_append(out, text.bytes + at, 1);
             at += is_doubled;
             continue;
         }
@@ -464,7 +464,7 @@ static hob_status write_fields(struct run *run, const struct call *call, struct 
 
 static hob_status run_format(struct run *run, const struct call *call, struct value *ret_value)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     hob_status status = write_fields(run, call, &out);
     return text_take(run, status, &out, ret_value);
 }

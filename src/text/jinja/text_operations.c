@@ -6,14 +6,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-hob_status text_take(struct run *run, hob_status status, struct buffer *buffer, struct value *ret_text)
-{
-    if (status == HOB_OK) status = run_check_buffer(run, buffer);
-    if (status == HOB_OK) status = text_copy(run, buffer_text(buffer), buffer->n_bytes, ret_text);
-    buffer_release(buffer);
-    return status;
-}
-
 size_t text_find(struct text text, struct text needle, size_t from)
 {
     if (from > text.n_bytes || !needle.n_bytes) return from > text.n_bytes ? SIZE_MAX : from;
@@ -45,10 +37,10 @@ struct text text_strip(struct text text, const struct text *characters, enum tex
     return (struct text){text.bytes + from, to - from};
 }
 
-static void append_upper(struct buffer *out, uint32_t c)
+static void append_upper(struct writer *out, uint32_t c)
 {
-    if (c == 0xDF) buffer_append_string(out, "SS");
-    else unicode_append(out, (uint32_t)utf8proc_toupper((utf8proc_int32_t)c));
+    if (c == 0xDF) writer_string(out, "SS");
+    else writer_character(out, (uint32_t)utf8proc_toupper((utf8proc_int32_t)c));
 }
 
 static bool is_letter(uint32_t c)
@@ -59,46 +51,47 @@ static bool is_letter(uint32_t c)
 
 hob_status text_change_case(struct run *run, struct text text, enum text_case to, struct value *ret_text)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     bool is_first = true;
     TRY(run_charge(run, text.n_bytes / 8));
     for (size_t at = 0, n; at < text.n_bytes; at += n) {
         uint32_t c = unicode_next(text.bytes + at, text.n_bytes - at, &n);
         bool is_upper = to == CASE_UPPER || (to != CASE_LOWER && is_first);
         if (is_upper) append_upper(&out, c);
-        else unicode_append_lower(&out, c);
+        else unicode_append_lower(&out.text, c);
         is_first = to == CASE_TITLE && !is_letter(c);
     }
+    writer_mark(&out, 0, text.bytes, text.n_bytes);
     return text_take(run, HOB_OK, &out, ret_text);
 }
 
 /* An empty `old` stands before every character and at the end. */
-static void replace_nothing(struct text text, struct text new, int64_t most, struct buffer *out)
+static void replace_nothing(struct text text, struct text new, int64_t most, struct writer *out)
 {
     size_t at = 0;
     for (size_t n; at < text.n_bytes && most-- != 0; at += n) {
         (void)unicode_next(text.bytes + at, text.n_bytes - at, &n);
-        buffer_append(out, new.bytes, new.n_bytes);
-        buffer_append(out, text.bytes + at, n);
+        writer_append(out, new.bytes, new.n_bytes);
+        writer_append(out, text.bytes + at, n);
     }
-    if (at == text.n_bytes && most != 0) buffer_append(out, new.bytes, new.n_bytes);
-    buffer_append(out, text.bytes + at, text.n_bytes - at);
+    if (at == text.n_bytes && most != 0) writer_append(out, new.bytes, new.n_bytes);
+    writer_append(out, text.bytes + at, text.n_bytes - at);
 }
 
 hob_status text_replace(struct run *run, struct text text, struct text old, struct text new, int64_t most, struct value *ret_text)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     TRY(run_charge(run, text.n_bytes / 8));
     if (!old.n_bytes) {
         replace_nothing(text, new, most, &out);
         return text_take(run, HOB_OK, &out, ret_text);
     }
     size_t at = 0;
-    for (size_t found; most-- != 0 && !out.is_failed && (found = text_find(text, old, at)) != SIZE_MAX; at = found + old.n_bytes) {
-        buffer_append(&out, text.bytes + at, found - at);
-        buffer_append(&out, new.bytes, new.n_bytes);
+    for (size_t found; most-- != 0 && !out.text.is_failed && (found = text_find(text, old, at)) != SIZE_MAX; at = found + old.n_bytes) {
+        writer_append(&out, text.bytes + at, found - at);
+        writer_append(&out, new.bytes, new.n_bytes);
     }
-    buffer_append(&out, text.bytes + at, text.n_bytes - at);
+    writer_append(&out, text.bytes + at, text.n_bytes - at);
     return text_take(run, HOB_OK, &out, ret_text);
 }
 
@@ -139,15 +132,15 @@ static size_t read_place(struct text format, size_t at, struct place *ret_place)
     return at + 1;
 }
 
-static void write_padded(const struct place *place, struct text text, struct buffer *out)
+static void write_padded(const struct place *place, struct text text, struct writer *out)
 {
     size_t length = text_length(text), width = (size_t)place->width;
-    for (size_t i = length; !place->is_left && i < width; i++) buffer_append_byte(out, ' ');
-    buffer_append(out, text.bytes, text.n_bytes);
-    for (size_t i = length; place->is_left && i < width; i++) buffer_append_byte(out, ' ');
+    for (size_t i = length; !place->is_left && i < width; i++) writer_byte(out, ' ');
+    writer_append(out, text.bytes, text.n_bytes);
+    for (size_t i = length; place->is_left && i < width; i++) writer_byte(out, ' ');
 }
 
-static hob_status write_number(struct run *run, const struct place *place, const struct value *value, struct buffer *out)
+static hob_status write_number(struct run *run, const struct place *place, const struct value *value, struct writer *out)
 {
     char number[MOST_WIDTH + 400], flags[8];
     if (!value_is_number(value))
@@ -167,13 +160,13 @@ static hob_status write_number(struct run *run, const struct place *place, const
     else if (strstr(format, "*.*")) snprintf(number, sizeof number, format, place->width, precision, whole);
     else snprintf(number, sizeof number, format, place->width, whole);
 #pragma GCC diagnostic pop
-    buffer_append_string(out, number);
+    writer_string(out, number);
     return HOB_OK;
 }
 
-static hob_status write_place(struct run *run, const struct place *place, const struct value *value, struct buffer *out)
+static hob_status write_place(struct run *run, const struct place *place, const struct value *value, struct writer *out)
 {
-    struct buffer shown = {.cap_bytes = run->limits.most_bytes};
+    struct writer shown = run_writer(run);
     struct value text;
     if (place->letter && strchr("dixXofeEgG", place->letter)) return write_number(run, place, value, out);
     if (place->letter != 's' && place->letter != 'r')
@@ -185,19 +178,19 @@ static hob_status write_place(struct run *run, const struct place *place, const 
     return HOB_OK;
 }
 
-static hob_status write_format(struct run *run, struct text format, const struct value *values, size_t n_values, struct buffer *out)
+static hob_status write_format(struct run *run, struct text format, const struct value *values, size_t n_values, struct writer *out)
 {
     size_t n_used = 0;
     for (size_t at = 0, percent; at < format.n_bytes;) {
         percent = text_find(format, (struct text){"%", 1}, at);
         size_t end = percent == SIZE_MAX ? format.n_bytes : percent;
-        buffer_append(out, format.bytes + at, end - at);
+        writer_append(out, format.bytes + at, end - at);
         if (percent == SIZE_MAX) break;
         struct place place;
         at = read_place(format, percent + 1, &place);
         if (!at) return RUN_ERROR(run, HOB_BAD_ARGUMENT, "found a format that ends behind '%%'");
         if (place.letter == '%') {
-            buffer_append_byte(out, '%');
+            writer_byte(out, '%');
             continue;
         }
         if (n_used == n_values) return RUN_ERROR(run, HOB_BAD_ARGUMENT, "found %zu values for a format with more places", n_values);
@@ -209,7 +202,7 @@ static hob_status write_format(struct run *run, struct text format, const struct
 
 hob_status text_format(struct run *run, struct text format, const struct value *values, size_t n_values, struct value *ret_text)
 {
-    struct buffer out = {.cap_bytes = run->limits.most_bytes};
+    struct writer out = run_writer(run);
     TRY(run_charge(run, format.n_bytes / 8));
     hob_status status = write_format(run, format, values, n_values, &out);
     return text_take(run, status, &out, ret_text);

@@ -13,8 +13,6 @@ HOB_MUST_CHECK hob_status text_change_case(struct run *run, struct text text, en
 /* The first `most` of them, all when it is negative. */
 HOB_MUST_CHECK hob_status text_replace(struct run *run, struct text text, struct text old, struct text new, int64_t most,
                                        struct value *ret_text);
-/* Takes what a buffer holds into the run's memory and releases it; status is forwarded. */
-HOB_MUST_CHECK hob_status text_take(struct run *run, hob_status status, struct buffer *buffer, struct value *ret_text);
 /* Where needle is first found from `from` on; SIZE_MAX: nowhere. */
 size_t text_find(struct text text, struct text needle, size_t from);
 /* Python's "%": as many values as the format has places. Fails: HOB_BAD_ARGUMENT. */

@@ -151,13 +151,41 @@ hob_status text_copy(struct run *run, const char *bytes, size_t n_bytes, struct 
     return HOB_OK;
 }
 
-static hob_status list_from_json(struct run *run, const json_t *json, struct value *ret_value)
+hob_status text_take(struct run *run, hob_status status, struct writer *writer, struct value *ret_text)
+{
+    const struct buffer *text = &writer->text, *marks = &writer->marks;
+    const char *copy = NULL;
+    if (status == HOB_OK) status = run_check_buffer(run, writer);
+    if (status == HOB_OK && !marks->n_bytes) status = text_copy(run, buffer_text(text), text->n_bytes, ret_text);
+    else if (status == HOB_OK) status = run_copy_marked(run, text->bytes, text->n_bytes, marks->bytes, marks->n_bytes, &copy);
+    if (copy) *ret_text = value_text(copy, text->n_bytes);
+    writer_release(writer);
+    return status;
+}
+
+/* A word that says who speaks is part of the marks that templates make of it. */
+static bool is_speaker(struct run *run, const char *key, const json_t *value)
+{
+    const char *word = json_string_value(value), *trusted = run->limits.trusted_member;
+    if (!word || !key || !trusted || strcmp(key, trusted) != 0) return false;
+    size_t n_bytes = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return n_bytes <= 32 && n_bytes == json_string_length(value);
+}
+
+static hob_status text_from_json(struct run *run, const char *bytes, size_t n_bytes, bool is_foreign, struct value *ret_text)
+{
+    if (is_foreign) TRY(run_copy_marked(run, bytes, n_bytes, NULL, 0, &bytes));
+    *ret_text = value_text(bytes, n_bytes);
+    return HOB_OK;
+}
+
+static hob_status list_from_json(struct run *run, const json_t *json, bool is_foreign, struct value *ret_value)
 {
     struct value list;
     TRY(list_new(run, VALUE_LIST, json_array_size(json), &list));
     for (size_t i = 0; i < json_array_size(json); i++) {
         struct value item;
-        TRY(value_from_json(run, json_array_get(json, i), &item));
+        TRY(value_from_json(run, json_array_get(json, i), is_foreign, &item));
         TRY(list_append(run, list.list, item));
     }
     *ret_value = list;
@@ -165,37 +193,37 @@ static hob_status list_from_json(struct run *run, const json_t *json, struct val
 }
 
 /* A JSON object's keys differ, so entries need not be looked for. */
-static hob_status dict_from_json(struct run *run, const json_t *json, struct value *ret_value)
+static hob_status dict_from_json(struct run *run, const json_t *json, bool is_foreign, struct value *ret_value)
 {
     struct value dict;
     TRY(dict_new(run, VALUE_DICT, json_object_size(json), &dict));
     for (void *at = json_object_iter((json_t *)(uintptr_t)json); at; at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
         struct dict_entry *entry = &dict.dict->entries[dict.dict->n_entries];
-        entry->key = value_text(json_object_iter_key(at), json_object_iter_key_len(at));
-        TRY(value_from_json(run, json_object_iter_value(at), &entry->value));
+        const json_t *member = json_object_iter_value(at);
+        TRY(text_from_json(run, json_object_iter_key(at), json_object_iter_key_len(at), is_foreign, &entry->key));
+        TRY(value_from_json(run, member, is_foreign && !is_speaker(run, json_object_iter_key(at), member), &entry->value));
         dict.dict->n_entries++;
     }
     *ret_value = dict;
     return HOB_OK;
 }
 
-hob_status value_from_json(struct run *run, const json_t *json, struct value *ret_value)
+hob_status value_from_json(struct run *run, const json_t *json, bool is_foreign, struct value *ret_value)
 {
     hob_status status = HOB_OK;
     switch (json ? json_typeof(json) : JSON_NULL) {
     case JSON_OBJECT:
         TRY(run_enter(run));
-        status = dict_from_json(run, json, ret_value);
+        status = dict_from_json(run, json, is_foreign, ret_value);
         run_leave(run);
         return status;
     case JSON_ARRAY:
         TRY(run_enter(run));
-        status = list_from_json(run, json, ret_value);
+        status = list_from_json(run, json, is_foreign, ret_value);
         run_leave(run);
         return status;
     case JSON_STRING:
-        *ret_value = value_text(json_string_value(json), json_string_length(json));
-        return HOB_OK;
+        return text_from_json(run, json_string_value(json), json_string_length(json), is_foreign, ret_value);
     case JSON_INTEGER:
         *ret_value = value_int(json_integer_value(json));
         return HOB_OK;

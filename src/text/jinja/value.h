@@ -158,7 +158,10 @@ const struct value *dict_get_text(struct run *run, const struct dict *dict, stru
 
 /* A copy of bytes in the run's memory. */
 HOB_MUST_CHECK hob_status text_copy(struct run *run, const char *bytes, size_t n_bytes, struct value *ret_text);
-HOB_MUST_CHECK hob_status value_from_json(struct run *run, const json_t *json, struct value *ret_value);
+/* Takes what a writer holds into the run's memory, with its marks, and releases it; status is forwarded. */
+HOB_MUST_CHECK hob_status text_take(struct run *run, hob_status status, struct writer *writer, struct value *ret_text);
+/* is_foreign: texts in it are a stranger's; else they are the template's and stay where they are. */
+HOB_MUST_CHECK hob_status value_from_json(struct run *run, const json_t *json, bool is_foreign, struct value *ret_value);
 
 /* ==: numbers by value, lists and dicts by their items. Fails: HOB_LIMIT. */
 HOB_MUST_CHECK hob_status value_is_equal(struct run *run, const struct value *a, const struct value *b, bool *ret_is_equal);

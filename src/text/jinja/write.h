@@ -13,14 +13,14 @@ struct json_layout {
 };
 
 /* str(): what {{ }} prints. Fails: HOB_LIMIT. */
-HOB_MUST_CHECK hob_status write_text(struct run *run, const struct value *value, struct buffer *out);
+HOB_MUST_CHECK hob_status write_text(struct run *run, const struct value *value, struct writer *out);
 /* repr(): with quotes. */
-HOB_MUST_CHECK hob_status write_repr(struct run *run, const struct value *value, struct buffer *out);
+HOB_MUST_CHECK hob_status write_repr(struct run *run, const struct value *value, struct writer *out);
 /* Fails: HOB_LIMIT, HOB_BAD_ARGUMENT on what JSON has no word for. */
-HOB_MUST_CHECK hob_status write_json(struct run *run, const struct value *value, const struct json_layout *layout, struct buffer *out);
+HOB_MUST_CHECK hob_status write_json(struct run *run, const struct value *value, const struct json_layout *layout, struct writer *out);
 /* str() as a value; a text is itself. */
 HOB_MUST_CHECK hob_status write_to_text(struct run *run, const struct value *value, struct text *ret_text);
 /* The shortest decimal that reads back as the same number. */
-void write_float(double number, struct buffer *out);
+void write_float(double number, struct writer *out);
 
 #endif
