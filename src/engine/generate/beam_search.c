@@ -150,7 +150,7 @@ static void share_out(struct beam_search *search)
             search->next[n_next++] =
                 (struct beam){candidate->beam, add_node(search, parent, candidate), candidate->id, candidate->sum};
         } else if (rank < width) {
-            struct hypothesis hypothesis = {.node = parent, .n_tokens = search->n_tokens, .finish = finish};
+            struct hypothesis hypothesis = {.node = parent, .n_tokens = search->n_tokens, .finish = finish, .end_id = candidate->id};
             add_hypothesis(search, candidate->sum, search->n_tokens + 1, hypothesis);
         }
     }
@@ -181,7 +181,8 @@ static bool is_better(const struct hypothesis *a, const struct hypothesis *b)
 void beam_search_finish(struct beam_search *search, hob_finish finish)
 {
     for (size_t i = 0; search->n_tokens && i < search->n_beams; i++) {
-        struct hypothesis hypothesis = {.node = search->beams[i].node, .n_tokens = search->n_tokens, .finish = finish};
+        struct hypothesis hypothesis = {
+            .node = search->beams[i].node, .n_tokens = search->n_tokens, .finish = finish, .end_id = HOB_NO_TOKEN};
         add_hypothesis(search, search->beams[i].sum, search->n_tokens, hypothesis);
     }
     search->n_beams = 0;

@@ -49,6 +49,7 @@ struct hypothesis {
     int32_t node;   /* -1: nothing before the end token */
     size_t n_tokens; /* without it */
     hob_finish finish;
+    int32_t end_id;  /* HOB_NO_TOKEN: it was cut off */
 };
 
 struct beam_candidate {

@@ -146,6 +146,30 @@ hob_status beams_take(struct beams *beams, const struct batch_entry *entries, ho
     return go_on(beams, error);
 }
 
+/* ---- out of the cache ---- */
+
+void beams_park(struct beams *beams)
+{
+    for (size_t i = 0; i < beams->search.n_beams; i++)
+        if (beams->sequences[i]) sequence_remember(beams->sequences[i], false);
+    give_sequences_back(beams);
+}
+
+/* All but the last id, which is to be run. */
+size_t beams_n_ids(const struct beams *beams)
+{
+    return beams->request->n_prompt + beams->search.n_tokens - 1;
+}
+
+void beams_list_ids(const struct beams *beams, size_t i, int32_t *ret_ids)
+{
+    const struct beam_node *nodes = beams->search.nodes;
+    size_t n_prompt = beams->request->n_prompt;
+    memcpy(ret_ids, beams->request->prompt, n_prompt * sizeof *ret_ids);
+    int32_t node = nodes[beams->search.beams[i].node].parent;
+    for (size_t at = beams_n_ids(beams); at > n_prompt; node = nodes[node].parent) ret_ids[--at] = nodes[node].id;
+}
+
 /* ---- the texts ---- */
 
 static hob_status tell_tokens(struct beams *beams, size_t index, const struct beam_node **nodes, size_t n_nodes, struct text_stream *stream,
@@ -192,7 +216,7 @@ hob_status beams_end(struct beams *beams, hob_finish finish, hob_error *error)
     for (size_t i = 0; i < beams->n_outputs; i++) {
         const struct hypothesis *hypothesis = &beams->search.hypotheses[i];
         beams->outputs[i] = (hob_generated_output){
-            .finish = hypothesis->finish, .n_tokens = hypothesis->n_tokens, .score = hypothesis->score};
+            .finish = hypothesis->finish, .n_tokens = hypothesis->n_tokens, .score = hypothesis->score, .stop = -1, .end_id = hypothesis->end_id};
         if (finish != HOB_FINISH_CANCELLED) TRY(tell_text(beams, i, error));
     }
     return HOB_OK;

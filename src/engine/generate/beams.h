@@ -36,6 +36,11 @@ HOB_MUST_CHECK hob_status beams_take_prompt(struct beams *beams, const struct se
 /* An entry for each open beam, at most beam_width. */
 size_t beams_plan(struct beams *beams, struct batch_entry *entries);
 HOB_MUST_CHECK hob_status beams_take(struct beams *beams, const struct batch_entry *entries, hob_error *error);
+/* Gives the sequences of the open beams back, in the middle of the search. */
+void beams_park(struct beams *beams);
+/* What each of them held: how many ids, and those of open beam i. */
+size_t beams_n_ids(const struct beams *beams);
+void beams_list_ids(const struct beams *beams, size_t i, int32_t *ret_ids);
 /* The texts there are, best first, go to the caller unless it cancelled. Changes nothing where it is done already. */
 HOB_MUST_CHECK hob_status beams_end(struct beams *beams, hob_finish finish, hob_error *error);
 

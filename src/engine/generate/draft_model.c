@@ -104,16 +104,18 @@ static bool knows(const struct draft_model *draft, const int32_t *ids, size_t n_
     return true;
 }
 
-/* The cache goes back to where it agrees with the past. ret_is_there: the past is run; false: it cannot be. */
+/* The cache goes back to where it agrees with the past, and on from there by a piece, so that a step stays short: a long past takes
+ * several. ret_is_there: the past is run; false: it is not yet, or cannot be. */
 static hob_status catch_up(struct draft_model *draft, const struct sampler_chain *chain, bool *ret_is_there, hob_error *error)
 {
     const int32_t *held = sequence_ids(draft->sequence);
     size_t n_held = (size_t)sequence_n_tokens(draft->sequence), n_past = chain->now.n_ids, n_same = 0;
     while (n_same < n_held && n_same + 1 < n_past && held[n_same] == chain->ids[n_same]) n_same++;
     TRY(sequence_rewind(draft->sequence, (int64_t)n_same, error));
-    *ret_is_there = knows(draft, chain->ids + n_same, n_past - n_same);
-    if (!*ret_is_there) return HOB_OK;
-    return run(draft, chain->ids + n_same, n_past - n_same, error);
+    size_t n_missing = n_past - n_same, chunk = draft->request->options.chunk_tokens, n_now = n_missing < chunk ? n_missing : chunk;
+    bool is_known = knows(draft, chain->ids + n_same, n_now);
+    *ret_is_there = is_known && n_now == n_missing;
+    return is_known ? run(draft, chain->ids + n_same, n_now, error) : HOB_OK;
 }
 
 /* Drafts that still fit into the draft model's context. */
@@ -155,5 +157,12 @@ static hob_status guess(void *state, struct sampler_chain *chain, size_t n_wante
     return status == HOB_LIMIT ? HOB_OK : status;
 }
 
+static void forget(void *state)
+{
+    struct draft_model *draft = state;
+    hob_status ignored = sequence_rewind(draft->sequence, 0, NULL);
+    (void)ignored; /* to its beginning a sequence can always go */
+}
+
 const struct drafter_def drafter_draft_model = {
-    .name = "draft_model", .is_for = is_for, .init = init, .release = release, .guess = guess};
+    .name = "draft_model", .is_for = is_for, .init = init, .release = release, .forget = forget, .guess = guess};

@@ -15,6 +15,8 @@ struct drafter_def {
     /* n_past: most ids that the past will ever have; n_most: drafts at a time. ret_state is release's, which takes NULL. */
     hob_status (*init)(const struct request *request, size_t n_past, size_t n_most, void **ret_state, hob_error *error);
     void (*release)(void *state);
+    /* What others could use meanwhile is given back, and made again for the next guess. NULL: it holds nothing of the kind. */
+    void (*forget)(void *state);
     /* At most n_wanted drafts, perhaps none, into ret_ids. Leaves the chain's past and draws as they were. */
     hob_status (*guess)(void *state, struct sampler_chain *chain, size_t n_wanted, int32_t *ret_ids, size_t *ret_n_ids, hob_error *error);
 };

@@ -57,6 +57,11 @@ hob_status drafts_make(struct drafts *drafts, struct sampler_chain *chain, int32
     return HOB_OK;
 }
 
+void drafts_forget(struct drafts *drafts)
+{
+    if (drafts->drafter && drafts->drafter->forget) drafts->drafter->forget(drafts->state);
+}
+
 void drafts_note(struct drafts *drafts, size_t n_right)
 {
     drafts->n_right += n_right;

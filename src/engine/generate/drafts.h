@@ -33,6 +33,8 @@ void drafts_release(struct drafts *drafts); /* takes a zeroed one */
 
 /* n_room: most of them. */
 HOB_MUST_CHECK hob_status drafts_make(struct drafts *drafts, struct sampler_chain *chain, int32_t last_id, size_t n_room, hob_error *error);
+/* The text is parked: what its drafter has in a cache is given back. */
+void drafts_forget(struct drafts *drafts);
 void drafts_note(struct drafts *drafts, size_t n_right);
 
 #endif

@@ -1,29 +1,9 @@
-/* A request from its prompt to its end, a forward pass at a time: what it wants run (plan), what it makes of the logits (take).
- *
- * The prompt goes through one sequence, the root; then each sample goes on from a fork of it (the first from itself), or the
- * beams do. All that a step needs is reserved when a generation is made. */
-#include "hob/generate.h"
+/* A request from its prompt to its end: life, end and results. */
+#include "engine/generate/generation.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "engine/generate/beams.h"
-#include "engine/generate/sample.h"
-#include "engine/kv/kv_cache.h"
-
-struct hob_generation {
-    struct request request;
-    struct sequence *root; /* until the prompt has run */
-    bool is_lent;          /* the root is the session's own sequence */
-    struct feed prompt;
-    struct sample *samples; /* request.options.n_samples; NULL for beams, or while the vocabulary's size is not known */
-    struct beams *beams;    /* NULL: samples */
-    size_t n_entries;       /* of the step under way: first_entry … */
-    size_t first_entry, n_cached;
-    uint64_t start_ns, prompt_ns, end_ns; /* the first step, the prompt's end, the end; 0: not yet */
-    hob_finish finish;      /* while there are no outputs */
-    bool is_done;
-};
 
 const char *hob_finish_name(hob_finish finish)
 {
@@ -38,7 +18,7 @@ static bool is_beam_search(const struct hob_generation *generation)
     return generation->request.options.beam_width > 1;
 }
 
-static size_t most_entries(const struct hob_generation *generation)
+size_t generation_most_entries(const struct hob_generation *generation)
 {
     return is_beam_search(generation) ? generation->request.options.beam_width : generation->request.options.n_samples;
 }
@@ -63,7 +43,7 @@ static hob_status make_samples(struct hob_generation *generation, hob_error *err
 }
 
 /* A model that does not say how large its vocabulary is shows it in its first logits; the settings are checked before. */
-static hob_status make_outputs(struct hob_generation *generation, hob_error *error)
+hob_status generation_make_outputs(struct hob_generation *generation, hob_error *error)
 {
     if (generation->beams || generation->samples) return HOB_OK;
     if (generation->request.session->n_vocab > 0) return is_beam_search(generation) ? make_beams(generation, error) : make_samples(generation, error);
@@ -88,19 +68,23 @@ static hob_status borrow_root(struct hob_generation *generation, hob_error *erro
     return hob_session_rewind(request->session, n_same, error);
 }
 
-/* What another text left may be more of the prompt than what the session's own sequence holds. */
-static hob_status begin_root(struct hob_generation *generation, hob_error *error)
+hob_status generation_begin_prompt(struct hob_generation *generation, size_t *ret_n_begun, hob_error *error)
 {
     const struct request *request = &generation->request;
-    struct sequence *other;
-    if (generation->is_lent && !request->session->prefixes) return borrow_root(generation, error);
-    TRY(sequence_new(request->session, &other, error));
-    size_t n_begun = (size_t)sequence_recall(other, request->prompt, (int64_t)request->n_prompt - 1);
-    if (!generation->is_lent) {
-        generation->root = other;
-        generation->n_cached = n_begun;
-        return HOB_OK;
-    }
+    struct sequence *root;
+    TRY(sequence_new(request->session, &root, error));
+    *ret_n_begun = (size_t)sequence_recall(root, request->prompt, (int64_t)request->n_prompt - 1);
+    generation->root = root;
+    return HOB_OK;
+}
+
+/* What another text left may be more of the prompt than what the session's own sequence holds. */
+static hob_status begin_lent_root(struct hob_generation *generation, hob_error *error)
+{
+    size_t n_begun;
+    if (!generation->request.session->prefixes) return borrow_root(generation, error);
+    TRY(generation_begin_prompt(generation, &n_begun, error));
+    struct sequence *other = generation->root;
     hob_status status = borrow_root(generation, error);
     if (status == HOB_OK && n_begun > generation->n_cached) {
         status = sequence_assign(generation->root, other, error);
@@ -122,17 +106,16 @@ static hob_status check_room(const struct hob_generation *generation, hob_error 
 static hob_status set_up(struct hob_generation *generation, hob_error *error)
 {
     const struct request *request = &generation->request;
-    TRY(make_outputs(generation, error));
-    TRY(session_reserve_entries(request->session, most_entries(generation), error));
-    TRY(begin_root(generation, error));
+    TRY(generation_make_outputs(generation, error));
+    TRY(session_reserve_entries(request->session, generation_most_entries(generation), error));
+    TRY(generation->is_lent ? begin_lent_root(generation, error) : generation_begin_prompt(generation, &generation->n_cached, error));
     TRY(check_room(generation, error));
     generation->prompt = (struct feed){.ids = request->prompt, .n_ids = request->n_prompt, .n_fed = generation->n_cached};
     return HOB_OK;
 }
 
-static hob_status generation_new(hob_session *session, const int32_t *ids, size_t n_ids, const hob_generate_options *options,
-                                 hob_on_generated *on_generated, void *context, bool is_lent, hob_generation **ret_generation,
-                                 hob_error *error)
+hob_status generation_new(hob_session *session, const int32_t *ids, size_t n_ids, const hob_generate_options *options,
+                          hob_on_generated *on_generated, void *context, bool is_lent, hob_generation **ret_generation, hob_error *error)
 {
     struct hob_generation *generation = memory_new(1, sizeof *generation);
     if (!generation) FAIL(error, HOB_NO_MEMORY, "a generation: out of memory");
@@ -152,7 +135,7 @@ hob_status hob_generation_new(hob_session *session, const int32_t *ids, size_t n
     return generation_new(session, ids, n_ids, options, on_generated, context, false, ret_generation, error);
 }
 
-static void give_root_back(struct hob_generation *generation)
+void generation_give_root_back(struct hob_generation *generation)
 {
     if (generation->root) sequence_remember(generation->root, true);
     if (!generation->is_lent) sequence_free(generation->root);
@@ -164,205 +147,44 @@ void hob_generation_free(hob_generation *generation)
     if (!generation) return;
     for (size_t i = 0; generation->samples && i < generation->request.options.n_samples; i++) sample_release(&generation->samples[i]);
     if (generation->beams) beams_release(generation->beams);
-    give_root_back(generation);
+    generation_give_root_back(generation);
+    restoring_release(&generation->restoring);
     memory_free(generation->samples);
     memory_free(generation->beams);
     request_release(&generation->request);
     memory_free(generation);
 }
 
-/* ---- plan ---- */
-
-static size_t plan(struct hob_generation *generation, struct batch_entry *entries)
+const struct sequence *generation_sequence(const struct hob_generation *generation, size_t i)
 {
-    size_t n_entries = 0, chunk = generation->request.options.chunk_tokens;
-    if (generation->root) {
-        feed_plan(&generation->prompt, chunk, generation->root, entries);
-        return 1;
-    }
-    if (generation->beams) return beams_plan(generation->beams, entries);
-    for (size_t i = 0; i < generation->request.options.n_samples; i++) {
-        struct sample *sample = &generation->samples[i];
-        if (!sample->is_done) feed_plan(&sample->feed, chunk, sample->sequence, &entries[n_entries++]);
-    }
-    return n_entries;
+    if (!generation->has_prompt) return i == 0 ? generation->root : NULL;
+    if (generation->beams) return i < generation->beams->search.n_beams ? generation->beams->sequences[i] : NULL;
+    return generation->samples[i].sequence;
 }
 
-/* ---- take ---- */
-
-static bool are_samples_done(const struct hob_generation *generation)
+size_t generation_count_open(const struct hob_generation *generation)
 {
-    for (size_t i = 0; i < generation->request.options.n_samples; i++)
-        if (!generation->samples[i].is_done) return false;
-    return true;
+    size_t n_open = 0;
+    if (generation->beams) return generation->beams->search.n_beams;
+    for (size_t i = 0; i < generation->request.options.n_samples; i++) n_open += !generation->samples[i].is_done;
+    return n_open;
 }
 
-static void note_end(struct hob_generation *generation)
-{
-    if (generation->root || generation->is_done) return;
-    generation->is_done = generation->beams ? generation->beams->is_done : are_samples_done(generation);
-    if (generation->is_done) generation->end_ns = clock_now_ns();
-}
-
-/* Ends all that is still under way. */
-static hob_status end(struct hob_generation *generation, hob_finish finish, hob_error *error)
+hob_status generation_end(struct hob_generation *generation, hob_finish finish, hob_error *error)
 {
     hob_status status = HOB_OK;
     generation->finish = finish;
-    give_root_back(generation);
+    generation_give_root_back(generation);
+    restoring_release(&generation->restoring);
     if (generation->beams) status = beams_end(generation->beams, finish, error);
     for (size_t i = 0; generation->samples && i < generation->request.options.n_samples; i++) {
         hob_status sample_status = sample_end(&generation->samples[i], finish, status == HOB_OK ? error : NULL);
         if (status == HOB_OK) status = sample_status;
     }
     generation->is_done = true;
+    generation->is_parked = false;
     generation->end_ns = clock_now_ns();
     return status;
-}
-
-/* The samples that go on after their first token each get a sequence: the first one the prompt's own, which is given back with it. */
-static hob_status share_root(struct hob_generation *generation, hob_error *error)
-{
-    struct sample *samples = generation->samples;
-    for (size_t i = 1; i < generation->request.options.n_samples; i++)
-        if (!samples[i].is_done) TRY(sequence_fork(generation->root, &samples[i].sequence, error));
-    if (samples[0].is_done) {
-        give_root_back(generation);
-    } else {
-        samples[0].sequence = generation->root;
-        samples[0].is_lent = generation->is_lent;
-        generation->root = NULL;
-    }
-    return HOB_OK;
-}
-
-static hob_status go_on(struct hob_generation *generation, hob_error *error)
-{
-    for (size_t i = 0; i < generation->request.options.n_samples; i++) TRY(sample_go_on(&generation->samples[i], error));
-    return HOB_OK;
-}
-
-/* All take from one row of logits, before forks, which may run the model, make it stale. */
-static hob_status take_prompt(struct hob_generation *generation, const struct batch_entry *entry, hob_error *error)
-{
-    generation->prompt.n_fed += (size_t)entry->n_ids;
-    if (!entry->n_rows) return HOB_OK;
-    generation->prompt_ns = clock_now_ns();
-    TRY(make_outputs(generation, error));
-    if (generation->beams) {
-        TRY(beams_take_prompt(generation->beams, generation->root, entry->logits, error));
-        give_root_back(generation);
-        return HOB_OK;
-    }
-    for (size_t i = 0; i < generation->request.options.n_samples; i++) TRY(sample_take(&generation->samples[i], entry->logits, error));
-    sequence_remember(generation->root, false); /* for those that come while this one goes on */
-    TRY(share_root(generation, error));
-    return go_on(generation, error);
-}
-
-static hob_status take_tokens(struct hob_generation *generation, const struct batch_entry *entries, hob_error *error)
-{
-    if (generation->beams) return beams_take(generation->beams, entries, error);
-    for (size_t i = 0; i < generation->request.options.n_samples; i++) {
-        struct sample *sample = &generation->samples[i];
-        if (sample->is_done) continue;
-        sample->feed.n_fed += (size_t)entries->n_ids;
-        if (entries->n_rows) TRY(sample_take(sample, entries->logits, error));
-        entries++;
-    }
-    return go_on(generation, error);
-}
-
-static hob_status take(struct hob_generation *generation, const struct batch_entry *entries, hob_error *error)
-{
-    hob_finish finish;
-    hob_status status = generation->root ? take_prompt(generation, entries, error) : take_tokens(generation, entries, error);
-    if (status == HOB_OK && request_is_over(&generation->request, &finish)) status = end(generation, finish, error);
-    if (status == HOB_OK) {
-        note_end(generation);
-        return HOB_OK;
-    }
-    hob_status ignored = end(generation, HOB_FINISH_CANCELLED, NULL);
-    (void)ignored; /* the first failure is the one to report */
-    return status;
-}
-
-/* ---- steps ---- */
-
-static hob_status begin_step(struct hob_generation *generation, hob_session *session, hob_error *error)
-{
-    hob_finish finish;
-    generation->n_entries = 0;
-    if (generation->request.session != session) FAIL(error, HOB_BAD_ARGUMENT, "found a generation of another session");
-    if (generation->is_done) return HOB_OK;
-    if (!generation->start_ns) generation->start_ns = clock_now_ns();
-    return request_is_over(&generation->request, &finish) ? end(generation, finish, error) : HOB_OK;
-}
-
-hob_status hob_generations_step(hob_session *session, hob_generation *const *generations, size_t n_generations, hob_error *error)
-{
-    size_t n_entries = 0, n_most = 0;
-    for (size_t i = 0; i < n_generations; i++) {
-        TRY(begin_step(generations[i], session, error));
-        n_most += generations[i]->is_done ? 0 : most_entries(generations[i]);
-    }
-    TRY(session_reserve_entries(session, n_most, error));
-    for (size_t i = 0; i < n_generations; i++) {
-        if (generations[i]->is_done) continue;
-        generations[i]->first_entry = n_entries;
-        generations[i]->n_entries = plan(generations[i], session->entries + n_entries);
-        n_entries += generations[i]->n_entries;
-    }
-    if (!n_entries) return HOB_OK;
-    TRY(batch_run(session, session->entries, n_entries, error));
-    hob_status status = HOB_OK;
-    for (size_t i = 0; i < n_generations; i++) {
-        if (!generations[i]->n_entries) continue;
-        hob_status taken = take(generations[i], session->entries + generations[i]->first_entry, status == HOB_OK ? error : NULL);
-        if (status == HOB_OK) status = taken;
-    }
-    return status;
-}
-
-hob_status hob_generations_step_bounded(hob_session *session, hob_generation *const *generations, size_t n_generations, size_t most_rows,
-                                        hob_error *error)
-{
-    (void)most_rows;
-    return hob_generations_step(session, generations, n_generations, error);
-}
-
-/* ---- room ---- */
-
-size_t hob_session_room_tokens(const hob_session *session)
-{
-    return session->kv_cache ? (size_t)kv_cache_usage(session->kv_cache).n_free * PAGED_POSITIONS : SIZE_MAX;
-}
-
-size_t hob_generation_needs_tokens(const hob_generation *generation)
-{
-    return generation->is_done || !generation->request.session->kv_cache ? 0 : most_entries(generation) * PAGED_POSITIONS;
-}
-
-size_t hob_generation_wants_tokens(const hob_generation *generation)
-{
-    return hob_generation_needs_tokens(generation);
-}
-
-size_t hob_generation_holds_tokens(const hob_generation *generation)
-{
-    (void)generation;
-    return 0;
-}
-
-void hob_generation_park(hob_generation *generation)
-{
-    (void)generation;
-}
-
-bool hob_generation_is_parked(const hob_generation *generation)
-{
-    (void)generation;
-    return false;
 }
 
 bool hob_generation_is_done(const hob_generation *generation)
@@ -388,7 +210,10 @@ hob_generated_output hob_generation_output(const hob_generation *generation, siz
     if (generation->beams) return generation->beams->outputs[index];
     if (!generation->samples) return (hob_generated_output){.finish = generation->finish, .stop = -1, .end_id = HOB_NO_TOKEN};
     const struct sample *sample = &generation->samples[index];
-    return (hob_generated_output){.finish = sample->finish, .n_tokens = sample->n_tokens, .stop = -1, .end_id = HOB_NO_TOKEN};
+    return (hob_generated_output){.finish = sample->finish,
+                                  .n_tokens = sample->n_tokens,
+                                  .stop = sample->stream.is_stopped ? (int)sample->stream.stop : -1,
+                                  .end_id = sample->end_id};
 }
 
 static double ms_between(uint64_t start_ns, uint64_t end_ns)
@@ -412,16 +237,4 @@ hob_generate_result hob_generation_result(const hob_generation *generation)
     }
     if (n_outputs) result.finish = hob_generation_output(generation, 0).finish;
     return result;
-}
-
-hob_status hob_generate(hob_session *session, const int32_t *ids, size_t n_ids, const hob_generate_options *options,
-                        hob_on_generated *on_generated, void *context, hob_generate_result *ret_result, hob_error *error)
-{
-    hob_generation *generation;
-    TRY(generation_new(session, ids, n_ids, options, on_generated, context, true, &generation, error));
-    hob_status status = HOB_OK;
-    while (status == HOB_OK && !generation->is_done) status = hob_generations_step(session, &generation, 1, error);
-    if (status == HOB_OK && ret_result) *ret_result = hob_generation_result(generation);
-    hob_generation_free(generation);
-    return status;
 }

@@ -59,7 +59,7 @@ hob_status sample_init(struct sample *sample, struct request *request, size_t in
 {
     hob_status status = HOB_OK;
     const hob_generate_options *options = &request->options;
-    *sample = (struct sample){.request = request, .index = index};
+    *sample = (struct sample){.request = request, .index = index, .end_id = HOB_NO_TOKEN};
     TRY_CLEANUP(begin_chain(sample, error));
     if (options->shifts_context) TRY_CLEANUP(reserve_shift(sample, error));
     if (options->min_tokens) TRY_CLEANUP(list_not_ends(sample, error));
@@ -171,7 +171,10 @@ static hob_status take_row(struct sample *sample, const float *logits, bool *ret
     if (sample->allowed) TRY(mask_by_grammar(sample, error));
     const uint32_t *allowed = sample->allowed ? sample->allowed : may_stop(sample) ? NULL : sample->not_ends;
     sampler_chain_pick(&sample->chain, logits, allowed, &id, options->has_logprobs ? &logprob : NULL);
-    if (may_stop(sample) && request_is_end(sample->request, id, ret_finish)) return HOB_OK;
+    if (may_stop(sample) && request_is_end(sample->request, id, ret_finish)) {
+        sample->end_id = id;
+        return HOB_OK;
+    }
     TRY(follow_grammar(sample, id, &is_complete, error));
     TRY(accept(sample, id, logprob, error));
     if (request_is_over(sample->request, ret_finish)) return HOB_OK;
@@ -241,6 +244,25 @@ hob_status sample_go_on(struct sample *sample, hob_error *error)
     if (sample->is_done || sample->feed.n_fed < sample->feed.n_ids) return HOB_OK;
     if (sequence_n_tokens(sample->sequence) < sample->request->session->n_context_tokens) return feed_last(sample, error);
     return sample->shifted ? shift(sample, error) : sample_end(sample, HOB_FINISH_CONTEXT, error);
+}
+
+/* ---- out of the cache, and the end ---- */
+
+/* Without context shifts a sequence holds what the chain knows, else what a shift would start from. */
+void sample_park(struct sample *sample, bool is_whole)
+{
+    if (sample->is_done) return;
+    if (is_whole) {
+        sample->n_parked = (size_t)sequence_n_tokens(sample->sequence);
+        if (sample->shifted) memcpy(sample->shifted, sequence_ids(sample->sequence), sample->n_parked * sizeof *sample->shifted);
+    }
+    drafts_forget(&sample->drafts);
+    give_sequence_back(sample);
+}
+
+const int32_t *sample_parked_ids(const struct sample *sample)
+{
+    return sample->shifted ? sample->shifted : sample->chain.ids;
 }
 
 hob_status sample_end(struct sample *sample, hob_finish finish, hob_error *error)

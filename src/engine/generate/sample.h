@@ -40,7 +40,9 @@ struct sample {
     uint32_t *not_ends;        /* a bit an id: what may come before min_tokens have; NULL: anything may */
     int32_t last_id;           /* picked, not in the sequence yet */
     size_t n_tokens;
+    size_t n_parked;           /* ids that the sequence held when it was parked */
     hob_finish finish;
+    int32_t end_id;            /* the token that ended it, which is not of it; HOB_NO_TOKEN: none did */
     bool is_done;
 };
 
@@ -55,6 +57,11 @@ void feed_plan(const struct feed *feed, size_t most_ids, struct sequence *sequen
 HOB_MUST_CHECK hob_status sample_take(struct sample *sample, const float *logits, hob_error *error);
 /* Sets up what is to be fed next: the token that was taken, or all that a full context is shifted to. */
 HOB_MUST_CHECK hob_status sample_go_on(struct sample *sample, hob_error *error);
+/* Gives the sequence back, in the middle of the text. is_whole: it holds all that was run; else a part of what it held when it was
+ * parked before. */
+void sample_park(struct sample *sample, bool is_whole);
+/* What it held: [n_parked]; valid until a sequence in its place goes on. */
+const int32_t *sample_parked_ids(const struct sample *sample);
 /* Hands out the text that was held back, unless cancelled, and gives the sequence back. Changes nothing where it is done already. */
 HOB_MUST_CHECK hob_status sample_end(struct sample *sample, hob_finish finish, hob_error *error);
 

@@ -27,7 +27,9 @@ static bool cut_at_stop(struct text_stream *stream)
     for (size_t s = 0; held->n_bytes && s < stream->n_stops; s++) {
         const char *stop = stream->stops[s];
         char *found = *stop ? memmem(held->bytes, held->n_bytes, stop, strlen(stop)) : NULL;
-        if (found && (!first || found < first)) first = found;
+        if (!found || (first && found >= first)) continue;
+        first = found;
+        stream->stop = s;
     }
     if (!first) return false;
     held->n_bytes = (size_t)(first - held->bytes);

@@ -20,6 +20,7 @@ struct text_stream {
     size_t n_stops;
     struct buffer held, ready; /* not yet clear; what the last call gave */
     bool is_stopped;           /* a stop text came: nothing follows */
+    size_t stop;               /* which it was */
 };
 
 /* prompt: the ids that the continuation goes on from, so that spaces and split characters come out as they would in the whole text.

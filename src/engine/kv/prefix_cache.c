@@ -13,12 +13,14 @@ struct prefix_node {
     uint32_t parent, block, n_children;
     uint32_t next;         /* in its bucket, or of the free ones */
     uint32_t newer, older; /* by use */
+    bool is_pinned;        /* while counting: something behind it is in use */
 };
 
 struct prefix_cache {
     struct kv_cache *pool;
     struct prefix_node *nodes;
     uint32_t *buckets; /* 1 << n_bucket_bits */
+    bool *has_block;   /* one a block of the pool */
     unsigned n_bucket_bits;
     uint32_t most_blocks, n_blocks;
     uint32_t free, newest, oldest;
@@ -33,7 +35,8 @@ static hob_status set_up(struct prefix_cache *cache, hob_error *error)
     size_t n_buckets = (size_t)1 << cache->n_bucket_bits;
     cache->nodes = memory_new(cache->most_blocks, sizeof *cache->nodes);
     cache->buckets = memory_new(n_buckets, sizeof *cache->buckets);
-    if (!cache->nodes || !cache->buckets)
+    cache->has_block = memory_new(kv_cache_usage(cache->pool).n_blocks, sizeof *cache->has_block);
+    if (!cache->nodes || !cache->buckets || !cache->has_block)
         FAIL(error, HOB_NO_MEMORY, "a cache of %u prefix blocks: out of memory", cache->most_blocks);
     for (size_t i = 0; i < n_buckets; i++) cache->buckets[i] = PREFIX_NONE;
     for (uint32_t i = 0; i < cache->most_blocks; i++)
@@ -64,6 +67,7 @@ void prefix_cache_free(struct prefix_cache *cache)
             kv_cache_unref(cache->pool, cache->nodes[i].block);
     memory_free(cache->nodes);
     memory_free(cache->buckets);
+    memory_free(cache->has_block);
     memory_free(cache);
 }
 
@@ -126,6 +130,7 @@ static void remove_node(struct prefix_cache *cache, uint32_t index)
     *link = node->next;
     unlink_node(cache, index);
     if (node->parent != PREFIX_ROOT) cache->nodes[node->parent].n_children--;
+    cache->has_block[node->block] = false;
     kv_cache_unref(cache->pool, node->block);
     node->next = cache->free;
     cache->free = index;
@@ -163,9 +168,30 @@ uint32_t prefix_cache_add(struct prefix_cache *cache, uint32_t parent, const int
     *bucket = index;
     if (parent != PREFIX_ROOT) cache->nodes[parent].n_children++;
     kv_cache_ref(cache->pool, block);
+    cache->has_block[block] = true;
     cache->n_blocks++;
     link_newest(cache, index);
     return index;
+}
+
+/* From the oldest on, so that what stands behind a node comes before it. */
+uint32_t prefix_cache_count_droppable(struct prefix_cache *cache)
+{
+    uint32_t n_droppable = 0;
+    for (uint32_t i = cache->n_blocks ? cache->newest : PREFIX_NONE; i != PREFIX_NONE; i = cache->nodes[i].older)
+        cache->nodes[i].is_pinned = false;
+    for (uint32_t i = cache->n_blocks ? cache->oldest : PREFIX_NONE; i != PREFIX_NONE; i = cache->nodes[i].newer) {
+        const struct prefix_node *node = &cache->nodes[i];
+        bool is_pinned = node->is_pinned || kv_cache_n_refs(cache->pool, node->block) > 1;
+        if (is_pinned && node->parent != PREFIX_ROOT) cache->nodes[node->parent].is_pinned = true;
+        n_droppable += !is_pinned;
+    }
+    return n_droppable;
+}
+
+bool prefix_cache_has(const struct prefix_cache *cache, uint32_t block)
+{
+    return cache->has_block[block];
 }
 
 struct prefix_cache_usage prefix_cache_usage(const struct prefix_cache *cache)

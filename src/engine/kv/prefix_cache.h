@@ -41,6 +41,11 @@ void prefix_cache_touch(struct prefix_cache *cache, uint32_t node);
 /* Drops one block that nobody else holds, if there is any: for kv_cache_set_reclaim. */
 bool prefix_cache_drop(struct prefix_cache *cache);
 
+/* How many blocks prefix_cache_drop would give, one after the other. */
+uint32_t prefix_cache_count_droppable(struct prefix_cache *cache);
+/* Whether the block of the pool is in it. */
+bool prefix_cache_has(const struct prefix_cache *cache, uint32_t block);
+
 struct prefix_cache_usage prefix_cache_usage(const struct prefix_cache *cache);
 
 #endif

@@ -151,6 +151,11 @@ const uint32_t *sequence_blocks(const struct sequence *sequence)
     return sequence->blocks;
 }
 
+int64_t sequence_n_blocks(const struct sequence *sequence)
+{
+    return sequence->n_blocks;
+}
+
 hob_status sequence_check_ids(const struct sequence *sequence, const int32_t *ids, int64_t n_ids, hob_error *error)
 {
     const struct hob_session *session = sequence->session;

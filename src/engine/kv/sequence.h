@@ -48,6 +48,7 @@ const int32_t *sequence_ids(const struct sequence *sequence); /* [n_tokens]; val
 
 /* Of the session's pool (kv_cache.h), one for every PAGED_POSITIONS tokens; valid until it changes. NULL: it has caches of its own. */
 const uint32_t *sequence_blocks(const struct sequence *sequence);
+int64_t sequence_n_blocks(const struct sequence *sequence);
 
 /* A sequence's part of a run: ids that are appended to it, and the last n_rows of them whose logits are wanted. */
 struct batch_entry {
