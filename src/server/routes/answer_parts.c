@@ -1,6 +1,8 @@
 /* JSON of vectors, tokens and times. */
 #include "server/routes/answer_parts.h"
 
+#include "server/routes/piece_json.h"
+
 /* How many digits are written is the reply's matter (exchange_reply_json). */
 json_t *answer_vector(const float *numbers, size_t n_numbers)
 {
@@ -10,35 +12,27 @@ json_t *answer_vector(const float *numbers, size_t n_numbers)
     return list;
 }
 
-/* make: from the token's bytes. */
-static json_t *from_piece(const struct job *job, int32_t id, json_t *(*make)(const char *bytes, size_t n_bytes))
+static hob_pieces *pieces_of(const struct job *job)
 {
     hob_pieces *pieces = NULL;
-    const char *bytes = "";
-    size_t n_bytes = 0;
-    hob_status status =
-        job->model ? hob_pieces_new(hob_model_tokenizer(job->model->model), &pieces, NULL) : HOB_NOT_FOUND;
-    if (status == HOB_OK) status = hob_pieces_get(pieces, id, &bytes, &n_bytes, NULL);
-    json_t *json = make(status == HOB_OK ? bytes : "", status == HOB_OK ? n_bytes : 0);
-    hob_pieces_free(pieces);
-    return json;
-}
-
-static json_t *list_of_bytes(const char *bytes, size_t n_bytes)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n_bytes; i++) json_array_append_new(list, json_integer((unsigned char)bytes[i]));
-    return list;
+    if (!job->model || hob_pieces_new(hob_model_tokenizer(job->model->model), &pieces, NULL) != HOB_OK) return NULL;
+    return pieces;
 }
 
 json_t *answer_token_text(const struct job *job, int32_t id)
 {
-    return from_piece(job, id, exchange_json_text);
+    hob_pieces *pieces = pieces_of(job);
+    json_t *text = pieces ? piece_json_text(pieces, hob_model_tokenizer(job->model->model), id) : json_string("");
+    hob_pieces_free(pieces);
+    return text;
 }
 
 json_t *answer_token_bytes(const struct job *job, int32_t id)
 {
-    return from_piece(job, id, list_of_bytes);
+    hob_pieces *pieces = pieces_of(job);
+    json_t *bytes = pieces ? piece_json_bytes(pieces, id) : json_array();
+    hob_pieces_free(pieces);
+    return bytes;
 }
 
 json_t *answer_logprob(float logprob)
@@ -55,9 +49,14 @@ json_t *answer_timings(const struct usage *usage)
 {
     double n_prompt = (double)(usage->n_prompt_tokens - usage->n_cached_tokens),
            n_new = (double)usage->n_generated_tokens;
-    return json_pack("{s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:f}", "cache_n", (json_int_t)usage->n_cached_tokens, "prompt_n",
-                     (json_int_t)n_prompt, "prompt_ms", usage->prompt_ms, "prompt_per_token_ms",
-                     ratio(usage->prompt_ms, n_prompt), "prompt_per_second", ratio(n_prompt, usage->prompt_ms / 1000),
-                     "predicted_n", (json_int_t)n_new, "predicted_ms", usage->generate_ms, "predicted_per_token_ms",
-                     ratio(usage->generate_ms, n_new), "predicted_per_second", ratio(n_new, usage->generate_ms / 1000));
+    json_t *timings =
+        json_pack("{s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:f}", "cache_n", (json_int_t)usage->n_cached_tokens, "prompt_n",
+                  (json_int_t)n_prompt, "prompt_ms", usage->prompt_ms, "prompt_per_token_ms",
+                  ratio(usage->prompt_ms, n_prompt), "prompt_per_second", ratio(n_prompt, usage->prompt_ms / 1000),
+                  "predicted_n", (json_int_t)n_new, "predicted_ms", usage->generate_ms, "predicted_per_token_ms",
+                  ratio(usage->generate_ms, n_new), "predicted_per_second", ratio(n_new, usage->generate_ms / 1000));
+    if (!timings || !usage->n_drafted) return timings;
+    json_object_set_new(timings, "draft_n", json_integer((json_int_t)usage->n_drafted));
+    json_object_set_new(timings, "draft_n_accepted", json_integer((json_int_t)usage->n_draft_accepted));
+    return timings;
 }
