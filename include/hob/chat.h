@@ -83,8 +83,8 @@ HOB_API const char *hob_chat_template_name(size_t index);
  * for the user then: the stop text "\nuser:" ends that. */
 HOB_API const char *hob_chat_template_default(const hob_model *model);
 
-/* What the reply is held to, for hob_generate_options.grammar: by tool_choice (required, named) to calls in the format that the template
- * speaks of, each with arguments that hold for its tool's "parameters"; by response_schema to a document; with both and a free choice of
+/* What the reply is held to, for hob_generate_options.grammar: by tool_choice (required, named) to 1 to 16 calls (named: one) in the format that the
+ * template speaks of, each with arguments that hold for its tool's "parameters"; by response_schema to a document; with both and a free choice of
  * tools, to either. Reasoning may come first where the template knows it, and comes first where the prompt ends inside it. Of a template
  * that speaks of no format, calls are {"name": …, "arguments": …}, several in a list; hob_reply reads those with the same options.
  * *ret_grammar is NULL where nothing holds the reply. Marks that are special tokens of the model are those tokens: the grammar is for this

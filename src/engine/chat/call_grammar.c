@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_MARK_BYTES = 64, MOST_NAME_BYTES = 64 };
+enum { MOST_MARK_BYTES = 64, MOST_NAME_BYTES = 64, MOST_CALLS = 16 };
 
 struct call_grammar {
     struct grammar_builder *builder;
@@ -136,7 +136,7 @@ static bool is_chosen(const struct call_grammar *calls, const char *name)
 }
 
 /* One call of any tool that may be called. */
-static hob_status add_any_call(const struct call_grammar *calls, uint32_t from, uint32_t *ret_to)
+static hob_status add_any_call(const struct call_grammar *calls, uint32_t from, uint32_t to)
 {
     struct grammar_builder *builder = calls->builder;
     uint32_t name = add_words(calls, from, calls->layout->before_name), behind = grammar_builder_state(builder);
@@ -154,8 +154,22 @@ static hob_status add_any_call(const struct call_grammar *calls, uint32_t from, 
     if (!n_chosen && calls->options->tool_name)
         FAIL(calls->error, HOB_BAD_ARGUMENT, "tool choice: found no tool '%.70s'", calls->options->tool_name);
     if (!n_chosen) FAIL(calls->error, HOB_BAD_ARGUMENT, "tool choice: found no tools, expected one to call");
-    *ret_to = add_words(calls, behind, calls->layout->behind_arguments);
+    grammar_builder_skip(builder, add_words(calls, behind, calls->layout->behind_arguments), to);
     return builder->status;
+}
+
+/* More calls behind the first: a model that is held to calls must come to an end of them. */
+static uint32_t add_more_calls(const struct call_grammar *calls, uint32_t from, uint32_t rule)
+{
+    struct grammar_builder *builder = calls->builder;
+    size_t first_state = builder->n_states;
+    struct fragment more = {.from = grammar_builder_state(builder)};
+    uint32_t call = add_words(calls, more.from, calls->layout->between);
+    more.to = grammar_builder_state(builder);
+    grammar_builder_call(builder, call, rule, more.to);
+    more = grammar_builder_repeat(builder, first_state, more, 0, MOST_CALLS - 1);
+    grammar_builder_skip(builder, from, more.from);
+    return more.to;
 }
 
 static hob_status add_calls(const struct call_grammar *calls, uint32_t from, uint32_t to)
@@ -163,10 +177,12 @@ static hob_status add_calls(const struct call_grammar *calls, uint32_t from, uin
     struct grammar_builder *builder = calls->builder;
     const struct chat_call_layout *layout = calls->layout;
     bool has_one = calls->options->has_one_call || calls->options->tool_choice == HOB_TOOL_CHOICE_NAMED;
-    uint32_t first = grammar_builder_state(builder), behind;
-    grammar_builder_skip(builder, add_words(calls, from, layout->before_all), first);
-    TRY(add_any_call(calls, first, &behind));
-    if (!has_one) grammar_builder_skip(builder, add_words(calls, behind, layout->between), first);
+    uint32_t rule = grammar_builder_rule(builder, "call", 4);
+    TRY(builder->status);
+    TRY(add_any_call(calls, builder->rules[rule].start, builder->rules[rule].end));
+    uint32_t before = add_words(calls, from, layout->before_all), behind = grammar_builder_state(builder);
+    grammar_builder_call(builder, before, rule, behind);
+    if (!has_one) behind = add_more_calls(calls, behind, rule);
     grammar_builder_skip(builder, add_words(calls, behind, layout->behind_all), to);
     return builder->status;
 }
