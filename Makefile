@@ -282,6 +282,8 @@ install: all $(BUILD)/libhob.pc ## install below PREFIX (and DESTDIR)
 	mkdir -p $(DESTDIR)$(PREFIX)/share/hob
 	cp -R models $(DESTDIR)$(PREFIX)/share/hob/
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/hob.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/user packaging/systemd/hob.socket
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/systemd/hob.service > $(DESTDIR)$(PREFIX)/lib/systemd/user/hob.service
 	$(foreach shell,$(COMPLETIONS),mkdir -p $(DESTDIR)$(PREFIX)/share/$(dir $(shell)) && \
 	  $(BUILD)/hob shell-completion $(firstword $(subst -, ,$(subst /, ,$(shell)))) > $(DESTDIR)$(PREFIX)/share/$(shell) &&) true
 
@@ -289,6 +291,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/hob $(DESTDIR)$(PREFIX)/lib/libhob.a $(DESTDIR)$(PREFIX)/lib/libhob.so* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhob.pc
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1/hob.1 $(COMPLETIONS))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/user/,hob.socket hob.service)
 	rm -rf $(DESTDIR)$(PREFIX)/include/hob $(DESTDIR)$(PREFIX)/share/hob
 
 clean: ## remove every build

@@ -37,7 +37,8 @@ hob_status no_network_enforce(hob_error *error)
     if (!failed) failed = add_rules(filter);
     if (!failed) failed = seccomp_load(filter); /* sets no_new_privs */
     seccomp_release(filter);
-    if (failed) FAIL(error, HOB_UNSUPPORTED, "no network: the kernel refuses the seccomp filter: %s", strerror(-failed));
+    if (failed)
+        FAIL(error, HOB_UNSUPPORTED, "no network: the kernel refuses the seccomp filter: %s", strerror(-failed));
     return HOB_OK;
 }
 
@@ -56,10 +57,14 @@ size_t no_network_probe(struct no_network_probe ret_probes[NO_NETWORK_MOST_PROBE
         const char *what;
         int family, type;
     } sockets[] = {
-        {"socket(AF_INET, SOCK_STREAM)", AF_INET, SOCK_STREAM},     {"socket(AF_INET, SOCK_DGRAM)", AF_INET, SOCK_DGRAM},
-        {"socket(AF_INET, SOCK_RAW)", AF_INET, SOCK_RAW},           {"socket(AF_INET6, SOCK_STREAM)", AF_INET6, SOCK_STREAM},
-        {"socket(AF_INET6, SOCK_DGRAM)", AF_INET6, SOCK_DGRAM},     {"socket(AF_PACKET, SOCK_RAW)", AF_PACKET, SOCK_RAW},
-        {"socket(AF_NETLINK, SOCK_RAW)", AF_NETLINK, SOCK_RAW},     {"socket(AF_VSOCK, SOCK_STREAM)", AF_VSOCK, SOCK_STREAM},
+        {"socket(AF_INET, SOCK_STREAM)", AF_INET, SOCK_STREAM},
+        {"socket(AF_INET, SOCK_DGRAM)", AF_INET, SOCK_DGRAM},
+        {"socket(AF_INET, SOCK_RAW)", AF_INET, SOCK_RAW},
+        {"socket(AF_INET6, SOCK_STREAM)", AF_INET6, SOCK_STREAM},
+        {"socket(AF_INET6, SOCK_DGRAM)", AF_INET6, SOCK_DGRAM},
+        {"socket(AF_PACKET, SOCK_RAW)", AF_PACKET, SOCK_RAW},
+        {"socket(AF_NETLINK, SOCK_RAW)", AF_NETLINK, SOCK_RAW},
+        {"socket(AF_VSOCK, SOCK_STREAM)", AF_VSOCK, SOCK_STREAM},
         {"socket(AF_BLUETOOTH, SOCK_STREAM)", AF_BLUETOOTH, SOCK_STREAM},
     };
     size_t n = 0;
