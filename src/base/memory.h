@@ -22,10 +22,17 @@ void *memory_large(size_t size_bytes);
  * memory_unreserve and the same size. NULL when there is none. */
 void *memory_reserve(size_t size_bytes);
 void memory_unreserve(void *block, size_t size_bytes); /* takes NULL */
+/* The whole pages of a part of such space are empty again: read as zeros, and take memory when they are written to. */
+void memory_discard(void *part, size_t size_bytes);
+/* What the C library keeps of freed blocks goes back to the system. Takes milliseconds. */
+void memory_give_back(void);
 char *memory_copy_string(const char *text); /* NULL in, NULL out */
 void memory_free(void *block);              /* takes NULL */
 
 /* Heap blocks handed out since the program started. */
 uint64_t memory_n_allocations(void);
+/* Bytes of the heap blocks that the calling thread asked for, less those that it freed, so far: the difference over a call is what the
+ * call left behind. */
+int64_t memory_thread_bytes(void);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+enum { RUN_ARENA_BYTES = 16 * 1024 };
 enum { PLANNED_TOKENS = 256 }; /* a plan made for n cached positions serves until the next multiple of this */
 
 /* A cache that the graph takes and gives back whole (see roles.h). */
@@ -22,6 +23,7 @@ struct carried_cache {
 
 struct decoder {
     struct hob_session *session;
+    struct decoder *next, *before; /* in session->decoders */
     struct executor *executor, *own_executor;
     struct arena arena;             /* life of the decoder */
     struct arena run_arena;         /* life of a run: its inputs */
@@ -76,13 +78,27 @@ static hob_status set_up(struct decoder *decoder, struct executor *executor, hob
     return HOB_OK;
 }
 
+static void link_decoder(struct decoder *decoder)
+{
+    decoder->next = decoder->session->decoders;
+    if (decoder->next) decoder->next->before = decoder;
+    decoder->session->decoders = decoder;
+}
+
+static void unlink_decoder(struct decoder *decoder)
+{
+    *(decoder->before ? &decoder->before->next : &decoder->session->decoders) = decoder->next;
+    if (decoder->next) decoder->next->before = decoder->before;
+}
+
 hob_status decoder_new(struct hob_session *session, struct executor *executor, struct decoder **ret_decoder, hob_error *error)
 {
     struct decoder *decoder = memory_new(1, sizeof *decoder);
     if (!decoder) FAIL(error, HOB_NO_MEMORY, "a new sequence: out of memory");
     decoder->session = session;
     arena_init(&decoder->arena, 4 * 1024);
-    arena_init(&decoder->run_arena, 16 * 1024);
+    arena_init(&decoder->run_arena, RUN_ARENA_BYTES);
+    link_decoder(decoder);
     hob_status status = set_up(decoder, executor, error);
     if (status == HOB_OK) *ret_decoder = decoder;
     else decoder_free(decoder);
@@ -92,12 +108,41 @@ hob_status decoder_new(struct hob_session *session, struct executor *executor, s
 void decoder_free(struct decoder *decoder)
 {
     if (!decoder) return;
+    unlink_decoder(decoder);
     for (uint32_t i = 0; decoder->carried && i < decoder->session->model->roles.n_carried; i++) memory_free(decoder->carried[i].bytes);
     executor_free(decoder->own_executor);
     memory_free(decoder->rows);
     arena_release(&decoder->arena);
     arena_release(&decoder->run_arena);
     memory_free(decoder);
+}
+
+struct decoder *decoder_next(const struct decoder *decoder)
+{
+    return decoder->next;
+}
+
+struct decoder_usage decoder_usage(const struct decoder *decoder)
+{
+    struct decoder_usage usage = {.activation_bytes = decoder->n_row_floats * sizeof *decoder->rows + decoder->run_arena.total_bytes,
+                                  .other_bytes = decoder->arena.total_bytes};
+    for (uint32_t i = 0; i < decoder->session->model->roles.n_carried; i++) usage.cache_bytes += decoder->carried[i].reserved_bytes;
+    if (!decoder->own_executor) return usage;
+    struct executor_usage own = executor_usage(decoder->own_executor);
+    usage.cache_bytes += own.state_bytes;
+    usage.activation_bytes += own.activation_bytes;
+    usage.other_bytes += own.other_bytes;
+    return usage;
+}
+
+void decoder_trim(struct decoder *decoder)
+{
+    memory_free(decoder->rows);
+    decoder->rows = NULL;
+    decoder->n_row_floats = 0;
+    arena_release(&decoder->run_arena);
+    arena_init(&decoder->run_arena, RUN_ARENA_BYTES);
+    if (decoder->own_executor) executor_trim(decoder->own_executor);
 }
 
 /* ---- inputs ---- */

@@ -27,6 +27,14 @@ HOB_MUST_CHECK hob_status decoder_run(struct decoder *decoder, const int32_t *id
                                       const float **ret_logits, hob_error *error);
 /* Forgets what caches hold beyond n_tokens. */
 void decoder_rewind(struct decoder *decoder, int64_t n_tokens);
+/* What it has taken beside an executor that is not its own. */
+struct decoder_usage {
+    size_t cache_bytes, activation_bytes, other_bytes;
+};
+struct decoder_usage decoder_usage(const struct decoder *decoder);
+/* Gives back what the next run can take again; caches stay. */
+void decoder_trim(struct decoder *decoder);
+struct decoder *decoder_next(const struct decoder *decoder); /* of session->decoders; NULL behind the last */
 /* Makes to's caches hold the first n_tokens that from's do. */
 HOB_MUST_CHECK hob_status decoder_copy(const struct decoder *from, int64_t n_tokens, struct decoder *to, hob_error *error);
 

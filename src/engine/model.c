@@ -8,6 +8,7 @@
 #include "engine/default_model.h"
 #include "engine/encode.h"
 #include "engine/end_tokens.h"
+#include "engine/model_memory.h"
 #include "engine/neighbours.h"
 #include "engine/pack_model.h"
 #include "engine/roles.h"
@@ -110,7 +111,11 @@ static void find_tokenizer(struct hob_model *model, const char *path, const hob_
 {
     hob_error error;
     const char *source = options->tokenizer_path ? options->tokenizer_path : path;
-    if (hob_tokenizer_open(source, &model->tokenizer, &error) == HOB_OK) return;
+    int64_t n_before_bytes = memory_thread_bytes();
+    if (hob_tokenizer_open(source, &model->tokenizer, &error) == HOB_OK) {
+        model->memory.tokenizer_bytes = (uint64_t)(memory_thread_bytes() - n_before_bytes);
+        return;
+    }
     model->tokenizer = NULL;
     model->tokenizer_error = memory_copy_string(error.message);
 }
@@ -169,7 +174,9 @@ static hob_status compile(struct hob_model *model, const hob_model_options *opti
 static hob_status find_pack_tokenizer(struct hob_model *model, hob_error *error)
 {
     struct tokenizer *tokenizer;
+    int64_t n_before_bytes = memory_thread_bytes();
     TRY(pack_tokenizer_read(model->pack, &tokenizer, error));
+    model->memory.tokenizer_bytes = (uint64_t)(memory_thread_bytes() - n_before_bytes);
     model->tokenizer = (hob_tokenizer *)tokenizer;
     if (!tokenizer) model->tokenizer_error = memory_copy_string("what the pack was made from had none");
     return HOB_OK;
@@ -256,6 +263,7 @@ static hob_status open_path(const char *path, const hob_model_options *options, 
     model->weight_errors = errors;
     model->bos_id = -1;
     status = set_up(model, path, &content, options, error);
+    if (status == HOB_OK) status = model_count_weights(model, error);
     if (status == HOB_OK && model->info.kind == HOB_MODEL_DECODER && !options->is_graph_only) status = end_tokens_find(model, error);
     if (status != HOB_OK) {
         if (!error || strncmp(error->message, path, strlen(path))) error_prefix(error, status, "%s", path);
@@ -311,12 +319,6 @@ void hob_model_free(hob_model *model)
 hob_model_info hob_model_get_info(const hob_model *model)
 {
     return model->info;
-}
-
-hob_model_memory hob_model_get_memory(const hob_model *model)
-{
-    const struct graph *graph = model->graph;
-    return (hob_model_memory){.weights_bytes = graph->weights.total_bytes + graph->arena.total_bytes};
 }
 
 const char *hob_model_chat_template(const hob_model *model)

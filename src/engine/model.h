@@ -19,6 +19,7 @@ struct hob_model {
     const bool *are_optional_outputs; /* as the file declares them: passes may put other values in their place */
     struct graph_roles roles;
     hob_model_info info;
+    hob_model_memory memory;    /* but for the token trie's */
     struct model_pooling pooling;
     struct model_prompts prompts;
     struct model_labels labels; /* a classifier's */

@@ -35,6 +35,7 @@ static hob_status check_context(const struct hob_model *model, int64_t n_context
 static hob_status start(struct hob_session *session, const hob_session_options *options, hob_error *error)
 {
     session->n_context_tokens = choose_context(session->model, options);
+    session->max_memory_bytes = options->max_memory_bytes;
     TRY(check_context(session->model, session->n_context_tokens, error));
     TRY(session->provider.def->open(&(struct provider_options){.n_threads = options->n_threads}, &session->provider, error));
     return session_open_executor(session, options, error);
@@ -56,7 +57,7 @@ static hob_status make_session(hob_model *model, hob_session **ret_session, hob_
     struct hob_session *session = memory_new(1, sizeof *session);
     if (!session) FAIL(error, HOB_NO_MEMORY, "a new session: out of memory");
     arena_init(&session->arena, 4 * 1024);
-    arena_init(&session->run_arena, 64 * 1024);
+    arena_init(&session->run_arena, SESSION_RUN_ARENA_BYTES);
     session->n_vocab = model->info.n_vocab;
     session->provider.def = provider_find("cpu");
     session->model = model;
@@ -108,25 +109,6 @@ void hob_session_free(hob_session *session)
     arena_release(&session->run_arena);
     hob_model_free(session->model);
     memory_free(session);
-}
-
-hob_session_memory hob_session_get_memory(const hob_session *session)
-{
-    hob_session_memory memory = {0};
-    if (session->kv_cache) {
-        struct kv_cache_usage usage = kv_cache_usage(session->kv_cache);
-        memory.cache_bytes = usage.memory_bytes;
-        memory.cache_used_bytes = (uint64_t)usage.n_used * usage.block_bytes;
-        memory.cache_most_bytes = (uint64_t)usage.n_blocks * usage.block_bytes;
-    }
-    memory.activations_bytes = executor_n_bytes(session->executor);
-    memory.total_bytes = memory.cache_bytes + memory.activations_bytes;
-    return memory;
-}
-
-void hob_session_trim(hob_session *session)
-{
-    session->logits = NULL;
 }
 
 size_t hob_session_n_threads(const hob_session *session)

@@ -9,6 +9,7 @@
 
 struct batch_entry;
 struct cache_folder;
+struct decoder;
 struct kv_cache;
 struct paged_batch;
 struct prefix_cache;
@@ -17,6 +18,7 @@ struct sequence;
 /* Enough positions in a run to keep the multipliers busy; more only make its activations larger (39 KB each in a model of half a
  * billion weights). Logits take n_vocab numbers a position: fewer still. */
 enum { RUN_TOKENS = HOB_RUN_ROWS, RUN_LOGITS = 64 };
+enum { SESSION_RUN_ARENA_BYTES = 64 * 1024 };
 
 struct hob_session {
     hob_model *model;
@@ -33,6 +35,9 @@ struct hob_session {
     struct cache_folder *cache_folder; /* the same on disk; NULL: not there */
     uint32_t *prefix_blocks;           /* room for those of a text's beginning */
     struct sequence *spare_sequences;
+    size_t n_sequences;         /* there are, spare ones among them */
+    struct decoder *decoders;   /* of sequences whose caches are not in blocks */
+    uint64_t max_memory_bytes;  /* that it may take; 0: what the machine has left */
     struct sequence *sequence;  /* of hob_session_append and its kind; NULL for what is no decoder */
     const float *logits;        /* of its last position; NULL before any */
     struct batch_entry *entries; /* room for a step of generations */
@@ -46,7 +51,8 @@ HOB_MUST_CHECK hob_status session_forecast(struct hob_session *session, const ho
                                            hob_error *error);
 /* Fails: HOB_LIMIT, with the numbers. */
 HOB_MUST_CHECK hob_status session_check_memory(const hob_memory_forecast *forecast, hob_error *error);
-/* Whether a text of n_tokens, of which n_shared are there already, can have its caches now. Fails: HOB_LIMIT, with the numbers. */
+/* Whether a text of n_tokens, of which n_shared are there already, can have its caches, once others have given up theirs. Fails: HOB_LIMIT,
+ * with the numbers. */
 HOB_MUST_CHECK hob_status session_check_room(const struct hob_session *session, int64_t n_tokens, int64_t n_shared, hob_error *error);
 /* The executor, and the layout of blocks where the graph's caches can lie in such. Fails: HOB_BAD_ARGUMENT, HOB_UNSUPPORTED (a type that
  * caches cannot have), HOB_NO_MEMORY. */

@@ -3,49 +3,10 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "engine/kv/kv_cache.h"
+#include "engine/kv/prefix_cache.h"
 #include "engine/session.h"
-#include "formats/pack_graph.h"
 
 #include <string.h>
-
-/* ---- weights ---- */
-
-static bool is_own(const struct graph *graph, const void *bytes)
-{
-    return arena_has(&graph->weights, bytes) || arena_has(&graph->arena, bytes);
-}
-
-static uint64_t constant_bytes(const struct tensor *tensor)
-{
-    size_t n_bytes;
-    if (tensor->layout == LAYOUT_PANELS) return pack_panel_bytes(tensor, &n_bytes) ? n_bytes : 0;
-    return tensor_n_bytes(tensor);
-}
-
-/* Constants that steps read where the file has them. */
-static uint64_t count_mapped(const struct program *program, bool *is_seen)
-{
-    const struct graph *graph = program->graph;
-    uint64_t n_bytes = 0;
-    for (uint32_t s = 0; s < program->n_steps; s++) {
-        for (uint32_t i = 0; i < program->steps[s].n_inputs; i++) {
-            uint32_t value = program->steps[s].inputs[i];
-            if (value == VALUE_NONE || is_seen[value] || !graph->values[value].constant) continue;
-            is_seen[value] = true;
-            if (!is_own(graph, graph->values[value].constant->data)) n_bytes += constant_bytes(graph->values[value].constant);
-        }
-    }
-    return n_bytes;
-}
-
-static hob_status forecast_weights(const struct program *program, struct arena *arena, hob_memory_forecast *forecast, hob_error *error)
-{
-    bool *is_seen = ARENA_NEW(arena, bool, program->graph->n_values);
-    if (!is_seen) FAIL(error, HOB_NO_MEMORY, "a forecast: out of memory");
-    forecast->weights_bytes = program->graph->weights.total_bytes + program->graph->arena.total_bytes;
-    forecast->mapped_bytes = count_mapped(program, is_seen);
-    return HOB_OK;
-}
 
 /* ---- caches ---- */
 
@@ -167,11 +128,14 @@ static int64_t most_context(const struct hob_session *session, const hob_memory_
 hob_status session_forecast(struct hob_session *session, const hob_session_options *options, hob_memory_forecast *ret_forecast, hob_error *error)
 {
     hob_status status = HOB_OK;
-    hob_memory_forecast forecast = {.n_context_tokens = session->n_context_tokens, .cache_token_bytes = text_token_bytes(session)};
+    const hob_model_memory *weights = &session->model->memory;
+    hob_memory_forecast forecast = {.n_context_tokens = session->n_context_tokens,
+                                    .cache_token_bytes = text_token_bytes(session),
+                                    .weights_bytes = weights->weights_bytes,
+                                    .mapped_bytes = weights->mapped_bytes};
     uint64_t plan_bytes, kept_bytes = options->prefix_cache_bytes, n_tokens = options->n_cache_tokens > 0 ? whole_blocks(options->n_cache_tokens) : 0;
     struct arena arena;
     arena_init(&arena, 16 * 1024);
-    TRY_CLEANUP(forecast_weights(session->model->program, &arena, &forecast, error));
     TRY_CLEANUP(forecast_activations(session, &arena, &forecast, &plan_bytes, error));
     if (!n_tokens || !session->layout.n_states) n_tokens = whole_blocks(session->n_context_tokens);
     uint64_t rest_bytes = forecast.activations_bytes + bookkeeping_bytes(session, plan_bytes) + kept_bytes;
@@ -201,17 +165,27 @@ hob_status session_check_memory(const hob_memory_forecast *forecast, hob_error *
          mib(forecast->available_bytes), (long long)forecast->most_context_tokens);
 }
 
+/* To what it has taken already: of the machine, and of what the caller lets it have. */
+static uint64_t available_bytes_of(const struct hob_session *session)
+{
+    uint64_t n_bytes = available_memory(""), n_most = session->max_memory_bytes;
+    if (!n_most) return n_bytes;
+    uint64_t n_taken = hob_session_get_memory(session).total_bytes, n_left = n_most > n_taken ? n_most - n_taken : 0;
+    return n_left < n_bytes ? n_left : n_bytes;
+}
+
 hob_status session_check_room(const struct hob_session *session, int64_t n_tokens, int64_t n_shared, hob_error *error)
 {
     if (!session->kv_cache) return HOB_OK;
     struct kv_cache_usage usage = kv_cache_usage(session->kv_cache);
     uint64_t n_blocks = (uint64_t)(kv_cache_count_blocks(n_tokens) - n_shared / PAGED_POSITIONS);
     uint64_t n_idle = usage.memory_bytes / usage.block_bytes - usage.n_used;
+    if (session->prefixes) n_idle += prefix_cache_count_droppable(session->prefixes);
     if (n_tokens > (int64_t)usage.n_blocks * PAGED_POSITIONS)
         FAIL(error, HOB_LIMIT, "KV cache: found a text of %lld tokens, expected at most the %lld that the session has room for", (long long)n_tokens,
              (long long)usage.n_blocks * PAGED_POSITIONS);
     if (n_blocks <= n_idle) return HOB_OK;
-    uint64_t needed_bytes = (n_blocks - n_idle) * usage.block_bytes, available_bytes = available_memory("");
+    uint64_t needed_bytes = (n_blocks - n_idle) * usage.block_bytes, available_bytes = available_bytes_of(session);
     if (needed_bytes <= available_bytes) return HOB_OK;
     int64_t n_fitting = n_tokens - (int64_t)((needed_bytes - available_bytes) / usage.block_bytes + 1) * PAGED_POSITIONS;
     FAIL(error, HOB_LIMIT, "memory: a text of %lld tokens needs %.1f MiB more of KV cache, found %.1f MiB available; the largest text that fits has %lld tokens",

@@ -168,3 +168,10 @@ const char *token_trie_text(const struct token_trie *trie, int32_t id, size_t *r
     *ret_n_bytes = trie->offsets[id + 1] - trie->offsets[id];
     return *ret_n_bytes ? trie->texts + trie->offsets[id] : NULL;
 }
+
+size_t token_trie_n_bytes(const struct token_trie *trie)
+{
+    size_t node_bytes = 2 * sizeof(uint8_t) + 2 * sizeof(uint32_t), n_ids = trie->first_id[trie->n_nodes];
+    return sizeof *trie + trie->n_nodes * node_bytes + n_ids * sizeof(int32_t) + (trie->n_tokens + 1) * sizeof(uint32_t) +
+           trie->offsets[trie->n_tokens];
+}

@@ -39,6 +39,7 @@ HOB_MUST_CHECK hob_status token_trie_new(const struct tokenizer *tokenizer, stru
                                          hob_error *error);
 struct token_trie *token_trie_ref(struct token_trie *trie);
 void token_trie_unref(struct token_trie *trie); /* takes NULL */
+size_t token_trie_n_bytes(const struct token_trie *trie);
 /* NULL: the token is not in the trie. */
 const char *token_trie_text(const struct token_trie *trie, int32_t id, size_t *ret_n_bytes);
 

@@ -356,10 +356,57 @@ void executor_copy_states(const struct executor *from, int64_t n_used, struct ex
     for (uint32_t i = 0; i < from->program->graph->n_states; i++) copy_state(&from->states[i], n_used, &to->states[i]);
 }
 
+/* ---- what it has taken ---- */
+
+static void add_usage(const struct executor *executor, struct executor_usage *usage)
+{
+    usage->activation_bytes += executor->block_bytes + executor->overflow.total_bytes + executor->scratch.total_bytes;
+    usage->state_bytes += executor->state_bytes;
+    usage->other_bytes += executor->arena.total_bytes;
+    for (int i = 0; i < MAX_PLANS && executor->plans[i]; i++) usage->other_bytes += executor->plans[i]->arena.total_bytes;
+    for (uint32_t s = 0; s < executor->program->n_steps; s++) {
+        const struct step_context *context = &executor->contexts[s];
+        for (int i = 0; i < 2; i++) usage->activation_bytes += context->carried[i].total_bytes;
+        for (uint32_t i = 0; context->bodies && i < context->step->n_bodies; i++) add_usage(context->bodies[i], usage);
+    }
+}
+
+struct executor_usage executor_usage(const struct executor *executor)
+{
+    struct executor_usage usage = {0};
+    add_usage(executor, &usage);
+    return usage;
+}
+
 size_t executor_n_bytes(const struct executor *executor)
 {
-    return executor->block_bytes + executor->state_bytes + executor->arena.total_bytes +
-           executor->overflow.total_bytes + executor->scratch.total_bytes;
+    struct executor_usage usage = executor_usage(executor);
+    return usage.activation_bytes + usage.state_bytes + usage.other_bytes;
+}
+
+static void renew(struct arena *arena)
+{
+    arena_release(arena);
+    arena_init(arena, ARENA_CHUNK_BYTES);
+}
+
+void executor_trim(struct executor *executor)
+{
+    for (int i = 0; i < MAX_PLANS; i++) {
+        plan_free(executor->plans[i]);
+        executor->plans[i] = NULL;
+    }
+    executor->plan = NULL;
+    memory_free(executor->block);
+    executor->block = NULL;
+    executor->block_bytes = 0;
+    renew(&executor->overflow);
+    renew(&executor->scratch);
+    for (uint32_t s = 0; s < executor->program->n_steps; s++) {
+        struct step_context *context = &executor->contexts[s];
+        for (int i = 0; i < 2; i++) renew(&context->carried[i]);
+        for (uint32_t i = 0; context->bodies && i < context->step->n_bodies; i++) executor_trim(context->bodies[i]);
+    }
 }
 
 /* ---- control flow ---- */

@@ -61,8 +61,16 @@ void executor_set_n_used(struct executor *executor, int64_t n_used);
 /* Makes to's states hold the first n_used positions that from's do; both are of one program and of the same capacity. */
 void executor_copy_states(const struct executor *from, int64_t n_used, struct executor *to);
 
-/* Bytes of the planned block, the states and the rest. */
-size_t executor_n_bytes(const struct executor *executor);
+/* Bytes that it has taken by now, those of subgraphs' executors among them. */
+struct executor_usage {
+    size_t activation_bytes; /* the planned block, what was not planned, scratch */
+    size_t state_bytes;
+    size_t other_bytes;      /* plans and tables */
+};
+struct executor_usage executor_usage(const struct executor *executor);
+size_t executor_n_bytes(const struct executor *executor); /* all of them */
+/* Gives activations and plans back; the next run makes them anew. States stay, outputs of the last run are gone. */
+void executor_trim(struct executor *executor);
 
 /* For providers: runs every step in order. */
 HOB_MUST_CHECK hob_status executor_run_steps(struct executor *executor, hob_error *error);

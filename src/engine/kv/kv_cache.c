@@ -12,7 +12,8 @@ struct kv_cache {
     size_t n_bytes;
     uint32_t *n_refs;      /* one a block */
     uint32_t *free_blocks; /* a stack: the one that was in use last is the warmest */
-    uint32_t n_blocks, n_touched, n_free;
+    bool *has_memory;      /* one a block */
+    uint32_t n_blocks, n_touched, n_free, n_with_memory;
     bool (*reclaim)(void *context);
     void *context;
 };
@@ -24,8 +25,9 @@ static hob_status set_up(struct kv_cache *cache, hob_error *error)
         FAIL(error, HOB_LIMIT, "a KV cache of %u blocks of %zu bytes is too large", cache->n_blocks, block_bytes);
     cache->n_refs = memory_new(cache->n_blocks, sizeof *cache->n_refs);
     cache->free_blocks = memory_new(cache->n_blocks, sizeof *cache->free_blocks);
+    cache->has_memory = memory_new(cache->n_blocks, sizeof *cache->has_memory);
     cache->bytes = memory_reserve(cache->n_bytes);
-    if (!cache->n_refs || !cache->free_blocks || !cache->bytes)
+    if (!cache->n_refs || !cache->free_blocks || !cache->has_memory || !cache->bytes)
         FAIL(error, HOB_NO_MEMORY, "no address space for a KV cache of %u blocks of %zu bytes", cache->n_blocks, block_bytes);
     return HOB_OK;
 }
@@ -48,6 +50,7 @@ void kv_cache_free(struct kv_cache *cache)
     memory_unreserve(cache->bytes, cache->n_bytes);
     memory_free(cache->n_refs);
     memory_free(cache->free_blocks);
+    memory_free(cache->has_memory);
     memory_free(cache);
 }
 
@@ -70,6 +73,8 @@ hob_status kv_cache_take(struct kv_cache *cache, uint32_t *ret_block, hob_error 
              PAGED_POSITIONS, cache->n_bytes);
     uint32_t block = cache->n_free ? cache->free_blocks[--cache->n_free] : cache->n_touched++;
     cache->n_refs[block] = 1;
+    cache->n_with_memory += !cache->has_memory[block];
+    cache->has_memory[block] = true;
     *ret_block = block;
     return HOB_OK;
 }
@@ -116,6 +121,18 @@ hob_status kv_cache_own(struct kv_cache *cache, uint32_t *block, int64_t n_posit
     return HOB_OK;
 }
 
+/* Blocks need not end where pages do: those that lie side by side go together. */
+void kv_cache_trim(struct kv_cache *cache)
+{
+    for (uint32_t first = 0, last; first < cache->n_touched; first = last + 1) {
+        for (last = first; last < cache->n_touched && !cache->n_refs[last]; last++) {
+            cache->n_with_memory -= cache->has_memory[last];
+            cache->has_memory[last] = false;
+        }
+        memory_discard(kv_cache_bytes(cache, first), (last - first) * cache->layout->block_bytes);
+    }
+}
+
 unsigned char *kv_cache_bytes(const struct kv_cache *cache, uint32_t block)
 {
     return cache->bytes + (size_t)block * cache->layout->block_bytes;
@@ -133,5 +150,5 @@ struct kv_cache_usage kv_cache_usage(const struct kv_cache *cache)
                                    .n_used = n_used,
                                    .n_free = cache->n_blocks - n_used,
                                    .block_bytes = cache->layout->block_bytes,
-                                   .memory_bytes = (size_t)cache->n_touched * cache->layout->block_bytes};
+                                   .memory_bytes = (size_t)cache->n_with_memory * cache->layout->block_bytes};
 }

@@ -2,8 +2,8 @@
  * of the graph (graph/paging.h) and is named by a number; whoever holds a reference may read it, and only who holds the only one
  * may write. Blocks that are full never change, so they can be held for other texts that begin alike, and written to disk.
  *
- * Address space is reserved for all of them at the start; memory is taken as blocks are used for the first time, and kept. One
- * thread at a time.
+ * Address space is reserved for all of them at the start; memory is taken as blocks are used for the first time, and kept until
+ * kv_cache_trim. One thread at a time.
  *
  *     struct kv_cache *cache;
  *     TRY(kv_cache_new(&layout, 1024, &cache, error));
@@ -25,7 +25,7 @@ struct kv_cache_usage {
     uint32_t n_used;   /* somebody holds a reference to */
     uint32_t n_free;
     size_t block_bytes;
-    size_t memory_bytes; /* of blocks that have been used so far */
+    size_t memory_bytes; /* of blocks that have been used, and were not trimmed since */
 };
 
 /* layout and what it points to must outlive the pool. Fails: HOB_LIMIT, HOB_NO_MEMORY. */
@@ -42,6 +42,9 @@ void kv_cache_unref(struct kv_cache *cache, uint32_t block);
 uint32_t kv_cache_n_refs(const struct kv_cache *cache, uint32_t block);
 /* Makes *block one that nobody else holds: itself, or a new one with its first n_positions. Fails: HOB_LIMIT. */
 HOB_MUST_CHECK hob_status kv_cache_own(struct kv_cache *cache, uint32_t *block, int64_t n_positions, hob_error *error);
+
+/* Gives the memory of blocks that nobody holds back to the system, but for pages that they share with others. */
+void kv_cache_trim(struct kv_cache *cache);
 
 /* block_bytes of them: what a file of a block holds. The same texts give the same bytes; those behind the positions in use mean
  * nothing. */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { RUN_ARENA_BYTES = 16 * 1024 };
+
 /* An entry on its way. */
 struct part {
     struct batch_entry *entry;
@@ -60,7 +62,7 @@ hob_status paged_batch_new(struct hob_session *session, struct paged_batch **ret
     batch->has_all = true;
     for (size_t i = 0; i < n_inputs; i++)
         if (session->model->roles.inputs[i] == INPUT_ROWS) batch->has_all = false;
-    arena_init(&batch->run_arena, 16 * 1024);
+    arena_init(&batch->run_arena, RUN_ARENA_BYTES);
     batch->inputs = memory_new(n_inputs, sizeof *batch->inputs);
     batch->bounds = memory_new(n_inputs, sizeof *batch->bounds);
     if (!batch->inputs || !batch->bounds) {
@@ -81,6 +83,20 @@ void paged_batch_free(struct paged_batch *batch)
     memory_free(batch->texts);
     memory_free(batch->rows);
     memory_free(batch);
+}
+
+size_t paged_batch_n_bytes(const struct paged_batch *batch)
+{
+    return batch->n_row_floats * sizeof *batch->rows + batch->run_arena.total_bytes + batch->n_reserved * (sizeof *batch->parts + sizeof *batch->texts);
+}
+
+void paged_batch_trim(struct paged_batch *batch)
+{
+    memory_free(batch->rows);
+    batch->rows = NULL;
+    batch->n_row_floats = 0;
+    arena_release(&batch->run_arena);
+    arena_init(&batch->run_arena, RUN_ARENA_BYTES);
 }
 
 static hob_status reserve_parts(struct paged_batch *batch, size_t n_entries, hob_error *error)

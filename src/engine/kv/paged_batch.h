@@ -19,6 +19,9 @@ struct paged_batch;
 bool paged_batch_fits(const struct hob_model *model);
 HOB_MUST_CHECK hob_status paged_batch_new(struct hob_session *session, struct paged_batch **ret_batch, hob_error *error);
 void paged_batch_free(struct paged_batch *batch); /* takes NULL */
+/* Bytes that it has taken by now; and giving back what the next run can take again. */
+size_t paged_batch_n_bytes(const struct paged_batch *batch);
+void paged_batch_trim(struct paged_batch *batch);
 /* As batch_run, of entries that fit their sequences. */
 HOB_MUST_CHECK hob_status paged_batch_run(struct paged_batch *batch, struct batch_entry *entries, size_t n_entries, hob_error *error);
 

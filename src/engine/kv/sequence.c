@@ -24,6 +24,7 @@ static hob_status set_up(struct sequence *sequence, hob_error *error)
 
 static void delete(struct sequence *sequence)
 {
+    sequence->session->n_sequences--;
     decoder_free(sequence->decoder);
     memory_free(sequence->ids);
     memory_free(sequence->blocks);
@@ -44,6 +45,7 @@ hob_status sequence_new(hob_session *session, struct sequence **ret_sequence, ho
     sequence = memory_new(1, sizeof *sequence);
     if (!sequence) FAIL(error, HOB_NO_MEMORY, "a new sequence: out of memory");
     sequence->session = session;
+    session->n_sequences++;
     hob_status status = set_up(sequence, error);
     if (status == HOB_OK) *ret_sequence = sequence;
     else delete(sequence);
