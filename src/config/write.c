@@ -19,9 +19,10 @@ static void write_character(const char *bytes, size_t n_bytes, int32_t character
     else buffer_append(text, bytes, n_bytes);
 }
 
-void config_write_string(const char *string, struct buffer *text)
+bool config_write_string(const char *string, struct buffer *text)
 {
     size_t n_left = strlen(string);
+    bool is_whole = true;
     buffer_append_byte(text, '"');
     while (n_left) {
         utf8proc_int32_t character;
@@ -30,10 +31,12 @@ void config_write_string(const char *string, struct buffer *text)
         size_t n_bytes = n_used > 0 ? (size_t)n_used : 1;
         if (n_used > 0) write_character(string, n_bytes, character, text);
         else buffer_append_string(text, "\xEF\xBF\xBD");
+        is_whole = is_whole && n_used > 0;
         string += n_bytes;
         n_left -= n_bytes;
     }
     buffer_append_byte(text, '"');
+    return is_whole;
 }
 
 void config_write_key(const char *key, struct buffer *text)

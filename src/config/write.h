@@ -13,7 +13,8 @@ void config_to_toml(const struct config *config, struct buffer *text);
 bool config_write_value(const struct config_option *option, const void *structure, struct buffer *text);
 /* "default", "FILE:LINE", "environment NAME", "flag NAME". */
 void config_write_origin(const struct config_origin *origin, struct buffer *text);
-void config_write_string(const char *string, struct buffer *text);
+/* false: a byte of it was replaced. */
+bool config_write_string(const char *string, struct buffer *text);
 /* A part of a key: bare where it can be. */
 void config_write_key(const char *key, struct buffer *text);
 
