@@ -56,6 +56,7 @@ struct grammar_builder {
     uint32_t *copies,
         *copied; /* grammar_builder_copy's: the copy of each state, all 0 between calls; the states copied */
     size_t copies_reserved;
+    size_t n_schema_steps; /* schema_charge's, of all schemas in the grammar */
     bool is_flat; /* repetitions are written out, never made rules: for what regular_intersect takes */
     hob_status status;
     hob_error *error;

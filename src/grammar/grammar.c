@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    MAX_VISITS = 1 << 26,       /* of states on the way to positions: seconds */
+    MAX_VISITS = 1 << 24,       /* of states on the way to positions: a third of a second */
     MERGED_POSITIONS = 1 << 12, /* and twice the states: beyond, sets of states are not made one position any more */
 };
 

@@ -178,6 +178,7 @@ static hob_status check_exclusive(struct schema_compiler *compiler, const struct
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
             if (i == k) continue;
+            TRY(schema_charge(compiler, item, 1));
             if (!schema_excludes(compiler, flat[i], flat[k], EXCLUSION_DEPTH))
                 return schema_fail(compiler, item, "oneOf", HOB_UNSUPPORTED,
                                    "two of the alternatives may hold at once, which a grammar cannot forbid; use "
@@ -192,6 +193,7 @@ static hob_status add_alternatives(struct schema_compiler *compiler, const struc
     json_t *list = json_object_get(item->schema, keyword), *base = schema_keep(compiler, json_copy(item->schema));
     size_t n = json_array_size(list);
     if (!n) return schema_fail(compiler, item, keyword, HOB_BAD_FILE, "expected a list of schemas");
+    TRY(schema_charge(compiler, item, n));
     TRY(compiler->builder->status);
     json_object_del(base, keyword);
     json_t **branches = arena_new(&compiler->builder->arena, n, sizeof *branches, _Alignof(json_t *));
@@ -266,6 +268,7 @@ hob_status json_schema_compile_json(struct grammar_builder *builder, json_t *sch
     status = builder->status;
 cleanup:
     memory_free(compiler.items);
+    string_map_release(&compiler.known);
     json_decref(compiler.made);
     return status;
 }

@@ -12,6 +12,14 @@ hob_status schema_fail(const struct schema_compiler *compiler, const struct sche
          keyword ? keyword : "", what);
 }
 
+hob_status schema_charge(struct schema_compiler *compiler, const struct schema_item *item, size_t n_steps)
+{
+    size_t *n_done = &compiler->builder->n_schema_steps;
+    *n_done = n_steps > SCHEMA_MAX_STEPS - *n_done ? SCHEMA_MAX_STEPS : *n_done + n_steps;
+    if (*n_done < SCHEMA_MAX_STEPS) return HOB_OK;
+    return schema_fail(compiler, item, NULL, HOB_LIMIT, "too many alternatives and schemas that must hold at once, for all of them to be compared");
+}
+
 static const char *keep_text(struct schema_compiler *compiler, const struct buffer *text)
 {
     const char *copy =
@@ -36,9 +44,11 @@ const char *schema_pointer(struct schema_compiler *compiler, const char *pointer
 
 hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const char *pointer, uint32_t *ret_rule)
 {
-    for (size_t i = 0; i < compiler->n_items && json_is_object(schema); i++) {
-        if (compiler->items[i].schema != schema) continue;
-        *ret_rule = compiler->items[i].rule;
+    uint64_t known;
+    json_t **place = arena_copy(&compiler->builder->arena, &schema, sizeof(json_t *), _Alignof(json_t *));
+    if (!place) FAIL(compiler->error, HOB_NO_MEMORY, "schema: no memory");
+    if (json_is_object(schema) && string_map_get(&compiler->known, place, sizeof(json_t *), &known)) {
+        *ret_rule = (uint32_t)known;
         return HOB_OK;
     }
     if (compiler->n_items == SCHEMA_MAX_ITEMS)
@@ -55,6 +65,8 @@ hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const c
     *ret_rule = grammar_builder_rule(compiler->builder, pointer, strlen(pointer));
     compiler->items[compiler->n_items++] =
         (struct schema_item){.schema = schema, .pointer = pointer, .rule = *ret_rule};
+    if (json_is_object(schema) && !string_map_put(&compiler->known, place, sizeof(json_t *), *ret_rule))
+        FAIL(compiler->error, HOB_NO_MEMORY, "schema: no memory");
     return compiler->builder->status;
 }
 

@@ -6,12 +6,16 @@
 #ifndef GRAMMAR_SCHEMA_H
 #define GRAMMAR_SCHEMA_H
 
+#include "base/string_map.h"
 #include "grammar/json_text.h"
 #include "hob/status.h"
 
 #include <jansson.h>
 
-enum { SCHEMA_MAX_ITEMS = 20000 };
+enum {
+    SCHEMA_MAX_ITEMS = 20000,
+    SCHEMA_MAX_STEPS = 1 << 20, /* of merging and comparing, in all schemas of a grammar: about a second and 150 MB */
+};
 
 /* Types, as bits. */
 enum {
@@ -38,12 +42,16 @@ struct schema_compiler {
     json_t *made; /* an array that owns what merging made */
     struct schema_item *items;
     size_t n_items, items_reserved;
+    struct string_map known; /* items by the address of their JSON */
     hob_error *error;
 };
 
 /* A failure at a schema's keyword: "schema: #/a/b/keyword: what". keyword NULL: the schema itself. */
 HOB_MUST_CHECK hob_status schema_fail(const struct schema_compiler *compiler, const struct schema_item *item,
                                       const char *keyword, hob_status status, const char *what);
+/* Counts work that does not show in the grammar's size: schemas come from strangers, and merging and comparing multiply. Fails:
+ * HOB_LIMIT. */
+HOB_MUST_CHECK hob_status schema_charge(struct schema_compiler *compiler, const struct schema_item *item, size_t n_steps);
 /* The rule of a subschema, which is compiled later; the same for the same JSON. pointer: path/a/b, ends with NULL. */
 HOB_MUST_CHECK hob_status schema_rule(struct schema_compiler *compiler, json_t *schema, const char *pointer,
                                       uint32_t *ret_rule);

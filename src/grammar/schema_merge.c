@@ -29,9 +29,22 @@ static void put(struct merging *merging, const char *keyword, json_t *value)
         grammar_builder_fail(merging->compiler->builder, HOB_NO_MEMORY, "schema: no memory");
 }
 
-static bool has_value(const json_t *list, const json_t *value)
+/* Work of functions that cannot fail: schema_charge finds it. */
+static void count(struct schema_compiler *compiler, size_t n_steps)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    size_t *n_done = &compiler->builder->n_schema_steps;
+    *n_done = n_steps > SCHEMA_MAX_STEPS - *n_done ? SCHEMA_MAX_STEPS : *n_done + n_steps;
+}
+
+static bool is_spent(const struct schema_compiler *compiler)
+{
+    return compiler->builder->n_schema_steps == SCHEMA_MAX_STEPS;
+}
+
+static bool has_value(struct schema_compiler *compiler, const json_t *list, const json_t *value)
+{
+    count(compiler, json_array_size(list));
+    for (size_t i = 0; i < json_array_size(list) && !is_spent(compiler); i++) {
         const json_t *one = json_array_get(list, i);
         if (json_equal((json_t *)(uintptr_t)one, (json_t *)(uintptr_t)value)) return true;
         if (json_is_number(one) && json_is_number(value) && json_number_value(one) == json_number_value(value))
@@ -40,20 +53,20 @@ static bool has_value(const json_t *list, const json_t *value)
     return false;
 }
 
-static json_t *intersect(json_t *left, json_t *right)
+static json_t *intersect(struct schema_compiler *compiler, json_t *left, json_t *right)
 {
     json_t *both = json_array();
     for (size_t i = 0; both && i < json_array_size(left); i++)
-        if (has_value(right, json_array_get(left, i))) json_array_append(both, json_array_get(left, i));
+        if (has_value(compiler, right, json_array_get(left, i))) json_array_append(both, json_array_get(left, i));
     return both;
 }
 
-static json_t *unite(json_t *left, json_t *right)
+static json_t *unite(struct schema_compiler *compiler, json_t *left, json_t *right)
 {
     json_t *all = json_array();
     for (size_t i = 0; all && i < json_array_size(left); i++) json_array_append(all, json_array_get(left, i));
     for (size_t i = 0; all && i < json_array_size(right); i++)
-        if (!has_value(all, json_array_get(right, i))) json_array_append(all, json_array_get(right, i));
+        if (!has_value(compiler, all, json_array_get(right, i))) json_array_append(all, json_array_get(right, i));
     return all;
 }
 
@@ -144,14 +157,14 @@ static hob_status merge_keyword(struct merging *merging, const char *keyword, js
             return HOB_OK;
         }
     }
-    if (!strcmp(keyword, "required")) put(merging, keyword, unite(left, right));
-    else if (!strcmp(keyword, "enum")) put(merging, keyword, intersect(left, right));
+    if (!strcmp(keyword, "required")) put(merging, keyword, unite(merging->compiler, left, right));
+    else if (!strcmp(keyword, "enum")) put(merging, keyword, intersect(merging->compiler, left, right));
     else if (!strcmp(keyword, "additionalProperties") || !strcmp(keyword, "items") || !strcmp(keyword, "propertyNames"))
         put(merging, keyword, both_of(left, right));
     else if (!strcmp(keyword, "anyOf") || !strcmp(keyword, "oneOf")) return merge_alternatives(merging, keyword);
     else if (!strcmp(keyword, "pattern")) {
         json_t *a = list_of(left), *b = list_of(right);
-        put(merging, keyword, unite(a, b));
+        put(merging, keyword, unite(merging->compiler, a, b));
         json_decref(a);
         json_decref(b);
     } else if (json_equal(left, right)) put(merging, keyword, json_incref(left));
@@ -169,7 +182,7 @@ static json_t *with_enum(struct schema_compiler *compiler, json_t *schema)
     json_t *copy = schema_keep(compiler, json_copy(schema)), *list = json_pack("[O]", value);
     if (!copy || !list) return schema;
     if (json_object_get(copy, "enum")) {
-        json_t *both = intersect(json_object_get(copy, "enum"), list);
+        json_t *both = intersect(compiler, json_object_get(copy, "enum"), list);
         json_decref(list);
         list = both;
     }
@@ -202,6 +215,9 @@ hob_status schema_merge(struct schema_compiler *compiler, const struct schema_it
                         json_t **ret_merged)
 {
     struct merging merging = {.compiler = compiler, .item = item};
+    TRY(schema_charge(compiler, item, 4 + json_object_size(left) + json_object_size(right) +
+                                          json_object_size(json_object_get(left, "properties")) +
+                                          json_object_size(json_object_get(right, "properties"))));
     if (json_is_boolean(left) || json_is_boolean(right)) {
         json_t *narrower = json_is_true(left) || json_is_false(right) ? right : left;
         *ret_merged = narrower;
@@ -226,6 +242,7 @@ hob_status schema_merge(struct schema_compiler *compiler, const struct schema_it
 
 static json_t *without(struct schema_compiler *compiler, json_t *schema, const char *keyword)
 {
+    count(compiler, json_object_size(schema));
     json_t *copy = schema_keep(compiler, json_copy(schema));
     if (copy) json_object_del(copy, keyword);
     return copy;
@@ -238,6 +255,7 @@ static hob_status flatten(struct schema_compiler *compiler, const struct schema_
     if (depth == MAX_NESTING)
         return schema_fail(compiler, item, NULL, HOB_BAD_FILE,
                            "found references or \"allOf\" within each other without end");
+    TRY(schema_charge(compiler, item, 1));
     while (json_object_get(schema, "$ref")) {
         json_t *target;
         here.schema = schema;
@@ -290,14 +308,15 @@ static json_t *values_of(json_t *schema, json_t **ret_made)
     return value ? *ret_made : json_object_get(schema, "enum");
 }
 
-static bool values_exclude(const struct schema_compiler *compiler, json_t *left, json_t *right)
+static bool values_exclude(struct schema_compiler *compiler, json_t *left, json_t *right)
 {
     json_t *made[2], *values = values_of(left, &made[0]), *others = values_of(right, &made[1]);
     unsigned types = types_of(compiler, right, false);
     bool excludes = json_array_size(values) > 0;
-    for (size_t i = 0; i < json_array_size(values); i++) {
+    count(compiler, 1);
+    for (size_t i = 0; i < json_array_size(values) && excludes; i++) {
         const json_t *value = json_array_get(values, i);
-        bool is_out = (others && !has_value(others, value)) || !(schema_type_of(value) & types);
+        bool is_out = (others && !has_value(compiler, others, value)) || !(schema_type_of(value) & types);
         excludes &= is_out;
     }
     json_decref(made[0]);
@@ -305,9 +324,10 @@ static bool values_exclude(const struct schema_compiler *compiler, json_t *left,
     return excludes;
 }
 
-static bool is_required(json_t *schema, const char *key)
+static bool is_required(struct schema_compiler *compiler, json_t *schema, const char *key)
 {
     const json_t *required = json_object_get(schema, "required");
+    count(compiler, 1 + json_array_size(required));
     for (size_t i = 0; i < json_array_size(required); i++)
         if (json_is_string(json_array_get(required, i)) && !strcmp(json_string_value(json_array_get(required, i)), key))
             return true;
@@ -322,7 +342,7 @@ static bool is_closed(json_t *schema)
     return !has_free && !json_object_get(schema, "patternProperties");
 }
 
-static bool members_exclude(const struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth)
+static bool members_exclude(struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth)
 {
     json_t *mine = json_object_get(left, "properties"), *theirs = json_object_get(right, "properties"), *member;
     const json_t *required = json_object_get(right, "required");
@@ -330,19 +350,20 @@ static bool members_exclude(const struct schema_compiler *compiler, json_t *left
     bool refuses_others =
         json_is_false(json_object_get(right, "additionalProperties")) && !json_object_get(right, "patternProperties");
     json_object_foreach (mine, key, member) {
+        if (is_spent(compiler)) break;
         json_t *other = json_object_get(theirs, key);
-        bool is_needed = is_required(left, key) || is_required(right, key);
+        bool is_needed = is_required(compiler, left, key) || is_required(compiler, right, key);
         if (other && is_needed && schema_excludes(compiler, member, other, depth)) return true;
-        if (!other && is_required(left, key) && refuses_others) return true;
+        if (!other && is_required(compiler, left, key) && refuses_others) return true;
     }
-    for (size_t i = 0; i < json_array_size(required) && is_closed(left); i++) {
+    for (size_t i = 0; i < json_array_size(required) && is_closed(left) && !is_spent(compiler); i++) {
         const char *name = json_string_value(json_array_get(required, i));
-        if (name && !json_object_get(mine, name) && !is_required(left, name)) return true;
+        if (name && !json_object_get(mine, name) && !is_required(compiler, left, name)) return true;
     }
     return false;
 }
 
-bool schema_excludes(const struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth)
+bool schema_excludes(struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth)
 {
     if (json_is_false(left) || json_is_false(right)) return true;
     if (depth == 0 || !json_is_object(left) || !json_is_object(right)) return false;

@@ -13,7 +13,8 @@ HOB_MUST_CHECK hob_status schema_merge(struct schema_compiler *compiler, const s
 /* The schema with "$ref" and "allOf" worked into it; itself where it has neither. */
 HOB_MUST_CHECK hob_status schema_flatten(struct schema_compiler *compiler, const struct schema_item *item,
                                          json_t *schema, json_t **ret_flat);
-/* Whether no document that is made of left holds for right: false where that is not plain. */
-bool schema_excludes(const struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth);
+/* Whether no document that is made of left holds for right: false where that is not plain. The work is counted; whether it was too much
+ * schema_charge tells afterwards. */
+bool schema_excludes(struct schema_compiler *compiler, json_t *left, json_t *right, unsigned depth);
 
 #endif
