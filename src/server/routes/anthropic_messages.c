@@ -178,7 +178,7 @@ static json_t *message_json(struct exchange *exchange, const struct state *state
                             const struct usage *usage)
 {
     return json_pack("{s:s,s:s,s:s,s:s,s:O,s:s?,s:s?,s:o}", "id", state->id, "type", "message", "role", "assistant",
-                     "model", exchange_job(exchange, 0)->model->name, "content", state->content, "stop_reason",
+                     "model", generation_model_name(exchange_job(exchange, 0)), "content", state->content, "stop_reason",
                      end ? stop_reason(end) : NULL, "stop_sequence",
                      end && end->finish == HOB_FINISH_STOP ? end->stop : NULL, "usage", usage_json(usage));
 }

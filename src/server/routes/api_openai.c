@@ -77,7 +77,8 @@ hob_pieces *openai_reply_pieces(struct openai_reply *reply, const struct job *jo
 /* Which model, and which program: the same fingerprint gives the same bytes for the same seed on the same machine. */
 static json_t *fingerprint(const struct loaded_model *model)
 {
-    const unsigned char *digest = model->digest;
+    static const unsigned char none[5];
+    const unsigned char *digest = model ? model->digest : none;
     return json_sprintf("fp_%02x%02x%02x%02x%02x_hob_%s", digest[0], digest[1], digest[2], digest[3], digest[4],
                         hob_version());
 }
@@ -87,7 +88,8 @@ json_t *openai_envelope(const struct exchange *exchange, const struct openai_rep
 {
     return json_pack("{s:s,s:s,s:I,s:s,s:o,s:o}", "id", reply->id, "object",
                      is_chunk ? reply->chunk_object : reply->object, "created", (json_int_t)exchange_now_s(exchange),
-                     "model", job->model->name, "system_fingerprint", fingerprint(job->model), "choices", choices);
+                     "model", generation_model_name(job), "system_fingerprint", fingerprint(job->model), "choices",
+                     choices);
 }
 
 void openai_put_choice(const struct exchange *exchange, const struct openai_reply *reply, size_t job, json_t *choice,

@@ -72,14 +72,20 @@ struct usage generation_usage(const struct exchange *exchange)
     return sum;
 }
 
+const char *generation_model_name(const struct job *job)
+{
+    return job->model ? job->model->name : job->model_name;
+}
+
 const hob_tokenizer *generation_tokenizer(const struct job *job)
 {
-    return hob_model_tokenizer(job->model->model);
+    return job->model ? hob_model_tokenizer(job->model->model) : NULL;
 }
 
 hob_pieces *generation_pieces(const struct job *job)
 {
     hob_pieces *pieces = NULL;
-    if (hob_pieces_new(generation_tokenizer(job), &pieces, NULL) != HOB_OK) return NULL;
+    const hob_tokenizer *tokenizer = generation_tokenizer(job);
+    if (!tokenizer || hob_pieces_new(tokenizer, &pieces, NULL) != HOB_OK) return NULL;
     return pieces;
 }

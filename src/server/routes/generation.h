@@ -18,7 +18,9 @@ bool generation_no_memory(struct problem *ret_problem); /* false */
 /* Of all the exchange's jobs that are done: counts added up, times of the slowest. */
 struct usage generation_usage(const struct exchange *exchange);
 
-/* Once a job's events come. pieces: NULL where memory is out. */
+/* Once a job's events come. A job that a remote backend answered has no model: its name is the one asked for, and its tokens cannot be
+ * spelt. pieces: NULL for that, and where memory is out. */
+const char *generation_model_name(const struct job *job);
 const hob_tokenizer *generation_tokenizer(const struct job *job);
 hob_pieces *generation_pieces(const struct job *job);
 

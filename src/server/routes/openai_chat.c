@@ -132,11 +132,11 @@ static void put_begin(struct exchange *exchange, struct state *state, struct buf
                    json_null(), NULL, out);
 }
 
-/* {"content": […], "refusal": null}; NULL: memory is out. */
+/* {"content": […], "refusal": null}, or null where tokens cannot be spelt. */
 static json_t *logprobs_of(struct state *state, const struct job *job, const struct event *delta)
 {
     hob_pieces *pieces = openai_reply_pieces(state->reply, job);
-    if (!pieces) return NULL;
+    if (!pieces) return json_null();
     return json_pack("{s:[o],s:n}", "content", openai_logprob(pieces, generation_tokenizer(job), delta), "refusal");
 }
 

@@ -135,9 +135,9 @@ static json_t *choice(size_t index, json_t *text, json_t *logprobs, const char *
 static json_t *logprobs_of(struct state *state, const struct job *job, const struct event *delta, size_t *offset)
 {
     hob_pieces *pieces = openai_reply_pieces(state->reply, job);
+    if (!pieces) return json_null();
     json_t *logprobs = openai_completion_logprobs();
-    if (pieces && openai_completion_logprobs_add(logprobs, pieces, generation_tokenizer(job), delta, offset))
-        return logprobs;
+    if (openai_completion_logprobs_add(logprobs, pieces, generation_tokenizer(job), delta, offset)) return logprobs;
     json_decref(logprobs);
     return NULL;
 }
@@ -177,13 +177,13 @@ static void put_end(struct exchange *exchange, void *context, struct buffer *out
 static json_t *whole_choice(struct exchange *exchange, struct state *state, size_t job, size_t output, size_t index)
 {
     const struct transcript *transcript = exchange_transcript(exchange, job);
-    json_t *logprobs = state->reply->has_logprobs ? openai_completion_logprobs() : json_null();
     hob_pieces *pieces =
         state->reply->has_logprobs ? openai_reply_pieces(state->reply, exchange_job(exchange, job)) : NULL;
+    json_t *logprobs = pieces ? openai_completion_logprobs() : json_null();
     const char *finish = "length"; /* of a prompt that was only scored */
     struct buffer text = {0};
     size_t offset = 0;
-    bool is_whole = pieces || !state->reply->has_logprobs;
+    bool is_whole = true;
     for (const struct event *event = transcript_next(transcript, NULL); event;
          event = transcript_next(transcript, event)) {
         if (event->output != output && !event->is_echo) continue;

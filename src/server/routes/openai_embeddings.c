@@ -129,9 +129,9 @@ static json_t *whole(struct exchange *exchange, void *context)
     if (event->kind == EVENT_VECTORS) failed |= append_rows(data, event, state->format);
     struct usage usage = generation_usage(exchange);
     json_int_t n_tokens = (json_int_t)usage.n_prompt_tokens;
-    json_t *body =
-        json_pack("{s:s,s:o,s:s,s:{s:I,s:I}}", "object", "list", "data", data, "model",
-                  exchange_job(exchange, 0)->model->name, "usage", "prompt_tokens", n_tokens, "total_tokens", n_tokens);
+    json_t *body = json_pack("{s:s,s:o,s:s,s:{s:I,s:I}}", "object", "list", "data", data, "model",
+                             generation_model_name(exchange_job(exchange, 0)), "usage", "prompt_tokens", n_tokens,
+                             "total_tokens", n_tokens);
     if (!failed) return body;
     json_decref(body);
     return NULL;

@@ -118,9 +118,9 @@ static json_t *whole(struct exchange *exchange, void *context)
         failed |= json_array_append_new(results, result(state, &state->scored[i]));
     struct usage usage = generation_usage(exchange);
     json_int_t n_tokens = (json_int_t)usage.n_prompt_tokens;
-    json_t *body =
-        json_pack("{s:s,s:s,s:{s:I,s:I},s:o}", "object", "list", "model", exchange_job(exchange, 0)->model->name,
-                  "usage", "prompt_tokens", n_tokens, "total_tokens", n_tokens, "results", results);
+    json_t *body = json_pack("{s:s,s:s,s:{s:I,s:I},s:o}", "object", "list", "model",
+                             generation_model_name(exchange_job(exchange, 0)), "usage", "prompt_tokens", n_tokens,
+                             "total_tokens", n_tokens, "results", results);
     if (!failed) return body;
     json_decref(body);
     return NULL;

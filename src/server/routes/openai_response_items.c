@@ -111,7 +111,8 @@ static json_t *logprobs_of(struct response_items *items, const struct job *job, 
 {
     if (!items->has_logprobs || event->id == HOB_NO_TOKEN) return json_array();
     if (!items->pieces) items->pieces = generation_pieces(job);
-    json_t *logprob = items->pieces ? openai_logprob(items->pieces, generation_tokenizer(job), event) : NULL;
+    if (!items->pieces) return json_array();
+    json_t *logprob = openai_logprob(items->pieces, generation_tokenizer(job), event);
     json_array_append(items->logprobs, logprob);
     return json_pack("[o]", logprob);
 }

@@ -133,7 +133,7 @@ struct state {
     char id[GENERATION_ID_BYTES];
     struct response_items items;
     json_t *asked; /* what the response repeats of the request */
-    bool has_failed;
+    bool has_begun, has_failed;
 };
 
 static json_t *usage_json(const struct state *state, const struct usage *usage)
@@ -150,19 +150,22 @@ static json_t *response(struct exchange *exchange, const struct state *state, co
                         const char *incomplete, json_t *error, json_t *usage)
 {
     json_t *details = incomplete ? json_pack("{s:s}", "reason", incomplete) : json_null();
-    json_t *json =
-        json_pack("{s:s,s:s,s:I,s:s,s:b,s:o,s:o,s:s,s:O,s:n,s:b,s:s,s:o}", "id", state->id, "object", "response",
-                  "created_at", (json_int_t)exchange_now_s(exchange), "status", status, "background", false, "error",
-                  error ? error : json_null(), "incomplete_details", details, "model",
-                  exchange_job(exchange, 0)->model->name, "output", state->items.output, "previous_response_id",
-                  "store", false, "truncation", "disabled", "usage", usage ? usage : json_null());
+    json_t *json = json_pack("{s:s,s:s,s:I,s:s,s:b,s:o,s:o,s:s,s:O,s:n,s:b,s:s,s:o}", "id", state->id, "object",
+                             "response", "created_at", (json_int_t)exchange_now_s(exchange), "status", status,
+                             "background", false, "error", error ? error : json_null(), "incomplete_details", details,
+                             "model", generation_model_name(exchange_job(exchange, 0)), "output", state->items.output,
+                             "previous_response_id", "store", false, "truncation", "disabled", "usage",
+                             usage ? usage : json_null());
     if (!json || json_object_update(json, state->asked) == 0) return json;
     json_decref(json);
     return NULL;
 }
 
+/* Clients want it before anything else, failures too. */
 static void put_begin(struct exchange *exchange, struct state *state, struct buffer *out)
 {
+    if (state->has_begun) return;
+    state->has_begun = true;
     response_items_put(&state->items, "response.created",
                        json_pack("{s:o}", "response", response(exchange, state, "in_progress", NULL, NULL, NULL)), out);
     response_items_put(&state->items, "response.in_progress",
@@ -176,6 +179,7 @@ static void put_failure(struct exchange *exchange, struct state *state, const st
     json_t *error =
         json_pack("{s:s,s:o}", "code", code, "message", exchange_json_text(problem->message, strlen(problem->message)));
     state->has_failed = true;
+    put_begin(exchange, state, out);
     response_items_put(&state->items, "response.failed",
                        json_pack("{s:o}", "response", response(exchange, state, "failed", NULL, error, NULL)), out);
 }
