@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "hob/hob.h"
+#include "server/models/model_registry.h"
 #include "server/transcript.h"
 
 #include <stdatomic.h>
@@ -31,11 +32,11 @@ enum job_priority {
 };
 
 struct job;
-struct loaded_model; /* models/model_registry.h */
 
 /* What a kind of job is: a file below jobs/ and a row in jobs.def. */
 struct job_def {
     const char *name; /* "generate": in logs and metrics */
+    enum model_use use;
     /* On the clerk's thread, the model open: tokenise, render, compile. Needs no session. false: problem says why.
      * A job that is done with that appends its results and sets job->is_answered. */
     bool (*prepare)(struct job *job, struct loaded_model *model, struct problem *ret_problem);
@@ -43,9 +44,10 @@ struct job_def {
     bool (*key)(const struct job *job, struct buffer *ret_key);
     /* On the engine's thread. begin: makes what lives in the session (a generation). */
     bool (*begin)(struct job *job, struct loaded_model *model, struct problem *ret_problem);
-    /* NULL for jobs whose generation the scheduler steps together with others (job->generation). Else one bounded piece of work;
-     * ret_is_done. */
-    bool (*step)(struct job *job, struct loaded_model *model, bool *ret_is_done, struct problem *ret_problem);
+    /* NULL for jobs whose generation the scheduler steps together with others (job->generation). Else one bounded piece of work for
+     * jobs[0], which waited longest; others of the same kind and model, which are there too, may share its run. Sets is_complete of those
+     * that need no more of it. Called until then, or until there is a generation. false: ret_problem ends jobs[0], the others go on. */
+    bool (*step)(struct job *const *jobs, size_t n_jobs, struct loaded_model *model, struct problem *ret_problem);
     /* What EVENT_DONE says; appends what must come before it. On the engine's thread. */
     bool (*finish)(struct job *job, struct usage *usage, struct problem *ret_problem);
     /* Frees what prepare and begin made; also of a job that never got so far. Sessions are the engine's: called on its thread if begin was. */
@@ -55,6 +57,32 @@ struct job_def {
 #define JOB(name) extern const struct job_def job_##name;
 #include "server/jobs/jobs.def"
 #undef JOB
+
+/* What the configuration says of jobs, as it is when one is submitted. */
+struct job_settings {
+    size_t max_tokens, chunk_tokens, draft_tokens;
+};
+
+/* Where a job is on its way through the scheduler, and what is shown of it meanwhile. */
+enum job_stage {
+    STAGE_NEW,       /* the clerk is to prepare it … */
+    STAGE_PREPARING, /* … which is what it does … */
+    STAGE_LOADING,   /* … or its model is not open yet */
+    STAGE_FOLLOWING, /* another job is about to have its result */
+    STAGE_READY,     /* the engine is to begin it */
+    STAGE_RUNNING,
+    STAGE_OVER
+};
+
+struct job_place {
+    enum job_stage stage;
+    uint64_t turn, sequence;  /* its client's turn, then its arrival */
+    uint64_t waits_since_ns;  /* for its model to be opened; 0: it does not */
+    uint64_t first_token_ns;
+    size_t n_events;          /* of the transcript that the client was woken for */
+    size_t n_prompt_tokens, n_prompt_done, n_tokens;
+    bool is_parked;
+};
 
 struct job {
     const struct job_def *def;
@@ -76,18 +104,22 @@ struct job {
     void *context;
 
     /* ---- the scheduler's and the job's kind ---- */
+    struct job_settings settings;
     hob_generation *generation; /* of a job that is stepped together with others */
+    size_t n_texts;             /* that run together in the session, set by prepare; 0: it makes none */
     bool is_answered;           /* prepare was all there was to do */
+    bool is_complete;           /* step was */
     bool has_begun;
     uint64_t submitted_ns, prepared_ns, begun_ns;
     double load_ms;
     struct loaded_model *model; /* from prepare on; a reference, given back when the job is freed, so that replies can spell its tokens */
+    struct model_registry *registry; /* the model's */
     unsigned char key[32];      /* of the results, where has_key */
     bool has_key;
     struct job *next;           /* in whichever list it is */
     struct job *next_changed;   /* in the list of those to wake */
     bool is_changed;
-    void *place;                /* the scheduler's own */
+    struct job_place place;
 };
 
 /* Zeroed memory of n_bytes that begins with a struct job, one reference, an empty transcript; NULL: memory is out. model_name is copied. */

@@ -42,7 +42,7 @@ struct event {
     const char *text, *reasoning; /* UTF-8, NUL-terminated, never NULL; of a delta what became final with it */
     size_t n_text_bytes, n_reasoning_bytes;
     int32_t id;       /* of a delta; HOB_NO_TOKEN: only text that was held back */
-    float logprob;
+    float logprob;    /* NAN: nothing foretells a text's first token (is_echo) */
     const hob_logprob *top_logprobs;
     size_t n_top_logprobs;
     bool is_echo;     /* a token of the prompt, which was asked to be repeated */
@@ -53,8 +53,9 @@ struct event {
     size_t first_row, n_rows, n_columns;
     const int32_t *ids;
     size_t n_ids;
-    struct usage usage; /* of EVENT_STARTED what is known then */
-    struct problem problem;
+    /* Of these two there is memory only in events that have them. */
+    struct usage usage;     /* of EVENT_DONE; of EVENT_STARTED what is known then */
+    struct problem problem; /* of EVENT_FAILED */
 };
 
 struct transcript;
@@ -66,9 +67,15 @@ void transcript_unref(struct transcript *transcript); /* takes NULL */
 /* ---- the writer ---- */
 /* A zeroed event with empty texts, not yet seen; NULL: memory is out. */
 struct event *transcript_event(struct transcript *transcript, enum event_kind kind);
+/* The same for the last event, EVENT_DONE or EVENT_FAILED: there is always memory for it. */
+struct event *transcript_last_event(struct transcript *transcript, enum event_kind kind);
 /* A copy that the transcript owns, with a NUL behind it; NULL: memory is out. */
 void *transcript_copy(struct transcript *transcript, const void *bytes, size_t n_bytes);
 void transcript_append(struct transcript *transcript, struct event *event);
+size_t transcript_n_events(const struct transcript *transcript);
+/* Appends what is in another one, which is over and does not change any more, all but its last event. It is kept, not copied: only what
+ * links events is made anew. false: memory is out, and some of them may be there. */
+bool transcript_replay(struct transcript *transcript, struct transcript *source);
 
 /* ---- readers ---- */
 /* The event behind `event`, the first one for NULL; NULL: none yet. */

@@ -30,9 +30,12 @@ struct loaded_model {
     hob_model_info info;
     hob_session *session;       /* the engine's thread alone */
     hob_session *draft_session; /* or NULL */
+    size_t n_context_tokens;    /* of the session; any thread */
+    const void *session_user;   /* whose text is in the session's own cache; the engine's thread */
+    uint64_t steps_passed[2], last_step[2], seen_step[2], noted_ns; /* the scheduler's: of generations, of other work */
     const char *chat_template;  /* configured: Jinja text; NULL: the model's own */
     const char *chat_template_name;
-    unsigned char digest[32];   /* of the file: path, size, time of change; part of cached results' keys */
+    unsigned char digest[32];   /* of the file and how it was opened: path, size, time of change, options; part of cached results' keys */
     uint64_t opened_ns;
     double load_ms;
     void *place;                /* the registry's own */
@@ -75,8 +78,8 @@ enum model_state model_registry_acquire(struct model_registry *registry, const c
 void model_registry_release(struct model_registry *registry, struct loaded_model *model, int64_t keep_alive_s);
 /* Whether all pinned models are ready (or there are none); MODEL_FAILED: one cannot be opened, and why. For /health. */
 enum model_state model_registry_health(struct model_registry *registry, struct problem *ret_problem, double *ret_progress);
-/* Sessions that nobody needs any more are freed here: by the engine's thread, now and then. */
-void model_registry_collect(struct model_registry *registry);
+/* What a model's session has taken by now, for model_registry_list: by the engine's thread, now and then. */
+void model_registry_note_memory(struct model_registry *registry, struct loaded_model *model);
 /* Copies; free with model_list_free. NULL: memory is out. */
 struct model_list *model_registry_list(struct model_registry *registry);
 void model_list_free(struct model_list *list); /* takes NULL */
