@@ -43,7 +43,7 @@ static void read_reply(const struct reply_form *form, const char *text, size_t n
     hob_error error;
     if (reply_new(form, NULL, &reply, &error) != HOB_OK) abort();
     for (size_t at = 0, n; at < n_bytes; at += n) {
-        n = n_piece ? n_piece : 1 + (unsigned char)text[at] % 7;
+        n = n_piece ? n_piece : (size_t)1 + (unsigned char)text[at] % 7u;
         if (n > n_bytes - at) n = n_bytes - at;
         if (hob_reply_push_text(reply, text + at, n, &delta, &error) != HOB_OK) abort();
         note(told, reply, &delta);
