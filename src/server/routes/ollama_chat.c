@@ -1,6 +1,6 @@
 /* POST /api/chat: messages in Ollama's shape, which is OpenAI's but for the arguments of calls and the names of a few fields. */
 #include "server/routes/api_ollama.h"
-#include "server/routes/job_inputs.h"
+#include "server/routes/chat_inputs.h"
 
 struct inputs {
     const char *model;
@@ -79,6 +79,7 @@ static void rename_field(json_t *object, const char *from, const char *to)
     json_object_del(object, from);
 }
 
+/* Ollama: tool_name is the name; OpenAI's tool messages name a call, which templates can do without. */
 static json_t *openai_message(const json_t *message)
 {
     json_t *copy = json_copy((json_t *)message);
@@ -106,8 +107,7 @@ static bool set_messages(const struct inputs *inputs, struct generate_job *gener
         json_array_append_new(list, openai_message(message));
     }
     generate->inputs.kind = PROMPT_CHAT;
-    bool is_set = inputs_copy_json(&generate->job, list, &generate->inputs.messages, &generate->inputs.n_messages_bytes,
-                                   ret_problem);
+    bool is_set = chat_inputs_set_messages(list, &generate->inputs, &generate->job, ret_problem);
     json_decref(list);
     return is_set;
 }
@@ -117,9 +117,7 @@ static bool fill_in(const struct inputs *inputs, struct generate_job *generate, 
     generate->inputs.options.has_logprobs = inputs->has_logprobs;
     generate->inputs.options.n_top_logprobs = inputs->has_logprobs ? inputs->n_top_logprobs : 0;
     generate->job.priority = PRIORITY_CHAT;
-    if (json_array_size(inputs->tools) &&
-        !inputs_copy_json(&generate->job, inputs->tools, &generate->inputs.tools, NULL, ret_problem))
-        return false;
+    if (!chat_inputs_set_tools(inputs->tools, &generate->inputs, &generate->job, ret_problem)) return false;
     if (!ollama_read_options(inputs->options, generate, ret_problem) ||
         !ollama_read_format(inputs->format, generate, ret_problem) ||
         !ollama_read_think(inputs->think, generate, ret_problem) ||
