@@ -19,6 +19,7 @@ void *job_new(const struct job_def *def, size_t n_bytes, const char *model_name)
     struct job *job = memory_new(1, n_bytes);
     if (!job) return NULL;
     job->def = def;
+    job->use = def->use;
     job->keep_alive_s = INT64_MIN;
     atomic_init(&job->n_refs, 1);
     arena_init(&job->arena, CHUNK_BYTES);

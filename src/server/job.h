@@ -89,7 +89,8 @@ struct job {
     atomic_uint n_refs;
     atomic_bool is_cancelled;
     struct arena arena;     /* inputs; of the submitter until it is submitted, then the clerk's, then the engine's */
-    const char *model_name; /* "": the default one for the job's kind */
+    const char *model_name; /* "": the default one for the job's use */
+    enum model_use use;     /* what the model is wanted for; as the job's kind says, unless its maker changes it */
     enum job_priority priority;
     const void *fairness;   /* whose it is: jobs of one client do not starve another's; NULL: nobody's */
     uint64_t deadline_ns;   /* of clock_now_ns; 0: the configured one from submission on */

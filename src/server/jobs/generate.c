@@ -132,6 +132,8 @@ static bool prepare(struct job *job, struct loaded_model *model, struct problem 
     if (!choose_seed(generate, ret_problem) || !prompt_make(inputs, model, &state->prompt, ret_problem)) return false;
     generate->prompt = state->prompt.ids;
     generate->n_prompt = state->prompt.n_ids;
+    job->is_answered = inputs->generates_nothing && !generate->n_prompt; /* only the model was to be opened */
+    if (job->is_answered) return reply_init(&state->reply, job->transcript, &state->prompt, model, 1, ret_problem);
     if (!check_prompt(generate, &state->prompt, model, ret_problem) || !make_grammar(inputs, model, state, ret_problem)) return false;
     set_options(generate, model, &state->options);
     generate->job.n_texts = state->options.beam_width > 1 ? state->options.beam_width : count_outputs(&state->options);

@@ -99,12 +99,53 @@ static bool make_from_ids(const struct generate_inputs *inputs, const struct loa
     return true;
 }
 
+/* Texts and ids in turn. What begins a text comes only where a text is first, and once. */
+static bool make_from_parts(const struct generate_inputs *inputs, const struct loaded_model *model, struct prompt *prompt, struct problem *ret_problem)
+{
+    struct buffer ids = {0};
+    for (size_t i = 0; i < inputs->n_parts; i++) {
+        const struct prompt_part *part = &inputs->parts[i];
+        struct generate_inputs one = {.text = part->text, .n_text_bytes = part->n_text_bytes, .ids = &part->id, .n_ids = 1, .is_bare = i > 0,
+                                      .reads_special_tokens = inputs->reads_special_tokens};
+        struct prompt piece = {0};
+        if (part->text ? !make_from_text(&one, model, &piece, ret_problem) : !make_from_ids(&one, model, &piece, ret_problem)) {
+            buffer_release(&ids);
+            return false;
+        }
+        buffer_append(&ids, piece.ids, piece.n_ids * sizeof *piece.ids);
+        prompt_release(&piece);
+    }
+    prompt->n_ids = ids.n_bytes / sizeof *prompt->ids;
+    prompt->ids = memory_new(prompt->n_ids, sizeof *prompt->ids);
+    bool is_made = prompt->ids && !ids.is_failed;
+    if (is_made && ids.n_bytes) memcpy(prompt->ids, ids.bytes, ids.n_bytes);
+    buffer_release(&ids);
+    return is_made || problem_set(ret_problem, PROBLEM_NO_MEMORY, "a prompt of %zu tokens: out of memory", prompt->n_ids);
+}
+
+/* For models that know no repositories: the other files before the prefix. */
+static hob_status fill_without_repository(const hob_tokenizer *tokenizer, const hob_fim *fill, struct prompt *prompt, hob_error *error)
+{
+    struct buffer prefix = {0};
+    for (size_t i = 0; i < fill->n_files; i++) {
+        buffer_append(&prefix, fill->files[i].text, fill->files[i].n_text_bytes);
+        buffer_append_byte(&prefix, '\n');
+    }
+    buffer_append(&prefix, fill->prefix, fill->n_prefix_bytes);
+    hob_fim alone = {.prefix = buffer_text(&prefix), .n_prefix_bytes = prefix.n_bytes, .suffix = fill->suffix, .n_suffix_bytes = fill->n_suffix_bytes};
+    hob_status status = hob_fim_prompt(tokenizer, &alone, &prompt->ids, &prompt->n_ids, error);
+    buffer_release(&prefix);
+    return status;
+}
+
 static bool make_to_fill(const struct generate_inputs *inputs, const struct loaded_model *model, struct prompt *prompt, struct problem *ret_problem)
 {
     hob_error error;
     const hob_tokenizer *tokenizer = tokenizer_of(model, ret_problem);
     if (!tokenizer) return false;
-    if (hob_fim_prompt(tokenizer, &inputs->fill, &prompt->ids, &prompt->n_ids, &error) != HOB_OK) return problem_from(ret_problem, &error);
+    hob_status status = hob_fim_prompt(tokenizer, &inputs->fill, &prompt->ids, &prompt->n_ids, &error);
+    if (status == HOB_UNSUPPORTED && inputs->fill.n_files) status = fill_without_repository(tokenizer, &inputs->fill, prompt, &error);
+    if (status != HOB_OK) return problem_from(ret_problem, &error);
     prompt->n_ends = hob_fim_ends(tokenizer, prompt->ends);
     return true;
 }
@@ -118,7 +159,7 @@ static enum prompt_kind kind_of(const struct generate_inputs *inputs, const stru
 bool prompt_make(const struct generate_inputs *inputs, const struct loaded_model *model, struct prompt *ret_prompt, struct problem *ret_problem)
 {
     static bool (*const makers[])(const struct generate_inputs *, const struct loaded_model *, struct prompt *, struct problem *) = {
-        [PROMPT_TEXT] = make_from_text, [PROMPT_IDS] = make_from_ids, [PROMPT_CHAT] = make_from_chat, [PROMPT_FILL] = make_to_fill};
+        [PROMPT_TEXT] = make_from_text, [PROMPT_IDS] = make_from_ids, [PROMPT_PARTS] = make_from_parts, [PROMPT_CHAT] = make_from_chat, [PROMPT_FILL] = make_to_fill};
     struct prompt prompt = {0};
     if (makers[kind_of(inputs, model)](inputs, model, &prompt, ret_problem)) {
         *ret_prompt = prompt;

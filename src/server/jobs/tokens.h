@@ -9,7 +9,6 @@ enum tokens_task { TOKENS_ENCODE, TOKENS_DECODE, TOKENS_RENDER };
 
 struct tokens_inputs {
     enum tokens_task task;
-    bool prefers_embedder; /* where no model is named: the default encoder, not the default decoder */
     const char *const *texts;
     const size_t *text_bytes;
     size_t n_texts;

@@ -42,7 +42,7 @@ static bool add_list(struct exchange *exchange, const struct inputs *inputs, con
 {
     struct tokens_job *job = tokens_job_new(inputs->model ? inputs->model : "");
     if (!exchange_add(exchange, (struct job *)job, ret_problem)) return false;
-    job->inputs.prefers_embedder = true;
+    job->job.use = USE_EMBED;
     job->inputs.task = TOKENS_DECODE;
     job->inputs.flags = inputs->skips_special ? HOB_SKIP_SPECIAL : 0;
     return inputs_copy_ids(&job->job, ids, "ids", &job->inputs.ids, &job->inputs.n_ids, ret_problem);

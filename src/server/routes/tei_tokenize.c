@@ -112,7 +112,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
         return false;
     struct tokens_job *job = tokens_job_new(tei_model(&inputs.reading));
     if (!exchange_add(exchange, (struct job *)job, ret_problem)) return false;
-    job->inputs.prefers_embedder = true;
+    job->job.use = USE_EMBED;
     job->inputs.task = TOKENS_ENCODE;
     job->inputs.flags = inputs.adds_special ? HOB_ADD_SPECIAL : 0;
     if (!tei_check_count(json_is_array(inputs.inputs) ? json_array_size(inputs.inputs) : 1, "inputs", ret_problem) ||

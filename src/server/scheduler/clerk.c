@@ -106,7 +106,7 @@ static bool find_model(struct scheduler *scheduler, struct job *job)
     struct problem problem;
     struct loaded_model *model = NULL;
     uint64_t n_changes = count_changes(scheduler);
-    enum model_state state = model_registry_acquire(scheduler->registry, job->model_name, job->def->use, job->must_not_load, &model, &problem);
+    enum model_state state = model_registry_acquire(scheduler->registry, job->model_name, job->use, job->must_not_load, &model, &problem);
     if (state == MODEL_LOADING) wait_for_model(scheduler, job, n_changes);
     if (state == MODEL_FAILED) fail(scheduler, job, &problem);
     if (state != MODEL_READY) return false;
