@@ -208,3 +208,12 @@ const char *model_registry_find(struct model_registry *registry, const char *nam
     pthread_mutex_unlock(&registry->lock);
     return own;
 }
+
+const char *model_registry_default(struct model_registry *registry, enum model_use use)
+{
+    pthread_mutex_lock(&registry->lock);
+    struct model_entry *entry = entries_default(registry, use);
+    const char *name = entry ? entry->spec.name : NULL;
+    pthread_mutex_unlock(&registry->lock);
+    return name;
+}

@@ -85,5 +85,7 @@ struct model_list *model_registry_list(struct model_registry *registry);
 void model_list_free(struct model_list *list); /* takes NULL */
 /* Whether there is a model of that name or alias ("name:latest" is "name"); its own name, static while the registry lives; else NULL. */
 const char *model_registry_find(struct model_registry *registry, const char *name);
+/* The name of the model that a request without one gets; NULL: there is none. As long as the registry. */
+const char *model_registry_default(struct model_registry *registry, enum model_use use);
 
 #endif

@@ -158,12 +158,19 @@ static void promote_follower(struct scheduler *scheduler, const unsigned char *k
 
 /* ---- from outside ---- */
 
+/* Whether somebody else goes on with it: it has told nothing yet. */
+static bool hand_over(struct scheduler *scheduler, struct job *job, const struct problem *problem)
+{
+    if (!scheduler->fallback || transcript_next(job->transcript, NULL)) return false;
+    return scheduler->fallback(scheduler->fallback_context, job, problem);
+}
+
 void ending_fail(struct scheduler *scheduler, struct job *job, const struct problem *problem)
 {
     unsigned char key[sizeof job->key];
     bool had_key = job->has_key;
     memcpy(key, job->key, sizeof key);
-    append_failed(scheduler, job, problem);
+    if (!hand_over(scheduler, job, problem)) append_failed(scheduler, job, problem);
     leave(scheduler, job);
     if (had_key) promote_follower(scheduler, key);
 }

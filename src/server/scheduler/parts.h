@@ -24,6 +24,8 @@ struct scheduler {
     struct metrics *metrics;
     struct result_cache *results;
     struct outbox outbox;
+    scheduler_fallback *fallback; /* NULL: none */
+    void *fallback_context;
     /* ---- the lock's ---- */
     struct scheduler_settings settings;
     struct job_queue queue;

@@ -127,6 +127,17 @@ void scheduler_reload(struct scheduler *scheduler, const struct config *config)
     pthread_mutex_unlock(&scheduler->lock);
 }
 
+void scheduler_set_fallback(struct scheduler *scheduler, scheduler_fallback *fallback, void *context)
+{
+    scheduler->fallback = fallback;
+    scheduler->fallback_context = context;
+}
+
+void scheduler_announce(struct scheduler *scheduler, struct job *job)
+{
+    outbox_post(&scheduler->outbox, job);
+}
+
 /* ---- jobs in ---- */
 
 /* As long as the queue takes at the pace of late. */

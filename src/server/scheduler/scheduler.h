@@ -51,6 +51,11 @@ void scheduler_reload(struct scheduler *scheduler, const struct config *config);
 void scheduler_submit(struct scheduler *scheduler, struct job *job);
 /* On the loop's thread: calls on_change of all jobs that have new events. */
 void scheduler_deliver(struct scheduler *scheduler);
+/* Who is asked when a job fails that has told nothing yet: whether it goes on with the job, whose transcript is its own from then on; it
+ * calls scheduler_announce when that grew. From the clerk's and the engine's thread. Set before jobs come. */
+typedef bool scheduler_fallback(void *context, struct job *job, const struct problem *problem);
+void scheduler_set_fallback(struct scheduler *scheduler, scheduler_fallback *fallback, void *context);
+void scheduler_announce(struct scheduler *scheduler, struct job *job);
 /* The models changed (registry's on_change): jobs that wait for one are looked at again. Any thread. */
 void scheduler_models_changed(struct scheduler *scheduler);
 /* From now on jobs are refused with PROBLEM_LOADING; whether all others are done. */
