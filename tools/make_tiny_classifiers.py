@@ -142,6 +142,17 @@ def make_onnx(folder):
                                          "max_position_embeddings": N_POSITIONS, "id2label": {"0": "LABEL_0"}})
 
 
+# ---- a tokenizer ----
+
+WORDS = ("[PAD] [UNK] [CLS] [SEP] what is a hob ? . spirit of the house it keeps fire going milk and bread by ##s ##ing").split()
+
+
+def write_vocabulary(folder):
+    assert len(WORDS) == N_VOCAB
+    with open(folder + "/vocab.txt", "w") as file:
+        file.write("".join(word + "\n" for word in WORDS))
+
+
 def main(root):
     make_bert(root + "/bert")
     one, two = ["LABEL_0"], ["good", "bad"]
@@ -160,6 +171,7 @@ def main(root):
                                                              config={"classifier_pooling": "mean"}, **modern))
     encoders.make_qwen2(root + "/qwen2", Head(49, "Qwen2ForSequenceClassification", one, None, "score", out_bias=False, pick=lambda x: x[-1]))
     make_onnx(root + "/onnx")
+    write_vocabulary(root + "/onnx")
 
 
 if __name__ == "__main__":

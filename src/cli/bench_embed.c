@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/bench.h"
+#include "cli/load.h"
 #include "cli/json.h"
 #include "cli/option_value.h"
 #include "cli/progress.h"
@@ -41,8 +42,7 @@ static hob_status prepare(const struct bench *bench, struct texts *texts, hob_er
 {
     hob_model_info info = hob_model_get_info(bench->model);
     if (info.kind != HOB_MODEL_ENCODER)
-        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected an encoder", bench->path,
-             info.kind == HOB_MODEL_DECODER ? "a language model (see hob bench generate)" : "a plain graph");
+        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected an encoder", bench->path, model_kind_text(info.kind));
     texts->ids = bench_make_ids(bench->model, texts->longest, 1000, 20000);
     texts->vectors = memory_new(texts->n * (size_t)info.width, sizeof(float));
     if (!texts->ids || !texts->vectors) FAIL(error, HOB_NO_MEMORY, "no memory for %zu texts", texts->n);

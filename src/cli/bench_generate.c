@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/bench.h"
+#include "cli/load.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -134,8 +135,7 @@ static hob_status prepare(struct generation *generation, hob_error *error)
     const struct bench_settings *settings = bench->settings;
     hob_model_kind kind = hob_model_get_info(bench->model).kind;
     if (kind != HOB_MODEL_DECODER)
-        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected a language model", bench->path,
-             kind == HOB_MODEL_ENCODER ? "an encoder (see hob bench embed)" : "a plain graph");
+        FAIL(error, HOB_UNSUPPORTED, "%s: found %s, expected a language model", bench->path, model_kind_text(kind));
     generation->prompt = bench_make_ids(bench->model, settings->n_prompt, 0, 40000);
     if (generation->prompt && samples_init(&generation->prefill, settings->n_runs) &&
         samples_init(&generation->decode, settings->n_runs * settings->n_generate))

@@ -141,8 +141,7 @@ static int prepare(struct embedder *embedder)
 {
     hob_model_info info = hob_model_get_info(embedder->loaded.model);
     if (info.kind != HOB_MODEL_ENCODER) {
-        report("the model gives no sentence embeddings: found a %s, expected an encoder",
-               info.kind == HOB_MODEL_DECODER ? "language model (see hob complete)" : "plain graph (see hob run)");
+        report("the model gives no sentence embeddings: found %s, expected an encoder", model_kind_text(info.kind));
         return STATUS_FAILED;
     }
     const struct settings *settings = embedder->line->settings;

@@ -29,6 +29,15 @@ hob_status load_model_for(const char *path, hob_model_kind kind, const hob_sessi
     return status;
 }
 
+const char *model_kind_text(hob_model_kind kind)
+{
+    static const char *const texts[] = {[HOB_MODEL_GRAPH] = "a plain graph (see hob run)",
+                                        [HOB_MODEL_DECODER] = "a language model (see hob complete)",
+                                        [HOB_MODEL_ENCODER] = "an encoder (see hob embed)",
+                                        [HOB_MODEL_CLASSIFIER] = "a classifier (see hob rerank)"};
+    return texts[kind];
+}
+
 void loaded_release(struct loaded *loaded)
 {
     hob_session_free(loaded->session);

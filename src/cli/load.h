@@ -17,6 +17,8 @@ HOB_MUST_CHECK hob_status load_model(const char *path, hob_model_kind kind, size
 /* The same with a session of its own kind; session_options->n_threads counts for both. */
 HOB_MUST_CHECK hob_status load_model_for(const char *path, hob_model_kind kind, const hob_session_options *session_options,
                                          struct loaded *ret_loaded, hob_error *error);
+/* What a model is, for messages: "a language model (see hob complete)". Static. */
+const char *model_kind_text(hob_model_kind kind);
 void loaded_release(struct loaded *loaded); /* takes a zeroed one */
 
 /* path NULL: the default model's. */

@@ -144,6 +144,7 @@ static void describe_architecture(const struct tensor_file *file, const char *fo
     json_object_set_new(root, "context", json_integer(info.n_context));
     json_object_set_new(root, "layers", json_integer(info.n_layers));
     json_object_set_new(root, "width", json_integer(info.width));
+    describe_labels(&info.labels, root);
     describe_ends(graph, root);
     describe_compiled(graph, root);
     graph_free(graph);

@@ -19,6 +19,9 @@ json_t *describe_text(const char *bytes, size_t n_bytes);
 void describe_compiled(struct graph *graph, json_t *root);
 /* The same for a graph that went through the passes already: "passes" is left out. */
 void describe_packed(struct graph *graph, json_t *root);
+struct model_labels;
+/* "labels" of a classifier; of another model nothing. */
+void describe_labels(const struct model_labels *labels, json_t *root);
 /* Counts nodes by operator, subgraphs' too. */
 void describe_count_ops(const struct graph *graph, json_t *counts);
 

@@ -1,5 +1,6 @@
 /* Pieces of a description. */
 #include "engine/describe.h"
+#include "models/model.h"
 
 #include <string.h>
 
@@ -13,6 +14,14 @@ json_t *describe_shape(int rank, const int64_t *dims, const char *const *dim_nam
         else json_array_append_new(shape, json_string(dim_names && dim_names[d] ? dim_names[d] : "?"));
     }
     return shape;
+}
+
+void describe_labels(const struct model_labels *labels, json_t *root)
+{
+    if (!labels->n) return;
+    json_t *names = json_array();
+    for (size_t i = 0; i < labels->n; i++) json_array_append_new(names, describe_text(labels->names[i], strlen(labels->names[i])));
+    json_object_set_new(root, "labels", names);
 }
 
 json_t *describe_text(const char *bytes, size_t n_bytes)

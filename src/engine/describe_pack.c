@@ -106,6 +106,7 @@ static void describe_model(const struct pack *pack, const struct graph *graph, j
     json_object_set_new(root, "context", json_integer(model.info.n_context));
     json_object_set_new(root, "layers", json_integer(model.info.n_layers));
     json_object_set_new(root, "width", json_integer(model.info.width));
+    describe_labels(&model.labels, root);
     if (model.chat_template) set_text(root, "chat_template", model.chat_template);
 }
 

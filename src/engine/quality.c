@@ -213,8 +213,9 @@ hob_status quality_measure(hob_model *source, hob_model *made, const struct qual
     hob_model *const models[N_MODELS] = {source, made};
     hob_model_info from = hob_model_get_info(source), to = hob_model_get_info(made);
     struct quality quality = {.kind = from.kind};
-    if (from.kind == HOB_MODEL_GRAPH || from.kind != to.kind)
-        FAIL(error, HOB_UNSUPPORTED, "comparing: found a plain graph, expected two language models or two encoders");
+    if (from.kind == HOB_MODEL_GRAPH || from.kind == HOB_MODEL_CLASSIFIER || from.kind != to.kind)
+        FAIL(error, HOB_UNSUPPORTED, "comparing: found %s, expected two language models or two encoders",
+             from.kind == HOB_MODEL_CLASSIFIER ? "a classifier" : "a plain graph");
     if (!hob_model_tokenizer(source)) FAIL(error, HOB_UNSUPPORTED, "comparing: the model has no tokenizer to read the text with");
     if (from.n_vocab != to.n_vocab || from.width != to.width)
         FAIL(error, HOB_BAD_ARGUMENT, "comparing: found models of %lld and %lld tokens, widths %lld and %lld, expected the same",

@@ -147,6 +147,12 @@ static void test_int8(void **state)
 
 /* ---- what is made of the logits ---- */
 
+static void assert_refused(hob_status found, const hob_error *error, hob_status expected, const char *message)
+{
+    if (found != expected || !strstr(error->message, message))
+        fail_msg("found %s \"%s\", expected %s \"%s\"", hob_status_name(found), error->message, hob_status_name(expected), message);
+}
+
 static double expected_score(const float *logits, size_t n, size_t i, enum model_activation activation)
 {
     double sum = 0;
@@ -200,6 +206,29 @@ static void test_rerank(void **state)
     use_close(&use);
 }
 
+/* Texts are the pairs that one writes by hand: [CLS] query [SEP] text [SEP], the second half of type 1. */
+static void test_rerank_texts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"milk", "the fire"};
+    static const int32_t milk[] = {2, 6, 7, 3, 18, 3}, fire[] = {2, 6, 7, 3, 12, 16, 3}, types[] = {0, 0, 0, 0, 1, 1, 1};
+    const int32_t *const ids[] = {milk, fire}, *const type_lists[] = {types, types};
+    const size_t n_ids[] = {6, 7};
+    float found[2], expected[2];
+    hob_error error = {0};
+    struct use use = use_open(DATA "onnx/model.onnx", NULL, 2);
+    ASSERT_HOB(hob_rerank(use.session, "a hob", 5, texts, NULL, 2, NULL, found, &error), error);
+    ASSERT_HOB(hob_rerank_ids(use.session, ids, type_lists, n_ids, 2, NULL, expected, &error), error);
+    assert_memory_equal(found, expected, sizeof found);
+    hob_rerank_options strict = {.encode = {.is_strict = true, .max_tokens = 6}};
+    assert_refused(hob_rerank(use.session, "a hob", 5, texts, NULL, 2, &strict, found, &error), &error, HOB_LIMIT,
+                   "text 1: found 7 tokens, expected at most 6");
+    ASSERT_HOB(hob_classify(use.session, (const char *[]){"a hob"}, NULL, 1, NULL, found, &error), error);
+    ASSERT_HOB(hob_classify_ids(use.session, &ids[0], NULL, (const size_t[]){4}, 1, NULL, expected, &error), error);
+    assert_memory_equal(found, expected, sizeof *found);
+    use_close(&use);
+}
+
 static void test_labels(void **state)
 {
     (void)state;
@@ -217,12 +246,6 @@ static void test_labels(void **state)
 }
 
 /* ---- what is refused ---- */
-
-static void assert_refused(hob_status found, const hob_error *error, hob_status expected, const char *message)
-{
-    if (found != expected || !strstr(error->message, message))
-        fail_msg("found %s \"%s\", expected %s \"%s\"", hob_status_name(found), error->message, hob_status_name(expected), message);
-}
 
 static void test_refusals(void **state)
 {
@@ -286,6 +309,7 @@ int main(void)
         BOTH_TESTS("onnx", "/model.onnx", "logits", 1),
         cmocka_unit_test(test_scores),
         cmocka_unit_test(test_rerank),
+        cmocka_unit_test(test_rerank_texts),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_encoders_are_no_classifiers),
