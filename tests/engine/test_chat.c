@@ -1,5 +1,8 @@
 /* Conversations as prompts, and replies taken apart: formats of tool calls, reasoning, text that comes byte by byte. */
+#include "engine/tiny_tokenizer.h"
 #include "engine/use.h"
+
+#include "engine/model.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -122,6 +125,77 @@ static void test_refusals(void **state)
     use_close(&use);
 }
 
+/* Parts of text are one text; other parts are refused by their name. */
+static void test_parts(void **state)
+{
+    (void)state;
+    static const char image[] = "{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"x\"}, {\"type\": \"image_url\"}]}";
+    static const char broken[] = "{\"role\": \"user\", \"content\": [{\"type\": \"text\"}]}";
+    hob_error error;
+    hob_chat *chat = new_chat("[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"one\"},"
+                              " {\"type\": \"input_text\", \"text\": \"two\"}, \"three\"]}, {\"role\": \"user\", \"content\": []}]");
+    assert_string_equal(hob_chat_content(chat, 0), "one\ntwo\nthree");
+    assert_string_equal(hob_chat_content(chat, 1), "");
+    assert_int_equal(hob_chat_add_json(chat, image, strlen(image), &error), HOB_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "part 1: found type 'image_url'"));
+    assert_int_equal(hob_chat_add_json(chat, broken, strlen(broken), &error), HOB_BAD_ARGUMENT);
+    assert_int_equal(hob_chat_n_messages(chat), 2);
+    hob_chat_free(chat);
+}
+
+/* ---- Models without a template */
+
+static void test_default_template(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *token, *name;
+    } rows[] = {{"<|im_start|>", "chatml"}, {"<|start_header_id|>", "llama3"}, {"<start_of_turn>", "gemma"}, {"<|assistant|>", "phi3"},
+                {"[INST]", "mistral"},      {"xyz", "roles"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hob_model model = {.tokenizer = tiny_tokenizer(&rows[i].token, 1, 0, HOB_NO_TOKEN), .info = {.architecture = "llama"}};
+        assert_string_equal(hob_chat_template_default(&model), rows[i].name);
+        model.chat_template = "own";
+        assert_null(hob_chat_template_default(&model));
+        hob_tokenizer_free(model.tokenizer);
+    }
+    struct use use = use_open(STORIES, NULL, 1);
+    hob_chat_options options = {.template_name = hob_chat_template_default(use.model)};
+    assert_string_equal(options.template_name, "llama2");
+    hob_chat *chat = new_chat("[{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", \"content\": \"Hi \"}]");
+    expect_prompt(chat, use.model, &(hob_chat_options){.template_name = "roles"}, "<s>system: S\nuser: Hi\nassistant:");
+    hob_chat_free(chat);
+    use_close(&use);
+}
+
+/* No tools are shown, and none are looked for. */
+static void test_no_tools(void **state)
+{
+    (void)state;
+    struct use use = use_open(STORIES, NULL, 1);
+    hob_error error;
+    hob_reply *reply;
+    hob_reply_delta delta;
+    hob_chat *chat = new_chat("[{\"role\": \"user\", \"content\": \"x\"}]");
+    hob_chat_options options = {.template_text = "{# <tool_call> #}{{ tools | length if tools else 'none' }}"};
+    static const char call[] = "<tool_call>{\"name\": \"f\"}</tool_call><tool_call>{\"name\": \"g\"}</tool_call>";
+    ASSERT_HOB(hob_chat_set_tools(chat, "[{}]", &error), error);
+    expect_prompt(chat, use.model, &options, "1");
+    options.tool_choice = HOB_TOOL_CHOICE_NONE;
+    expect_prompt(chat, use.model, &options, "none");
+    for (int is_free = 0; is_free < 2; is_free++) {
+        options.tool_choice = is_free ? HOB_TOOL_CHOICE_AUTO : HOB_TOOL_CHOICE_NONE;
+        options.has_one_call = is_free;
+        ASSERT_HOB(hob_reply_new(chat, use.model, &options, &reply, &error), error);
+        ASSERT_HOB(hob_reply_push_text(reply, call, strlen(call), &delta, &error), error);
+        assert_int_equal(delta.n_tool_calls, is_free); /* of two calls the first where one may be */
+        assert_string_equal(delta.content, is_free ? "" : call);
+        hob_reply_free(reply);
+    }
+    hob_chat_free(chat);
+    use_close(&use);
+}
+
 /* ---- Replies */
 
 struct reply_case {
@@ -201,6 +275,8 @@ static void test_replies(void **state)
         {deepseek, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
          "||f{\"a\": 1}"},
         {deepseek, "Ok<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "Ok||f{\"a\": 1}"},
+        {hermes, "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 0.1, \"b\": 1e300, \"c\": 0.30000000000000004}}</tool_call>",
+         "||f{\"a\": 0.1, \"b\": 1e300, \"c\": 0.30000000000000004}"},
         {granite, "<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": null}}]", "||f{\"a\": null}"},
         {phi4, "<|tool_call|>[{\"name\": \"f\", \"arguments\": {}}]<|/tool_call|>", "||f{}"},
         {r7b, "<|START_ACTION|>[{\"tool_call_id\": \"0\", \"tool_name\": \"f\", \"parameters\": {\"q\": 1}}]<|END_ACTION|>", "||f{\"q\": 1}"},
@@ -248,11 +324,43 @@ static void test_round(void **state)
     use_close(&use);
 }
 
+/* Bytes are counted, so that a NUL is one of them; calls are told as soon as they are whole. */
+static void test_deltas(void **state)
+{
+    (void)state;
+    struct use use = use_open(STORIES, NULL, 1);
+    hob_error error;
+    hob_reply *reply;
+    hob_reply_delta delta;
+    hob_chat *chat = new_chat("[{\"role\": \"user\", \"content\": \"x\"}]");
+    hob_chat_options options = {.template_text = "{# <tool_call> </think> #}"};
+    ASSERT_HOB(hob_chat_set_tools(chat, "[{}]", &error), error);
+    ASSERT_HOB(hob_reply_new(chat, use.model, &options, &reply, &error), error);
+    ASSERT_HOB(hob_reply_push_text(reply, "<think>a\0b</think>", 18, &delta, &error), error);
+    assert_int_equal(delta.n_reasoning_bytes, 3);
+    ASSERT_HOB(hob_reply_push_text(reply, "\0x\0\xFF", 4, &delta, &error), error);
+    assert_int_equal(delta.n_content_bytes, 4);
+    assert_memory_equal(delta.content, "\0x\0\xFF", 5);
+    static const char calls[] = "<tool_call>{\"name\": \"f\", \"arguments\": {\"t\": \"</tool_call>\"}}</tool_call><tool_call>{\"name\": \"g\"";
+    ASSERT_HOB(hob_reply_push_text(reply, calls, strlen(calls), &delta, &error), error);
+    assert_int_equal(delta.n_tool_calls, 1);
+    assert_non_null(strstr(hob_reply_tool_call(reply, 0), "\"{\\\"t\\\": \\\"</tool_call>\\\"}\""));
+    ASSERT_HOB(hob_reply_push_text(reply, "}</tool_call>", 13, &delta, &error), error);
+    assert_int_equal(delta.n_tool_calls, 2);
+    ASSERT_HOB(hob_reply_finish(reply, &delta, &error), error);
+    assert_non_null(strstr(hob_reply_message(reply), "\\u0000x\\u0000\xEF\xBF\xBD\""));
+    assert_non_null(strstr(hob_reply_message(reply), "a\\u0000b"));
+    hob_reply_free(reply);
+    hob_chat_free(chat);
+    use_close(&use);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prompts),  cmocka_unit_test(test_built_in), cmocka_unit_test(test_ids),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_replies),  cmocka_unit_test(test_round),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_default_template), cmocka_unit_test(test_no_tools), cmocka_unit_test(test_deltas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
