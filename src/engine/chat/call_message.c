@@ -1,9 +1,10 @@
 #include "engine/chat/call_message.h"
+#include "base/buffer.h"
 #include "base/sha256.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ID_CHARACTERS = 9 }; /* Mistral's templates refuse any other number */
@@ -22,35 +23,72 @@ static void make_id(const char *name, const char *arguments, size_t index, char 
     ret_id[ID_CHARACTERS] = '\0';
 }
 
-/* With as few digits as read back the same: 0.1 is not to become 0.10000000000000001. */
-static char *dump(const json_t *arguments)
+static void append_dumped(const json_t *value, size_t flags, struct buffer *out)
 {
-    char *text = NULL;
+    json_free_t release;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | flags);
+    if (text) buffer_append_string(out, text);
+    else out->is_failed = true;
+    json_get_alloc_funcs(NULL, &release);
+    release(text);
+}
+
+/* With as few digits as read back the same: 0.1 is not to become 0.10000000000000001. */
+static void append_real(const json_t *value, struct buffer *out)
+{
     bool is_same = false;
-    for (int digits = 15; !is_same && digits <= 17; digits++) {
-        json_free_t release;
-        json_get_alloc_funcs(NULL, &release);
-        release(text);
-        text = json_dumps(arguments, (size_t)(JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits)));
-        json_t *again = text ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
-        is_same = json_equal(again, (json_t *)(uintptr_t)arguments);
-        json_decref(again);
+    size_t n_before = out->n_bytes;
+    for (size_t digits = 15; !is_same && digits <= 17; digits++) {
+        out->n_bytes = n_before;
+        append_dumped(value, JSON_REAL_PRECISION(digits), out);
+        is_same = out->is_failed || strtod(out->bytes + n_before, NULL) == json_real_value(value);
     }
-    return text;
+}
+
+/* As json_dumps, but for reals. Depth is that of what jansson read. */
+static void append_value(json_t *value, struct buffer *out)
+{
+    const char *key, *separator = "";
+    json_t *member;
+    if (json_is_object(value)) {
+        buffer_append_byte(out, '{');
+        json_object_foreach (value, key, member) {
+            json_t *name = json_string(key);
+            buffer_append_string(out, separator);
+            append_dumped(name, 0, out);
+            buffer_append_string(out, ": ");
+            append_value(member, out);
+            json_decref(name);
+            separator = ", ";
+        }
+        buffer_append_byte(out, '}');
+    } else if (json_is_array(value)) {
+        buffer_append_byte(out, '[');
+        for (size_t i = 0; i < json_array_size(value); i++, separator = ", ") {
+            buffer_append_string(out, separator);
+            append_value(json_array_get(value, i), out);
+        }
+        buffer_append_byte(out, ']');
+    } else if (json_is_real(value)) {
+        append_real(value, out);
+    } else {
+        append_dumped(value, 0, out);
+    }
 }
 
 json_t *call_message(const json_t *call, size_t index)
 {
     char made_id[ID_CHARACTERS + 1];
-    json_free_t release;
-    const json_t *id = json_object_get(call, "id"), *arguments = json_object_get(call, "arguments");
+    struct buffer dumped = {0};
+    const json_t *id = json_object_get(call, "id");
+    json_t *arguments = json_object_get(call, "arguments"), *made = NULL;
     const char *name = json_string_value(json_object_get(call, "name"));
-    char *dumped = json_is_string(arguments) ? NULL : dump(arguments);
-    const char *text = dumped ? dumped : json_string_value(arguments);
-    make_id(name ? name : "", text ? text : "", index, made_id);
-    json_t *made = json_pack("{s:s, s:s, s:{s:O, s:s}}", "id", id ? json_string_value(id) : made_id, "type", "function", "function", "name",
-                             json_object_get(call, "name"), "arguments", text ? text : "{}");
-    json_get_alloc_funcs(NULL, &release);
-    release(dumped);
+    if (json_is_string(arguments)) buffer_append_string(&dumped, json_string_value(arguments));
+    else append_value(arguments, &dumped);
+    make_id(name ? name : "", buffer_text(&dumped), index, made_id);
+    if (!dumped.is_failed)
+        made = json_pack("{s:s, s:s, s:{s:O, s:s}}", "id", id ? json_string_value(id) : made_id, "type", "function", "function", "name",
+                         json_object_get(call, "name"), "arguments", buffer_text(&dumped));
+    buffer_release(&dumped);
     return made;
 }

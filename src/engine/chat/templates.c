@@ -1,6 +1,5 @@
 #include "engine/chat/chat.h"
 #include "engine/model.h"
-#include "text/tokenizer.h"
 
 #include <string.h>
 
@@ -40,7 +39,7 @@ const char *hob_chat_template_default(const hob_model *model)
     const hob_tokenizer *tokenizer = model->tokenizer;
     for (size_t i = 0; tokenizer && i < sizeof told_by / sizeof told_by[0]; i++)
         if (has_token(tokenizer, told_by[i].mark)) return told_by[i].name;
-    bool is_llama = tokenizer && !strcmp(model->info.architecture, "llama") &&
-                    !strcmp(tokenizer_kind((const struct tokenizer *)tokenizer), "sentencepiece_bpe");
+    /* SentencePiece with bytes to fall back to, as Llama 1 and 2 have it, in whatever file it came. */
+    bool is_llama = tokenizer && !strcmp(model->info.architecture, "llama") && has_token(tokenizer, "<0x0A>");
     return is_llama ? "llama2" : "roles";
 }
