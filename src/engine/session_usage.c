@@ -1,6 +1,7 @@
 /* What a session has taken of memory, as sums of what its parts know, and giving back what idle ones can do without. */
 #include "base/memory.h"
 #include "engine/decoder.h"
+#include "engine/kv/cache_folder.h"
 #include "engine/kv/kv_cache.h"
 #include "engine/kv/paged_batch.h"
 #include "engine/kv/prefix_cache.h"
@@ -56,6 +57,7 @@ hob_session_memory hob_session_get_memory(const hob_session *session)
     if (session->batch) memory.activations_bytes += paged_batch_n_bytes(session->batch);
     add_decoders(session, &memory);
     memory.other_bytes += session->n_sequences * sequence_table_bytes(session) + session->n_reserved_entries * sizeof *session->entries;
+    if (session->cache_folder) memory.other_bytes += cache_folder_n_bytes(session->cache_folder);
     memory.total_bytes = memory.cache_bytes + memory.activations_bytes + memory.other_bytes;
     return memory;
 }

@@ -2,17 +2,22 @@
 #include "engine/use.h"
 
 #include "base/checksum.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "engine/kv/cache_folder.h"
+#include "engine/kv/cache_writer.h"
 #include "engine/kv/prefix_cache.h"
 #include "engine/session.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -477,8 +482,10 @@ static void test_folder_is_bounded(void **state)
         each_file(&scene, count_bytes, &n_bytes);
         assert_true(n_bytes <= scene.options.cache_folder_bytes);
     }
-    assert_true(n_bytes > 4 * n_file);
-    hob_session_free(session);
+    hob_session_free(session); /* now all is written */
+    n_bytes = 0;
+    each_file(&scene, count_bytes, &n_bytes);
+    assert_in_range(n_bytes, 4 * n_file + 1, scene.options.cache_folder_bytes);
     restart(&scene);
     assert_int_equal(restart(&scene), 256); /* the newest are there, others are gone */
     strike_scene(&scene);
@@ -509,6 +516,94 @@ static void test_folder_is_private(void **state)
     options.cache_folder = "";
     assert_int_equal(hob_session_new(scene.use.model, &options, &session, &error), HOB_BAD_ARGUMENT);
     strike_scene(&scene);
+}
+
+static void count_warning(void *context, enum log_level level, const char *message)
+{
+    assert_int_equal(level, LOG_WARNING);
+    assert_non_null(strstr(message, "nothing more is written"));
+    atomic_fetch_add((atomic_int *)context, 1);
+}
+
+/* A limit of the process stands for a disk that is full: told once, then left alone. */
+static void test_full_disk_is_told_once(void **state)
+{
+    (void)state;
+    struct scene scene = set_scene();
+    atomic_int n_warnings = 0;
+    struct rlimit before, tight;
+    restart(&scene);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tight = before;
+    tight.rlim_cur = 1000;
+    signal(SIGXFSZ, SIG_IGN);
+    log_set_sink(count_warning, &n_warnings, LOG_WARNING);
+    hob_session_options options = scene.options;
+    options.n_threads = 1;
+    options.cache_folder = scene.folder;
+    hob_session *session = open_session(scene.use.model, &options);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    for (uint64_t i = 0; i < 5; i++) {
+        hob_generate_result result;
+        struct request request = make_request(200 + i);
+        answer(session, &request, false, &result);
+    }
+    hob_session_free(session);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    log_set_sink(NULL, NULL, LOG_ERROR);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(n_warnings, 1);
+    assert_int_equal(each_file(&scene, check_private, NULL), 4); /* nothing half-written is left */
+    assert_int_equal(restart(&scene), 256);
+    strike_scene(&scene);
+}
+
+/* ---- the writer ---- */
+
+struct written {
+    pthread_mutex_t gate; /* held: the writer waits */
+    size_t n;
+    uint64_t pieces[64][8];
+};
+
+static void write_piece(void *context, const void *piece)
+{
+    struct written *written = context;
+    pthread_mutex_lock(&written->gate);
+    memcpy(written->pieces[written->n++], piece, sizeof written->pieces[0]);
+    pthread_mutex_unlock(&written->gate);
+}
+
+static bool put(struct cache_writer *writer, uint64_t number)
+{
+    const uint64_t head[2] = {number, number * 3}, body[6] = {number + 5};
+    return cache_writer_put(writer, head, sizeof head, body, sizeof body);
+}
+
+static void test_a_full_queue_takes_nothing(void **state)
+{
+    (void)state;
+    hob_error error = {0};
+    struct cache_writer *writer;
+    static struct written written = {.gate = PTHREAD_MUTEX_INITIALIZER};
+    ASSERT_HOB(cache_writer_new(64, 4, write_piece, &written, &writer, &error), error);
+    for (uint64_t round = 0; round < 3; round++) {
+        pthread_mutex_lock(&written.gate);
+        for (uint64_t i = 0; i < 4; i++) assert_true(put(writer, 4 * round + i));
+        assert_false(put(writer, 999));
+        assert_int_equal(cache_writer_n_bytes(writer), 4 * 64);
+        pthread_mutex_unlock(&written.gate);
+        while (cache_writer_n_bytes(writer)) usleep(100);
+    }
+    for (uint64_t i = 12; i < 16; i++) assert_true(put(writer, i));
+    cache_writer_free(writer); /* the last ones are written first */
+    assert_int_equal(written.n, 16);
+    for (uint64_t i = 0; i < 16; i++) {
+        assert_int_equal(written.pieces[i][0], i);
+        assert_int_equal(written.pieces[i][1], 3 * i);
+        assert_int_equal(written.pieces[i][2], i + 5);
+    }
+    cache_writer_free(NULL);
 }
 
 /* Writers are killed at any moment; what they leave is whole or not there. */
@@ -559,6 +654,8 @@ int main(void)
         cmocka_unit_test(test_files_are_who_they_say),
         cmocka_unit_test(test_folder_is_bounded),
         cmocka_unit_test(test_folder_is_private),
+        cmocka_unit_test(test_full_disk_is_told_once),
+        cmocka_unit_test(test_a_full_queue_takes_nothing),
         cmocka_unit_test(test_survives_kills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

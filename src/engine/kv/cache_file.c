@@ -148,7 +148,7 @@ static hob_status write_block(int fd, const struct cache_file_block *block, cons
     return HOB_OK;
 }
 
-/* The temporary name is the process's own: two that write the same block replace one whole file with another. */
+/* The temporary name is the thread's own: two that write the same block replace one whole file with another. */
 static hob_status write_temporary(const char *temporary, const char *path, const struct cache_file_block *block,
                                   const void *bytes, int64_t mtime_ns, hob_error *error)
 {
@@ -167,7 +167,7 @@ hob_status cache_file_write(const char *path, const struct cache_file_block *blo
                             hob_error *error)
 {
     struct buffer temporary = {0};
-    if (!buffer_printf(&temporary, "%s.%ld.tmp", path, (long)getpid()))
+    if (!buffer_printf(&temporary, "%s.%ld.tmp", path, (long)gettid()))
         FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
     hob_status status = write_temporary(temporary.bytes, path, block, bytes, mtime_ns, error);
     if (status != HOB_OK) error_prefix(error, status, "%s", path);

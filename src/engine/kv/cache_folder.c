@@ -6,20 +6,32 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "engine/kv/cache_writer.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { WAITING_BYTES = 64 << 20, LEAST_WAITING = 4 };
+
 struct cache_folder {
     char *path;
     unsigned char model[SHA256_BYTES];
     size_t block_bytes;
-    uint64_t most_bytes, n_bytes; /* n_bytes: as of the last look, and what was written since */
+    uint64_t most_bytes, n_bytes; /* n_bytes: as of the last look, and what was written since; the writer's */
+    struct cache_writer *writer;
+    atomic_bool is_closed;        /* one could not be written */
+};
+
+/* What waits to be written, before its bytes. */
+struct waiting {
+    _Alignas(64) struct cache_folder_text text;
+    int32_t ids[PAGED_POSITIONS];
 };
 
 /* ---- the folder ---- */
@@ -138,40 +150,6 @@ static void shrink(struct cache_folder *folder, uint64_t most_bytes)
     closedir(stream);
 }
 
-/* ---- life ---- */
-
-static hob_status set_up(struct cache_folder *folder, const char *path, hob_error *error)
-{
-    folder->path = memory_copy_string(path);
-    if (!folder->path) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
-    TRY(make_folders(folder->path, error));
-    TRY(check_folder(folder->path, error));
-    shrink(folder, folder->most_bytes);
-    return HOB_OK;
-}
-
-hob_status cache_folder_open(const char *path, const unsigned char model[SHA256_BYTES], size_t block_bytes,
-                             uint64_t most_bytes, struct cache_folder **ret_folder, hob_error *error)
-{
-    if (!*path) FAIL(error, HOB_BAD_ARGUMENT, "cache folder: found an empty name");
-    struct cache_folder *folder = memory_new(1, sizeof *folder);
-    if (!folder) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
-    memcpy(folder->model, model, SHA256_BYTES);
-    folder->block_bytes = block_bytes;
-    folder->most_bytes = most_bytes;
-    hob_status status = set_up(folder, path, error);
-    if (status == HOB_OK) *ret_folder = folder;
-    else cache_folder_free(folder);
-    return status;
-}
-
-void cache_folder_free(struct cache_folder *folder)
-{
-    if (!folder) return;
-    memory_free(folder->path);
-    memory_free(folder);
-}
-
 /* ---- blocks ---- */
 
 void cache_folder_begin(const struct cache_folder *folder, struct cache_folder_text *ret_text)
@@ -230,23 +208,89 @@ static bool is_there(const char *path, int64_t mtime_ns)
                      AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Once is enough: what ails one ails all, and it takes a while to find out. */
+static void close_folder(struct cache_folder *folder, const hob_error *error)
+{
+    if (!atomic_exchange(&folder->is_closed, true)) log_write(LOG_WARNING, "%s; nothing more is written there", error->message);
+}
+
 static void write_file(struct cache_folder *folder, const struct cache_folder_text *text, const char *path, const void *bytes)
 {
     hob_error error;
     uint64_t n_bytes = CACHE_FILE_HEADER_BYTES + (uint64_t)folder->block_bytes;
     struct cache_file_block block = block_of(folder, text);
-    if (is_there(path, time_of(text)) || n_bytes > folder->most_bytes) return;
+    if (is_there(path, time_of(text))) return; /* it waited twice, or another process was faster */
     /* A look at the whole folder makes room for the next look not to come at once. */
     if (folder->n_bytes > folder->most_bytes - n_bytes) shrink(folder, (folder->most_bytes - n_bytes) / 8 * 7);
     hob_status status = cache_file_write(path, &block, bytes, time_of(text), &error);
     if (status == HOB_OK) folder->n_bytes += n_bytes;
-    else log_write(LOG_WARNING, "%s", error.message);
+    else close_folder(folder, &error);
 }
 
-void cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes)
+/* On the writer's thread. */
+static void write_waiting(void *context, const void *piece)
 {
+    struct cache_folder *folder = context;
+    const struct waiting *waiting = piece;
+    struct cache_folder_text text = waiting->text;
     struct buffer file = {0};
-    const char *path = file_of(folder, text, &file);
-    if (path) write_file(folder, text, path, bytes);
+    text.ids = waiting->ids;
+    const char *path = atomic_load(&folder->is_closed) ? NULL : file_of(folder, &text, &file);
+    if (path) write_file(folder, &text, path, waiting + 1);
     buffer_release(&file);
+}
+
+bool cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes)
+{
+    struct waiting waiting = {.text = *text};
+    struct buffer file = {0};
+    if (atomic_load(&folder->is_closed) || CACHE_FILE_HEADER_BYTES + (uint64_t)folder->block_bytes > folder->most_bytes) return false;
+    const char *path = file_of(folder, text, &file);
+    bool is_done = path && is_there(path, time_of(text));
+    buffer_release(&file);
+    if (is_done) return true;
+    memcpy(waiting.ids, text->ids, sizeof waiting.ids);
+    return cache_writer_put(folder->writer, &waiting, sizeof waiting, bytes, folder->block_bytes);
+}
+
+size_t cache_folder_n_bytes(struct cache_folder *folder)
+{
+    return cache_writer_n_bytes(folder->writer);
+}
+
+/* ---- life ---- */
+
+static hob_status set_up(struct cache_folder *folder, const char *path, hob_error *error)
+{
+    folder->path = memory_copy_string(path);
+    if (!folder->path) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
+    TRY(make_folders(folder->path, error));
+    TRY(check_folder(folder->path, error));
+    shrink(folder, folder->most_bytes);
+    size_t piece_bytes = sizeof(struct waiting) + folder->block_bytes, n_pieces = WAITING_BYTES / piece_bytes;
+    if (n_pieces < LEAST_WAITING) n_pieces = LEAST_WAITING;
+    return cache_writer_new(piece_bytes, n_pieces, write_waiting, folder, &folder->writer, error);
+}
+
+hob_status cache_folder_open(const char *path, const unsigned char model[SHA256_BYTES], size_t block_bytes,
+                             uint64_t most_bytes, struct cache_folder **ret_folder, hob_error *error)
+{
+    if (!*path) FAIL(error, HOB_BAD_ARGUMENT, "cache folder: found an empty name");
+    struct cache_folder *folder = memory_new(1, sizeof *folder);
+    if (!folder) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
+    memcpy(folder->model, model, SHA256_BYTES);
+    folder->block_bytes = block_bytes;
+    folder->most_bytes = most_bytes;
+    hob_status status = set_up(folder, path, error);
+    if (status == HOB_OK) *ret_folder = folder;
+    else cache_folder_free(folder);
+    return status;
+}
+
+void cache_folder_free(struct cache_folder *folder)
+{
+    if (!folder) return;
+    cache_writer_free(folder->writer);
+    memory_free(folder->path);
+    memory_free(folder);
 }

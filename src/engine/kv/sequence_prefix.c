@@ -136,10 +136,8 @@ void sequence_remember(const struct sequence *sequence, bool is_saved)
     for (int64_t i = 0; i < sequence->n_ids / PAGED_POSITIONS; i++) {
         const int32_t *ids = sequence->ids + i * PAGED_POSITIONS;
         if (!step(&walk, ids, &parent)) add(&walk, parent, ids, sequence->blocks[i]);
-        if (saves)
-            cache_folder_write(session->cache_folder, &walk.text,
-                               kv_cache_bytes(session->kv_cache, sequence->blocks[i]));
-        else if (walk.node == PREFIX_NONE) break;
+        if (saves) saves = cache_folder_write(session->cache_folder, &walk.text, kv_cache_bytes(session->kv_cache, sequence->blocks[i]));
+        if (!saves && walk.node == PREFIX_NONE) break;
         note(&walk, &last);
     }
     prefix_cache_touch(session->prefixes, last);
