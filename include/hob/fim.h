@@ -1,6 +1,6 @@
 /* Fill in the middle: the prompt that makes a code model write what belongs between two texts.
  *
- * Every family has tokens and an order of its own; which one a model speaks shows in its vocabulary. Generation from such a prompt ends
+ * Every family has tokens and an order of its own; which one a model speaks shows in its vocabulary, else a GGUF file may say. Generation from such a prompt ends
  * at the model's end tokens; hob_fim_ends tells those that end a middle as well and belong into hob_generate_options.stop_ids.
  *
  *     hob_fim fim = {.prefix = before, .n_prefix_bytes = n, .suffix = behind, .n_suffix_bytes = m};
@@ -28,7 +28,8 @@ typedef struct hob_fim {
 
 enum { HOB_FIM_MOST_ENDS = 8 };
 
-/* The family whose tokens the tokenizer has: "qwen", "starcoder", "codellama", …; NULL: none. Static string. */
+/* The family whose tokens the tokenizer has: "qwen", "starcoder", "codellama", …; "gguf": tokens of another spelling, which the file's
+ * metadata names; NULL: none. Static string. */
 HOB_API const char *hob_fim_style(const hob_tokenizer *tokenizer);
 
 /* ret_ids: free with hob_free. Fails: HOB_UNSUPPORTED (no such tokens: the message lists what was looked for; no tokens for a

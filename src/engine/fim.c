@@ -27,6 +27,16 @@ static const struct fim_style styles[] = {
 #undef FIM
 };
 
+/* What a model has of a family's tokens. HOB_NO_TOKEN: it lacks that one, or the family does. */
+struct fim_tokens {
+    const char *name;
+    enum fim_order order;
+    enum fim_path path;
+    int32_t prefix, suffix, middle, repo, file;
+    int32_t ends[HOB_FIM_MOST_ENDS];
+    size_t n_ends;
+};
+
 /* A prompt under way. */
 struct prompt {
     const hob_tokenizer *tokenizer;
@@ -54,28 +64,72 @@ static const struct fim_style *find_style(const hob_tokenizer *tokenizer)
     return NULL;
 }
 
-const char *hob_fim_style(const hob_tokenizer *tokenizer)
+static void add_end(struct fim_tokens *tokens, int32_t id)
+{
+    for (size_t i = 0; i < tokens->n_ends; i++)
+        if (tokens->ends[i] == id) return;
+    if (id != HOB_NO_TOKEN && tokens->n_ends < HOB_FIM_MOST_ENDS) tokens->ends[tokens->n_ends++] = id;
+}
+
+static struct fim_tokens tokens_of_style(const hob_tokenizer *tokenizer, const struct fim_style *style)
+{
+    struct fim_tokens tokens = {.name = style->name,
+                                .order = style->order,
+                                .path = style->path,
+                                .prefix = id_of(tokenizer, style->prefix),
+                                .suffix = id_of(tokenizer, style->suffix),
+                                .middle = id_of(tokenizer, style->middle),
+                                .repo = id_of(tokenizer, style->repo),
+                                .file = id_of(tokenizer, style->file)};
+    for (size_t i = 0; i < HOB_FIM_MOST_ENDS && style->ends[i]; i++) add_end(&tokens, id_of(tokenizer, style->ends[i]));
+    return tokens;
+}
+
+/* Those that a GGUF's metadata names, whatever they are spelt like, put together as llama.cpp does. */
+static bool find_named_tokens(const hob_tokenizer *tokenizer, struct fim_tokens *ret_tokens)
+{
+    static const hob_token_role ends[] = {HOB_TOKEN_EOS, HOB_TOKEN_EOT, HOB_TOKEN_FIM_PAD, HOB_TOKEN_FIM_REPO, HOB_TOKEN_FIM_FILE};
+    struct fim_tokens tokens = {.name = "gguf",
+                                .order = PSM,
+                                .path = PATH_BEFORE,
+                                .prefix = hob_tokenizer_role(tokenizer, HOB_TOKEN_FIM_PREFIX),
+                                .suffix = hob_tokenizer_role(tokenizer, HOB_TOKEN_FIM_SUFFIX),
+                                .middle = hob_tokenizer_role(tokenizer, HOB_TOKEN_FIM_MIDDLE),
+                                .repo = hob_tokenizer_role(tokenizer, HOB_TOKEN_FIM_REPO),
+                                .file = hob_tokenizer_role(tokenizer, HOB_TOKEN_FIM_FILE)};
+    if (tokens.prefix == HOB_NO_TOKEN || tokens.suffix == HOB_NO_TOKEN || tokens.middle == HOB_NO_TOKEN) return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) add_end(&tokens, hob_tokenizer_role(tokenizer, ends[i]));
+    *ret_tokens = tokens;
+    return true;
+}
+
+/* A family is known by its spelling first: it tells the order, and where paths stand. */
+static bool find_tokens(const hob_tokenizer *tokenizer, struct fim_tokens *ret_tokens)
 {
     const struct fim_style *style = tokenizer ? find_style(tokenizer) : NULL;
-    return style ? style->name : NULL;
+    if (!style) return tokenizer && find_named_tokens(tokenizer, ret_tokens);
+    *ret_tokens = tokens_of_style(tokenizer, style);
+    return true;
+}
+
+const char *hob_fim_style(const hob_tokenizer *tokenizer)
+{
+    struct fim_tokens tokens;
+    return find_tokens(tokenizer, &tokens) ? tokens.name : NULL;
 }
 
 size_t hob_fim_ends(const hob_tokenizer *tokenizer, int32_t ret_ids[HOB_FIM_MOST_ENDS])
 {
-    const struct fim_style *style = tokenizer ? find_style(tokenizer) : NULL;
-    size_t n_ids = 0;
-    for (size_t i = 0; style && i < HOB_FIM_MOST_ENDS && style->ends[i]; i++) {
-        int32_t id = id_of(tokenizer, style->ends[i]);
-        if (id != HOB_NO_TOKEN) ret_ids[n_ids++] = id;
-    }
-    return n_ids;
+    struct fim_tokens tokens;
+    if (!find_tokens(tokenizer, &tokens)) return 0;
+    memcpy(ret_ids, tokens.ends, tokens.n_ends * sizeof *ret_ids);
+    return tokens.n_ends;
 }
 
 /* ---- pieces ---- */
 
-static void add_token(struct prompt *prompt, const char *token)
+static void add_token(struct prompt *prompt, int32_t id)
 {
-    int32_t id = id_of(prompt->tokenizer, token);
     if (id != HOB_NO_TOKEN) buffer_append(&prompt->ids, &id, sizeof id);
 }
 
@@ -157,7 +211,7 @@ cleanup:
 }
 
 /* A file's path, line end and text are one text. */
-static hob_status add_file(struct prompt *prompt, const struct fim_style *style, const hob_fim_file *file,
+static hob_status add_file(struct prompt *prompt, const struct fim_tokens *tokens, const hob_fim_file *file,
                            hob_error *error)
 {
     struct buffer text = {0};
@@ -166,42 +220,42 @@ static hob_status add_file(struct prompt *prompt, const struct fim_style *style,
     buffer_append(&text, "\n", 1);
     buffer_append(&text, file->text, file->n_text_bytes);
     bool ends_line = !file->n_text_bytes || file->text[file->n_text_bytes - 1] == '\n';
-    if (style->path == PATH_BEFORE && !ends_line) buffer_append(&text, "\n", 1);
+    if (tokens->path == PATH_BEFORE && !ends_line) buffer_append(&text, "\n", 1);
     if (text.is_failed) FAIL_CLEANUP(error, HOB_NO_MEMORY, "fill in the middle: no memory for %s", file->path);
-    add_token(prompt, style->file);
+    add_token(prompt, tokens->file);
     TRY_CLEANUP(add_text(prompt, text.bytes, text.n_bytes, error));
 cleanup:
     buffer_release(&text);
     return status;
 }
 
-static hob_status add_repository(struct prompt *prompt, const struct fim_style *style, const hob_fim *fim,
+static hob_status add_repository(struct prompt *prompt, const struct fim_tokens *tokens, const hob_fim *fim,
                                  hob_error *error)
 {
-    add_token(prompt, style->repo);
-    TRY(style->path == PATH_BEFORE ? add_path(prompt, fim->repo_name, error)
+    add_token(prompt, tokens->repo);
+    TRY(tokens->path == PATH_BEFORE ? add_path(prompt, fim->repo_name, error)
                                    : add_text(prompt, fim->repo_name, strlen(fim->repo_name), error));
-    for (size_t i = 0; i < fim->n_files; i++) TRY(add_file(prompt, style, &fim->files[i], error));
-    add_token(prompt, style->file);
-    return style->path == PATH_BEFORE ? add_path(prompt, fim->path, error) : HOB_OK;
+    for (size_t i = 0; i < fim->n_files; i++) TRY(add_file(prompt, tokens, &fim->files[i], error));
+    add_token(prompt, tokens->file);
+    return tokens->path == PATH_BEFORE ? add_path(prompt, fim->path, error) : HOB_OK;
 }
 
-static hob_status add_prefix(struct prompt *prompt, const struct fim_style *style, const hob_fim *fim, hob_error *error)
+static hob_status add_prefix(struct prompt *prompt, const struct fim_tokens *tokens, const hob_fim *fim, hob_error *error)
 {
-    add_token(prompt, style->prefix);
-    if (fim->repo_name && style->path == PATH_INSIDE) TRY(add_path(prompt, fim->path, error));
+    add_token(prompt, tokens->prefix);
+    if (fim->repo_name && tokens->path == PATH_INSIDE) TRY(add_path(prompt, fim->path, error));
     return add_text(prompt, fim->prefix, fim->n_prefix_bytes, error);
 }
 
-static hob_status build(struct prompt *prompt, const struct fim_style *style, const hob_fim *fim, hob_error *error)
+static hob_status build(struct prompt *prompt, const struct fim_tokens *tokens, const hob_fim *fim, hob_error *error)
 {
     TRY(add_beginning(prompt, error));
-    if (fim->repo_name) TRY(add_repository(prompt, style, fim, error));
-    if (style->order == PSM) TRY(add_prefix(prompt, style, fim, error));
-    add_token(prompt, style->suffix);
+    if (fim->repo_name) TRY(add_repository(prompt, tokens, fim, error));
+    if (tokens->order == PSM) TRY(add_prefix(prompt, tokens, fim, error));
+    add_token(prompt, tokens->suffix);
     TRY(add_suffix(prompt, fim, error));
-    if (style->order == SPM) TRY(add_prefix(prompt, style, fim, error));
-    add_token(prompt, style->middle);
+    if (tokens->order == SPM) TRY(add_prefix(prompt, tokens, fim, error));
+    add_token(prompt, tokens->middle);
     if (prompt->ids.is_failed) FAIL(error, HOB_NO_MEMORY, "fill in the middle: no memory for the prompt");
     return HOB_OK;
 }
@@ -219,14 +273,14 @@ static hob_status refuse(hob_error *error)
     return status;
 }
 
-static hob_status check(const hob_fim *fim, const struct fim_style *style, hob_error *error)
+static hob_status check(const hob_fim *fim, const struct fim_tokens *tokens, hob_error *error)
 {
     if (!fim->repo_name && (fim->n_files || fim->path))
         FAIL(error, HOB_BAD_ARGUMENT, "fill in the middle: found files of a repository, expected its name too");
     if (!fim->repo_name) return HOB_OK;
-    if (!style->repo)
+    if (tokens->repo == HOB_NO_TOKEN || tokens->file == HOB_NO_TOKEN)
         FAIL(error, HOB_UNSUPPORTED,
-             "the model (%s) knows no repositories: found none of the tokens <|repo_name|>, <repo_name>", style->name);
+             "the model (%s) knows no repositories: found none of the tokens <|repo_name|>, <repo_name>", tokens->name);
     if (!fim->path || (fim->n_files && !fim->files))
         FAIL(error, HOB_BAD_ARGUMENT,
              "fill in the middle: found a repository, expected the path of the file to fill too");
@@ -242,11 +296,11 @@ hob_status hob_fim_prompt(const hob_tokenizer *tokenizer, const hob_fim *fim, in
     if (!tokenizer || !fim || !ret_ids || !ret_n_ids || (!fim->prefix && fim->n_prefix_bytes) ||
         (!fim->suffix && fim->n_suffix_bytes))
         FAIL(error, HOB_BAD_ARGUMENT, "hob_fim_prompt: tokenizer, texts, ret_ids and ret_n_ids must be given");
-    const struct fim_style *style = find_style(tokenizer);
-    if (!style) return refuse(error);
-    TRY(check(fim, style, error));
+    struct fim_tokens tokens;
+    if (!find_tokens(tokenizer, &tokens)) return refuse(error);
+    TRY(check(fim, &tokens, error));
     struct prompt prompt = {.tokenizer = tokenizer};
-    hob_status status = build(&prompt, style, fim, error);
+    hob_status status = build(&prompt, &tokens, fim, error);
     if (status != HOB_OK) {
         buffer_release(&prompt.ids);
         return status;

@@ -7,6 +7,8 @@
 #include "tiny_tokenizer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const hob_fim simple = {
     .prefix = "def f(x):\n  ", .n_prefix_bytes = 12, .suffix = "\n  return y", .n_suffix_bytes = 11};
@@ -235,6 +237,105 @@ static void test_what_is_refused(void **state)
     hob_tokenizer_free(tokenizer);
 }
 
+/* ---- tokens that a GGUF file names ---- */
+
+static void put(FILE *stream, const void *bytes, size_t n_bytes)
+{
+    assert_int_equal(fwrite(bytes, 1, n_bytes, stream), n_bytes);
+}
+
+static void put_text(FILE *stream, const char *text)
+{
+    uint64_t n_bytes = strlen(text);
+    put(stream, &n_bytes, sizeof n_bytes);
+    put(stream, text, n_bytes);
+}
+
+static void put_u32(FILE *stream, const char *key, uint32_t value)
+{
+    put_text(stream, key);
+    put(stream, &(uint32_t){4}, 4); /* uint32 */
+    put(stream, &value, 4);
+}
+
+/* A vocabulary of bytes, [A] [B] [C] [D] [E] [F]. */
+static void write_gguf(const char *path, const char *const *keys, size_t n_keys)
+{
+    FILE *stream = fopen(path, "wb");
+    unsigned next_hidden = 0;
+    assert_non_null(stream);
+    put(stream, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0", 16);
+    put(stream, &(uint64_t){3 + n_keys}, 8);
+    put_text(stream, "general.architecture");
+    put(stream, &(uint32_t){8}, 4);
+    put_text(stream, "llama");
+    put_text(stream, "tokenizer.ggml.model");
+    put(stream, &(uint32_t){8}, 4); /* string */
+    put_text(stream, "gpt2");
+    put_text(stream, "tokenizer.ggml.tokens");
+    put(stream, &(uint32_t[]){9, 8}, 8); /* array of strings */
+    put(stream, &(uint64_t){TINY_FIRST + 6}, 8);
+    for (unsigned byte = 0; byte < TINY_FIRST; byte++) {
+        char text[3] = {0};
+        tiny_spell_byte(byte, &next_hidden, text);
+        put_text(stream, text);
+    }
+    for (char name[] = "[A]"; name[1] < 'G'; name[1]++) put_text(stream, name);
+    for (uint32_t i = 0; i < n_keys; i++) put_u32(stream, keys[i], TINY_FIRST + i);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void add_bytes(int32_t *ids, size_t *n_ids, const char *text)
+{
+    for (; *text; text++) ids[(*n_ids)++] = (unsigned char)*text;
+}
+
+/* The tokenizer spells bytes in their order, so a byte's id is the byte. */
+static void check_named(const char *const *keys, size_t n_keys, bool has_repositories)
+{
+    char path[] = "/tmp/hob-test-fim-XXXXXX.gguf";
+    hob_error error;
+    hob_tokenizer *tokenizer;
+    int32_t *ids, expected[256], ends[HOB_FIM_MOST_ENDS];
+    size_t n_ids, n_expected = 0;
+    hob_fim repository = in_repository();
+    int fd = mkstemps(path, 5);
+    assert_true(fd >= 0);
+    close(fd);
+    write_gguf(path, keys, n_keys);
+    if (hob_tokenizer_open(path, &tokenizer, &error) != HOB_OK) fail_msg("%s", error.message);
+    unlink(path);
+    assert_string_equal(hob_fim_style(tokenizer), "gguf");
+    if (hob_fim_prompt(tokenizer, &simple, &ids, &n_ids, &error) != HOB_OK) fail_msg("%s", error.message);
+    expected[n_expected++] = TINY_FIRST;
+    add_bytes(expected, &n_expected, simple.prefix);
+    expected[n_expected++] = TINY_FIRST + 1;
+    add_bytes(expected, &n_expected, simple.suffix);
+    expected[n_expected++] = TINY_FIRST + 2;
+    assert_int_equal(n_ids, n_expected);
+    assert_memory_equal(ids, expected, n_ids * sizeof *ids);
+    hob_free(ids);
+    hob_status status = hob_fim_prompt(tokenizer, &repository, &ids, &n_ids, &error);
+    assert_int_equal(status, has_repositories ? HOB_OK : HOB_UNSUPPORTED);
+    if (status == HOB_OK) {
+        assert_int_equal(ids[0], TINY_FIRST + 4);
+        hob_free(ids);
+        assert_int_equal(hob_fim_ends(tokenizer, ends), 4); /* gpt2's end of text by default, padding, repository, file */
+        assert_int_equal(ends[1], TINY_FIRST + 3);
+    }
+    hob_tokenizer_free(tokenizer);
+}
+
+static void test_named_by_a_gguf_file(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id",
+                                      "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"};
+    static const char *const older[] = {"tokenizer.ggml.prefix_token_id", "tokenizer.ggml.suffix_token_id", "tokenizer.ggml.middle_token_id"};
+    check_named(all, 6, true);
+    check_named(older, 3, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_codestral_begins_with_the_suffix),
         cmocka_unit_test(test_a_text_cannot_write_tokens_and_may_be_empty),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_named_by_a_gguf_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
