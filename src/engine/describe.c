@@ -97,6 +97,24 @@ static void describe_constants(const struct graph *graph, json_t *root)
     json_object_set_new(root, "tensors", tensors);
 }
 
+/* Of an ONNX classifier, whose labels config.json beside it names. */
+static void describe_graph_labels(const struct graph *graph, const char *folder, json_t *root)
+{
+    struct graph_roles roles;
+    struct model_labels labels;
+    struct arena arena;
+    hob_error error;
+    arena_init(&arena, 4096);
+    if (roles_find(graph, &arena, &roles, &error) == HOB_OK && roles.is_complete && roles.labels != ROLE_NONE) {
+        const struct value *value = &graph->values[graph->outputs[roles.labels]];
+        int64_t n_labels = value->dims[value->rank - 1] > 0 ? value->dims[value->rank - 1] : 0;
+        hob_status status = model_read_labels(folder, n_labels, &arena, &labels, &error);
+        if (status == HOB_OK) describe_labels(&labels, root);
+        else json_object_set_new(root, "problem", describe_text(error.message, strlen(error.message)));
+    }
+    arena_release(&arena);
+}
+
 /* pack NULL: an ONNX file. */
 static void describe_graph(struct graph *graph, const struct pack *pack, json_t *root)
 {
@@ -189,6 +207,7 @@ static hob_status describe_path(const char *path, json_t *root, hob_error *error
     TRY(format_open(path, &content, error));
     json_object_set_new(root, "format", json_string(content.format->name));
     if (content.pack) describe_pack(content.pack, content.graph, root);
+    if (content.graph && !content.pack && content.folder) describe_graph_labels(content.graph, content.folder, root);
     if (content.graph) describe_graph(content.graph, content.pack, root);
     else describe_tensor_file(content.tensors, content.folder, root);
     format_content_release(&content);

@@ -55,6 +55,17 @@ texts=("milk and bread" "a hob is the spirit of the house" "it keeps the fire go
     [ "$(jq -r '.kind, .labels[0]' <<<"$output")" = $'classifier\nLABEL_0' ]
 }
 
+@test "inspect shows the labels of a folder, a GGUF file and an export" {
+    for file in modernbert modernbert/model.gguf distilbert; do
+        hob inspect --json "tests/data/classifiers/$file"
+        [ "$(jq -c .labels <<<"$output")" = '["good","bad"]' ]
+    done
+    hob inspect --json "$model"
+    [ "$(jq -c .labels <<<"$output")" = '["LABEL_0"]' ]
+    hob inspect --json tests/data/encoders/distilbert
+    [ "$(jq -c .labels <<<"$output")" = null ]
+}
+
 @test "what is no reranker is refused by name" {
     hob rerank -m tests/data/classifiers/bert "$query" text
     is_failure "found 3 labels, expected one"

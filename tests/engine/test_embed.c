@@ -291,6 +291,21 @@ static void test_rows_that_are_not_the_tokens(void **state)
     use_close(&use);
 }
 
+/* Such a model has no vectors of tokens to give. */
+static void test_sentences_alone(void **state)
+{
+    (void)state;
+    static const int32_t some[] = {1, 2, 5};
+    const int32_t *const ids = some;
+    const size_t n_ids = 3;
+    float vectors[12] = {7};
+    hob_error error = {0};
+    struct use use = use_open(ENCODERS "mean_and_bias.onnx", NULL, 1);
+    assert_refused(hob_embed_tokens(use.session, &ids, &n_ids, 1, NULL, vectors, &error), &error, HOB_UNSUPPORTED, "none of their tokens");
+    assert_true(vectors[0] == 7);
+    use_close(&use);
+}
+
 /* The first of two is the one, packed or not. */
 static void test_first_hidden_states_are_taken(void **state)
 {
@@ -532,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_ids_that_the_model_lacks),
         cmocka_unit_test(test_text_without_tokens),
         cmocka_unit_test(test_rows_that_are_not_the_tokens),
+        cmocka_unit_test(test_sentences_alone),
         cmocka_unit_test(test_first_hidden_states_are_taken),
         cmocka_unit_test(test_model2vec_reference),
         cmocka_unit_test(test_poolings),

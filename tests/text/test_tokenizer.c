@@ -379,6 +379,14 @@ static void test_hostile_files(void **state)
     check_refused("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a\"}}," BPE_MODEL "}", HOB_BAD_FILE);
     check_refused("{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}," BPE_MODEL "}", HOB_BAD_FILE);
     check_refused("{\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",999],\"sep\":[\"b\",1]}," BPE_MODEL "}", HOB_BAD_FILE);
+#define TEMPLATE(single, pair)                                                                                                    \
+    "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[" single "],\"pair\":[" pair "]}," BPE_MODEL "}"
+#define SEQUENCE(id, type) "{\"Sequence\":{\"id\":\"" id "\",\"type_id\":" type "}}"
+    check_refused(TEMPLATE(SEQUENCE("B", "0"), SEQUENCE("B", "1")), HOB_BAD_FILE);
+    check_refused(TEMPLATE(SEQUENCE("A", "0"), SEQUENCE("B", "256")), HOB_BAD_FILE);
+    check_refused(TEMPLATE(SEQUENCE("A", "-1"), SEQUENCE("B", "1")), HOB_BAD_FILE);
+    check_refused(TEMPLATE(SEQUENCE("A", "0"), SEQUENCE("B", "\"one\"")), HOB_BAD_FILE);
+    check_refused(TEMPLATE(SEQUENCE("A", "0"), "7"), HOB_BAD_FILE);
 }
 
 static void test_deep_nesting(void **state)
