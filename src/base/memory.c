@@ -45,7 +45,7 @@ void *memory_aligned(size_t size_bytes)
 
 void *memory_large(size_t size_bytes)
 {
-    if (size_bytes < LARGE_PAGE_BYTES || size_bytes > SIZE_MAX - LARGE_PAGE_BYTES) return memory_aligned(size_bytes);
+    if (size_bytes < LARGE_PAGE_BYTES / 2 || size_bytes > SIZE_MAX - LARGE_PAGE_BYTES) return memory_aligned(size_bytes);
     size_bytes = size_align(size_bytes, LARGE_PAGE_BYTES);
     void *block = count(aligned_alloc(LARGE_PAGE_BYTES, size_bytes));
     if (block) (void)!madvise(block, size_bytes, MADV_HUGEPAGE); /* a wish: small pages do as well */

@@ -24,7 +24,8 @@ struct attention_row {
 
 struct attention_tile {
     const struct attention_f32_args *args;
-    int64_t n_done; /* rows of earlier tiles */
+    int64_t query, head; /* of the first row behind this tile */
+    int64_t n_left;      /* rows from there on */
     int64_t n_rows;
     int64_t begin, end;   /* keys that some row sees */
     int64_t value_stride; /* value_width, rounded up to whole panels */
@@ -64,7 +65,8 @@ static inline int64_t attention_value_stride(int64_t value_width)
 static inline void attention_tile_init(struct attention_tile *tile, const struct attention_f32_args *args)
 {
     tile->args = args;
-    tile->n_done = tile->n_rows = 0;
+    tile->query = tile->head = tile->n_rows = 0;
+    tile->n_left = args->n_queries * args->n_heads;
     tile->value_stride = attention_value_stride(args->value_width);
     tile->keys = args->scratch;
     tile->values = tile->keys + ATTENTION_KEY_TILE * args->width;
@@ -99,15 +101,15 @@ static inline void attention_copy(int64_t n, const float *x, float *ret_y)
 static inline bool attention_tile_next(struct attention_tile *tile)
 {
     const struct attention_f32_args *args = tile->args;
-    int64_t n_all = args->n_queries * args->n_heads;
-    tile->n_done += tile->n_rows;
-    tile->n_rows = n_all - tile->n_done < ATTENTION_TILE_ROWS ? n_all - tile->n_done : ATTENTION_TILE_ROWS;
+    tile->n_rows = tile->n_left < ATTENTION_TILE_ROWS ? tile->n_left : ATTENTION_TILE_ROWS;
     if (tile->n_rows <= 0) return false;
+    tile->n_left -= tile->n_rows;
     for (int64_t i = 0; i < tile->n_rows; i++) {
-        int64_t query = (tile->n_done + i) / args->n_heads, head = (tile->n_done + i) % args->n_heads;
-        tile->rows[i] = attention_row_at(args, query, head);
-        attention_copy(args->width, args->q + head * args->q_head_stride + query * args->q_stride, tile->queries + i * args->width);
+        const float *q = args->q + tile->head * args->q_head_stride + tile->query * args->q_stride;
+        tile->rows[i] = attention_row_at(args, tile->query, tile->head);
+        attention_copy(args->width, q, tile->queries + i * args->width);
         tile->most[i] = -INFINITY;
+        if (++tile->head == args->n_heads) tile->head = 0, tile->query++;
     }
     memset(tile->sums, 0, (size_t)(tile->n_rows * ATTENTION_LANES) * sizeof(float));
     memset(tile->outputs, 0, (size_t)(tile->n_rows * tile->value_stride) * sizeof(float));

@@ -27,7 +27,7 @@
 
 enum { PANEL_VECTORS = PANEL_COLUMNS / LANES, MOST_PANELS = 4 };
 
-/* C[rows, panels * 16] = A[rows, k] x B[k, panels * 16]. */
+/* C[rows, panels * 16] = A[rows, k] x B[k, panels * 16], the scores' times `scale`. */
 struct product {
     const float *a;
     int64_t a_stride;
@@ -36,6 +36,7 @@ struct product {
     float *c;
     int64_t c_stride;
     int64_t k;
+    float scale;
     /* Of the values' product: c = c * shrink + …, and row r takes the steps begins[r] … ends[r] only, which rise with r. */
     const float *shrink;
     const int64_t *begins, *ends;
@@ -52,6 +53,7 @@ ALWAYS_INLINE void multiply_scores(const struct product *product, const int n_ro
         for (int v = 0; v < n_vectors; v++) sums[r][v] = all(0);
     const float *a = product->a, *b = product->b;
     const int64_t a_stride = product->a_stride, b_group = product->b_group;
+    const vector scale = all(product->scale);
 #pragma GCC unroll 2
     for (int64_t k = 0; k < product->k; k++, a++, b += PANEL_COLUMNS) {
         vector columns[MOST_PANELS * PANEL_VECTORS];
@@ -68,7 +70,7 @@ ALWAYS_INLINE void multiply_scores(const struct product *product, const int n_ro
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < n_vectors; v++) store(product->c + r * product->c_stride + v * LANES, sums[r][v]);
+        for (int v = 0; v < n_vectors; v++) store(product->c + r * product->c_stride + v * LANES, multiply_by(sums[r][v], scale));
 }
 
 /* Steps [k, end) of the values' product: for all rows, or, is_edge, for those that see the key. */
@@ -131,8 +133,9 @@ static product_function *const value_functions[TILE_ROWS + 1][MOST_PANELS + 1] =
 /* Rows for the next product: what is left is cut into equal parts rather than full ones and a small rest. */
 static inline int64_t rows_together(int64_t n_rows)
 {
-    int64_t n_parts = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    return (n_rows + n_parts - 1) / n_parts;
+    if (n_rows <= TILE_ROWS) return n_rows; /* before numbers are divided, which takes long */
+    uint32_t rows = (uint32_t)n_rows, n_parts = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    return (rows + n_parts - 1) / n_parts;
 }
 
 /* Panels for the next product: as many as the registers hold with so many rows. */
@@ -236,7 +239,7 @@ static void find_scores(const struct block *block)
 {
     const struct attention_tile *tile = block->tile;
     int64_t width = tile->args->width, n_panels = panel_count(block->n_keys), n_rows, n;
-    struct product product = {.a_stride = width, .b_group = width * PANEL_COLUMNS, .c_stride = ATTENTION_KEY_TILE, .k = width};
+    struct product product = {.a_stride = width, .b_group = width * PANEL_COLUMNS, .c_stride = ATTENTION_KEY_TILE, .k = width, .scale = tile->args->scale};
     for (int64_t row = 0; row < block->n_rows; row += n_rows) {
         n_rows = rows_together(block->n_rows - row);
         int64_t panel = block->begins[row] / PANEL_COLUMNS, end = panel_count(block->ends[row + n_rows - 1]);
@@ -252,31 +255,39 @@ static void find_scores(const struct block *block)
 }
 
 /* A function of its own: few models cap, and the registers that it takes would be missing where the others' scores are finished. */
-static __attribute__((noinline)) void cap_scores(int64_t n_keys, vector scale, vector cap, float *scores)
+static __attribute__((noinline)) void cap_scores(int64_t n_keys, vector cap, float *scores)
 {
-    for (int64_t j = 0; j < n_keys; j += LANES) store(scores + j, capped(multiply_by(load(scores + j), scale), cap));
+    for (int64_t j = 0; j < n_keys; j += LANES) store(scores + j, capped(load(scores + j), cap));
 }
 
-/* Products to scores, -inf where the row does not see the key; the largest of them. */
-static float finish_scores(const struct block *block, int64_t i)
+/* Adds the mask, and -inf where the row does not see the key; the largest of the scores. */
+static vector mask_scores(const struct block *block, int64_t i, float *scores)
 {
-    const struct attention_f32_args *args = block->tile->args;
-    float *scores = block->tile->weights + i * ATTENTION_KEY_TILE, buffer[ATTENTION_KEY_TILE];
+    float buffer[ATTENTION_KEY_TILE];
     const float *mask =
-        attention_mask(args, &block->tile->rows[block->row + i], block->key, block->n_keys, buffer);
+        attention_mask(block->tile->args, &block->tile->rows[block->row + i], block->key, block->n_keys, buffer);
     int64_t begin = block->begins[i], end = block->ends[i];
-    vector most = all(-INFINITY), scale = all(args->scale);
-    if (args->softcap != 0) {
-        cap_scores(block->n_keys, scale, all(args->softcap), scores);
-        scale = all(1);
-    }
+    vector most = all(-INFINITY);
     for (int64_t j = 0; j < block->n_keys; j += LANES) {
-        vector x = multiply_by(load(scores + j), scale);
+        vector x = load(scores + j);
         if (mask) x = add(x, load_first(mask + j, block->n_keys - j));
         if (begin > j || end < j + LANES) x = keep_between(x, begin - j, end - j);
         store(scores + j, x);
         most = larger(x, most);
     }
+    return most;
+}
+
+/* Products to scores; the largest of the row's. */
+static float finish_scores(const struct block *block, int64_t i)
+{
+    const struct attention_f32_args *args = block->tile->args;
+    float *scores = block->tile->weights + i * ATTENTION_KEY_TILE;
+    if (args->softcap != 0) cap_scores(block->n_keys, all(args->softcap), scores);
+    if (args->mask || block->begins[i] > 0 || block->ends[i] < ATTENTION_KEY_TILE) return largest_lane(mask_scores(block, i, scores));
+    vector most = all(-INFINITY);
+#pragma GCC unroll 16
+    for (int64_t j = 0; j < ATTENTION_KEY_TILE; j += LANES) most = larger(load(scores + j), most);
     return largest_lane(most);
 }
 

@@ -61,8 +61,25 @@
 #define ERF_Q4 -0.00318694557f
 #define ERF_Q5 0.00021064312f
 
-/* gelu: 1 / sqrt 2. gelu_tanh: tanh(u) = 2 sigmoid(2u) - 1, 2u = x (G1 + G3 x^2), G1 = 2 sqrt(2/pi), G3 = 0.044715 G1. */
-#define SQRT_HALF 0.707106781f
+/* gelu(x) = max(x, 0) - s N(-s), s = |x|, N the normal distribution: 2^A(s) below the greatest s (0.65 of 2^-24, absolute), 0 from there.
+ * 2^A is 2^n * 2^f, n = nearest integer to A, 2^f = P(f), |f| <= 1/2 (1.5). */
+#define GELU_GREATEST 5.5f
+#define GELU_A0 -1.0f
+#define GELU_A1 -1.15110886f
+#define GELU_A2 -0.459164321f
+#define GELU_A3 -0.0526666045f
+#define GELU_A4 0.00736312428f
+#define GELU_A5 -0.000406979787f
+#define GELU_A6 -5.76971288e-05f
+#define GELU_A7 8.85841473e-06f
+#define GELU_P0 1.0f
+#define GELU_P1 0.693147004f
+#define GELU_P2 0.240222424f
+#define GELU_P3 0.0555073358f
+#define GELU_P4 0.00967151299f
+#define GELU_P5 0.00132647273f
+
+/* gelu_tanh: tanh(u) = 2 sigmoid(2u) - 1, 2u = x (G1 + G3 x^2), G1 = 2 sqrt(2/pi), G3 = 0.044715 G1. */
 #define GELU_TANH_G1 1.59576912f
 #define GELU_TANH_G3 0.0713548163f
 

@@ -193,7 +193,7 @@ struct attention_f32_args {
 
 /* Keys whose weights are computed together, and query rows that share the reading of keys: a range of fewer rows reads them more
  * often. */
-enum { ATTENTION_KEY_TILE = 64, ATTENTION_TILE_ROWS = 96 };
+enum { ATTENTION_KEY_TILE = 64, ATTENTION_TILE_ROWS = 128 };
 
 /* The same for every number of keys. false: they overflow. All sizes >= 0. */
 HOB_MUST_CHECK bool attention_scratch_floats(int64_t width, int64_t value_width, size_t *ret_floats);

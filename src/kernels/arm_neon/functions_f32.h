@@ -91,8 +91,26 @@ ALWAYS_INLINE float32x4_t silu4(float32x4_t x)
 
 ALWAYS_INLINE float32x4_t gelu4(float32x4_t x)
 {
-    float32x4_t half = vmulq_f32(finite_below(x), all4(0.5f));
-    return vmulq_f32(half, vaddq_f32(erf4(vmulq_f32(x, all4(SQRT_HALF))), all4(1.0f)));
+    float32x4_t s = lesser4(all4(GELU_GREATEST), vabsq_f32(x));
+    float32x4_t a = all4(GELU_A7);
+    a = vfmaq_f32(all4(GELU_A6), a, s);
+    a = vfmaq_f32(all4(GELU_A5), a, s);
+    a = vfmaq_f32(all4(GELU_A4), a, s);
+    a = vfmaq_f32(all4(GELU_A3), a, s);
+    a = vfmaq_f32(all4(GELU_A2), a, s);
+    a = vfmaq_f32(all4(GELU_A1), a, s);
+    a = vfmaq_f32(all4(GELU_A0), a, s);
+    float32x4_t shifted = vaddq_f32(a, all4(EXP_ROUND));
+    float32x4_t f = vsubq_f32(a, vsubq_f32(shifted, all4(EXP_ROUND)));
+    float32x4_t p = all4(GELU_P5);
+    p = vfmaq_f32(all4(GELU_P4), p, f);
+    p = vfmaq_f32(all4(GELU_P3), p, f);
+    p = vfmaq_f32(all4(GELU_P2), p, f);
+    p = vfmaq_f32(all4(GELU_P1), p, f);
+    p = vfmaq_f32(all4(GELU_P0), p, f);
+    uint32x4_t tail = vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(vreinterpretq_u32_f32(shifted), 23));
+    tail = vandq_u32(tail, vcltq_f32(s, all4(GELU_GREATEST)));
+    return vfmsq_f32(greater4(all4(-0.0f), x), s, vreinterpretq_f32_u32(tail));
 }
 
 ALWAYS_INLINE float32x4_t gelu_tanh4(float32x4_t x)

@@ -110,9 +110,29 @@ static inline float silu_item(float x)
     return finite_below(x) * sigmoid_item(x);
 }
 
+/* The bits of shifted that count are n; a NaN in x comes back through the maximum, whose sign of zero is x's. */
 static inline float gelu_item(float x)
 {
-    return finite_below(x) * 0.5f * (erf_item(x * SQRT_HALF) + 1.0f);
+    float t = fabsf(x), s = GELU_GREATEST < t ? GELU_GREATEST : t;
+    float a = GELU_A7;
+    a = fmaf(a, s, GELU_A6);
+    a = fmaf(a, s, GELU_A5);
+    a = fmaf(a, s, GELU_A4);
+    a = fmaf(a, s, GELU_A3);
+    a = fmaf(a, s, GELU_A2);
+    a = fmaf(a, s, GELU_A1);
+    a = fmaf(a, s, GELU_A0);
+    float shifted = a + EXP_ROUND;
+    float f = a - (shifted - EXP_ROUND);
+    float p = GELU_P5;
+    p = fmaf(p, f, GELU_P4);
+    p = fmaf(p, f, GELU_P3);
+    p = fmaf(p, f, GELU_P2);
+    p = fmaf(p, f, GELU_P1);
+    p = fmaf(p, f, GELU_P0);
+    float tail = float_from_bits(float_bits(p) + (float_bits(shifted) << 23));
+    if (!(s < GELU_GREATEST)) tail = 0;
+    return fmaf(-s, tail, -0.0f > x ? -0.0f : x);
 }
 
 static inline float gelu_tanh_item(float x)

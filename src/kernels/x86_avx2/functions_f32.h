@@ -63,8 +63,27 @@ ALWAYS_INLINE __m256 silu8(__m256 x)
 
 ALWAYS_INLINE __m256 gelu8(__m256 x)
 {
-    __m256 half = _mm256_mul_ps(finite_below(x), all(0.5f));
-    return _mm256_mul_ps(half, _mm256_add_ps(erf8(_mm256_mul_ps(x, all(SQRT_HALF))), all(1.0f)));
+    __m256 s = _mm256_min_ps(all(GELU_GREATEST), magnitude(x));
+    __m256 a = all(GELU_A7);
+    a = _mm256_fmadd_ps(a, s, all(GELU_A6));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A5));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A4));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A3));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A2));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A1));
+    a = _mm256_fmadd_ps(a, s, all(GELU_A0));
+    __m256 shifted = _mm256_add_ps(a, all(EXP_ROUND));
+    __m256 f = _mm256_sub_ps(a, _mm256_sub_ps(shifted, all(EXP_ROUND)));
+    __m256 p = all(GELU_P5);
+    p = _mm256_fmadd_ps(p, f, all(GELU_P4));
+    p = _mm256_fmadd_ps(p, f, all(GELU_P3));
+    p = _mm256_fmadd_ps(p, f, all(GELU_P2));
+    p = _mm256_fmadd_ps(p, f, all(GELU_P1));
+    p = _mm256_fmadd_ps(p, f, all(GELU_P0));
+    __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    __m256 tail = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
+    tail = _mm256_and_ps(tail, _mm256_cmp_ps(s, all(GELU_GREATEST), _CMP_LT_OQ));
+    return _mm256_fnmadd_ps(s, tail, _mm256_max_ps(all(-0.0f), x));
 }
 
 ALWAYS_INLINE __m256 gelu_tanh8(__m256 x)

@@ -66,10 +66,35 @@ ALWAYS_INLINE __m512 silu16(__m512 x)
     return _mm512_mul_ps(finite_below(x), sigmoid16(x));
 }
 
+/* From 2^f, and n in the low bits of shifted. */
+ALWAYS_INLINE __m512 gelu_of_tail(__m512 x, __m512 s, __m512 p, __m512 shifted)
+{
+    __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    __mmask16 is_near = _mm512_cmp_ps_mask(s, all(GELU_GREATEST), _CMP_LT_OQ);
+    __m512i tail = _mm512_maskz_add_epi32(is_near, _mm512_castps_si512(p), power);
+    return _mm512_fnmadd_ps(s, _mm512_castsi512_ps(tail), _mm512_max_ps(all(-0.0f), x));
+}
+
 ALWAYS_INLINE __m512 gelu16(__m512 x)
 {
-    __m512 half = _mm512_mul_ps(finite_below(x), all(0.5f));
-    return _mm512_mul_ps(half, _mm512_add_ps(erf16(_mm512_mul_ps(x, all(SQRT_HALF))), all(1.0f)));
+    __m512 s = _mm512_min_ps(all(GELU_GREATEST), _mm512_abs_ps(x));
+    __m512 a = all(GELU_A7);
+    a = _mm512_fmadd_ps(a, s, all(GELU_A6));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A5));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A4));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A3));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A2));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A1));
+    a = _mm512_fmadd_ps(a, s, all(GELU_A0));
+    __m512 shifted = _mm512_add_ps(a, all(EXP_ROUND));
+    __m512 f = _mm512_sub_ps(a, _mm512_sub_ps(shifted, all(EXP_ROUND)));
+    __m512 p = all(GELU_P5);
+    p = _mm512_fmadd_ps(p, f, all(GELU_P4));
+    p = _mm512_fmadd_ps(p, f, all(GELU_P3));
+    p = _mm512_fmadd_ps(p, f, all(GELU_P2));
+    p = _mm512_fmadd_ps(p, f, all(GELU_P1));
+    p = _mm512_fmadd_ps(p, f, all(GELU_P0));
+    return gelu_of_tail(x, s, p, shifted);
 }
 
 /* Functions of a few vectors, step by step for all of them: one vector's chain of operations is longer than what the machine looks
@@ -135,11 +160,23 @@ ALWAYS_INLINE void silu_few(const __m512 *x, __m512 *ret_y)
 
 ALWAYS_INLINE void gelu_few(const __m512 *x, __m512 *ret_y)
 {
-    __m512 y[FEW];
-    EACH y[v] = _mm512_mul_ps(x[v], all(SQRT_HALF));
-    erf_few(y, y);
-    EACH y[v] = _mm512_add_ps(y[v], all(1.0f));
-    EACH ret_y[v] = _mm512_mul_ps(_mm512_mul_ps(finite_below(x[v]), all(0.5f)), y[v]);
+    __m512 s[FEW], a[FEW], shifted[FEW], f[FEW], p[FEW];
+    EACH s[v] = _mm512_min_ps(all(GELU_GREATEST), _mm512_abs_ps(x[v]));
+    EACH a[v] = _mm512_fmadd_ps(all(GELU_A7), s[v], all(GELU_A6));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A5));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A4));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A3));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A2));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A1));
+    EACH a[v] = _mm512_fmadd_ps(a[v], s[v], all(GELU_A0));
+    EACH shifted[v] = _mm512_add_ps(a[v], all(EXP_ROUND));
+    EACH f[v] = _mm512_sub_ps(a[v], _mm512_sub_ps(shifted[v], all(EXP_ROUND)));
+    EACH p[v] = _mm512_fmadd_ps(all(GELU_P5), f[v], all(GELU_P4));
+    EACH p[v] = _mm512_fmadd_ps(p[v], f[v], all(GELU_P3));
+    EACH p[v] = _mm512_fmadd_ps(p[v], f[v], all(GELU_P2));
+    EACH p[v] = _mm512_fmadd_ps(p[v], f[v], all(GELU_P1));
+    EACH p[v] = _mm512_fmadd_ps(p[v], f[v], all(GELU_P0));
+    EACH ret_y[v] = gelu_of_tail(x[v], s[v], p[v], shifted[v]);
 }
 
 ALWAYS_INLINE void gelu_tanh_few(const __m512 *x, __m512 *ret_y)

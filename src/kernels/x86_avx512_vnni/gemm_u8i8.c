@@ -13,7 +13,8 @@ struct tile {
     const struct gemm_u8i8_args *args;
     const unsigned char *panel; /* the first of the tile's */
     int64_t panel_bytes, n_groups, row, column;
-    bool is_even;              /* all rows have one scale and one zero, as of a tensor that was quantised as a whole */
+    bool is_started;           /* sums start from what the rows' zero points take away, and nothing else is taken */
+    bool is_even;              /* started, and all rows have one scale and one zero, as of a tensor that was quantised as a whole */
     const unsigned char *next; /* bytes to be asked for */
     int64_t next_step;         /* so many of them with each group: tiles share the work */
 };
@@ -53,28 +54,70 @@ struct columns {
     __m512 w_scales, bias;
 };
 
+ALWAYS_INLINE __m512i load_code_sums(const struct tile *tile, int p)
+{
+    return _mm512_load_si512(tile->panel + p * tile->panel_bytes);
+}
+
 ALWAYS_INLINE struct columns load_columns(const struct tile *tile, int p)
 {
     const struct gemm_u8i8_args *args = tile->args;
     int64_t column = tile->column + p * LANES;
-    struct columns columns = {.lanes = first_lanes(args->n - column),
-                              .code_sums = _mm512_load_si512(tile->panel + p * tile->panel_bytes)};
+    struct columns columns = {.lanes = first_lanes(args->n - column), .code_sums = load_code_sums(tile, p)};
     if (args->w_zeros) columns.w_zeros = _mm512_maskz_loadu_epi32(columns.lanes, args->w_zeros + column);
     if (args->c) columns.w_scales = _mm512_maskz_loadu_ps(columns.lanes, args->w_scales + column);
     if (args->c && args->bias) columns.bias = _mm512_maskz_loadu_ps(columns.lanes, args->bias + column);
     return columns;
 }
 
-/* What the sums of an even tile start from: less than a zero, which the others take away at the end. */
-ALWAYS_INLINE __m512i start_of(const struct tile *tile, int p)
+/* A column's codes summed, as two words: the low LOW_BITS bits and the others. A zero point and so many times it, with their signs
+ * changed, make of the words what the column's sums start from, in one instruction where a product of 32 bits takes two slow ones. */
+enum { LOW_BITS = 7, MOST_SHORT_K = 1 << 15 };
+ALWAYS_INLINE __m512i split_code_sums(__m512i code_sums)
 {
-    if (!tile->is_even) return _mm512_setzero_si512();
-    __m512i code_sums = _mm512_load_si512(tile->panel + p * tile->panel_bytes);
-    return _mm512_mullo_epi32(_mm512_set1_epi32(-tile->args->a_zeros[0]), code_sums);
+    const __m512i low = _mm512_and_si512(code_sums, _mm512_set1_epi32((1 << LOW_BITS) - 1));
+    return _mm512_or_si512(low, _mm512_slli_epi32(_mm512_srai_epi32(code_sums, LOW_BITS), 16));
 }
 
-/* Of an even tile without zeros of w, as numbers; scales: of the row and the columns. */
-ALWAYS_INLINE void store_even(const struct tile *tile, const struct columns *columns, int r, int p, __m512i sum, __m512 scales)
+/* For each row of the tile. */
+ALWAYS_INLINE void factors_of_rows(const struct tile *tile, const int n_rows, int32_t ret_factors[LANES])
+{
+    __m512i zeros = _mm512_maskz_loadu_epi32(first_lanes(n_rows), tile->args->a_zeros + tile->row);
+    __m512i factors = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
+    __m512i low = _mm512_and_si512(factors, _mm512_set1_epi32(0xffff));
+    _mm512_storeu_si512(ret_factors, _mm512_or_si512(low, _mm512_slli_epi32(factors, 16 + LOW_BITS)));
+}
+
+ALWAYS_INLINE void start_sums(const struct tile *tile, const int n_rows, const int n_panels, __m512i (*sums)[2])
+{
+    int32_t factors[LANES];
+    factors_of_rows(tile, n_rows, factors);
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++) {
+        const __m512i split_sums = split_code_sums(load_code_sums(tile, p));
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) sums[r][p] = _mm512_madd_epi16(split_sums, _mm512_set1_epi32(factors[r]));
+    }
+}
+
+/* A start that all rows share; 0 where they are not even. */
+ALWAYS_INLINE void share_start(const struct tile *tile, const int n_rows, const int n_panels, __m512i (*sums)[2])
+{
+    const __m512i factor = _mm512_set1_epi32(tile->is_even ? -tile->args->a_zeros[0] : 0);
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++) {
+        const __m512i start = _mm512_mullo_epi32(factor, load_code_sums(tile, p));
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) sums[r][p] = own(start);
+    }
+}
+
+ALWAYS_INLINE __m512 scales_of(const struct tile *tile, const struct columns *columns, int64_t r)
+{
+    return _mm512_mul_ps(all(tile->args->a_scales[tile->row + r]), columns->w_scales);
+}
+
+ALWAYS_INLINE void store_number(const struct tile *tile, const struct columns *columns, int r, int p, __m512i sum, __m512 scales)
 {
     const struct gemm_u8i8_args *args = tile->args;
     __m512 number = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales);
@@ -89,13 +132,24 @@ ALWAYS_INLINE void store(const struct tile *tile, const struct columns *columns,
     sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(args->a_zeros[row]), columns->code_sums));
     if (args->w_zeros)
         sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(args->a_sums[row]), columns->w_zeros));
-    if (!args->c) {
-        _mm512_mask_storeu_epi32(args->sums + at, columns->lanes, sum);
-        return;
+    if (args->c) store_number(tile, columns, r, p, sum, scales_of(tile, columns, r));
+    else _mm512_mask_storeu_epi32(args->sums + at, columns->lanes, sum);
+}
+
+ALWAYS_INLINE void store_panel(const struct tile *tile, const int n_rows, int p, __m512i (*sums)[2])
+{
+    const struct columns columns = load_columns(tile, p);
+    if (tile->is_even) {
+        const __m512 scales = scales_of(tile, &columns, 0);
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) store_number(tile, &columns, r, p, sums[r][p], scales);
+    } else if (tile->is_started) {
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) store_number(tile, &columns, r, p, sums[r][p], scales_of(tile, &columns, r));
+    } else {
+#pragma GCC unroll 12
+        for (int r = 0; r < n_rows; r++) store(tile, &columns, r, p, sums[r][p]);
     }
-    __m512 number = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(all(args->a_scales[row]), columns->w_scales));
-    if (args->bias) number = _mm512_add_ps(number, columns->bias);
-    _mm512_mask_storeu_ps(args->c + at, columns->lanes, number);
 }
 
 /* Where a tile is: pointers to the next group of its rows, a QUAD of them each, and of its panels. */
@@ -131,12 +185,8 @@ ALWAYS_INLINE void advance(struct walk *walk, int64_t n_groups)
 ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int n_panels)
 {
     __m512i sums[TILE_ROWS][2];
-#pragma GCC unroll 2
-    for (int p = 0; p < n_panels; p++) {
-        const __m512i start = start_of(tile, p);
-#pragma GCC unroll 12
-        for (int r = 0; r < n_rows; r++) sums[r][p] = own(start);
-    }
+    if (tile->is_started && !tile->is_even) start_sums(tile, n_rows, n_panels, sums);
+    else share_start(tile, n_rows, n_panels, sums);
     const int64_t a_stride = tile->args->a_stride, next_step = 2 * tile->next_step;
     struct walk walk = {.a_stride = a_stride,
                         .three_strides = keep(3 * a_stride),
@@ -155,17 +205,7 @@ ALWAYS_INLINE void multiply(const struct tile *tile, const int n_rows, const int
     }
     if (g) add_group(&walk, 0, sums, n_rows, n_panels);
 #pragma GCC unroll 2
-    for (int p = 0; p < n_panels; p++) {
-        struct columns columns = load_columns(tile, p);
-        if (tile->is_even) {
-            const __m512 scales = _mm512_mul_ps(all(tile->args->a_scales[0]), columns.w_scales);
-#pragma GCC unroll 12
-            for (int r = 0; r < n_rows; r++) store_even(tile, &columns, r, p, sums[r][p], scales);
-        } else {
-#pragma GCC unroll 12
-            for (int r = 0; r < n_rows; r++) store(tile, &columns, r, p, sums[r][p]);
-        }
-    }
+    for (int p = 0; p < n_panels; p++) store_panel(tile, n_rows, p, sums);
 }
 
 typedef void tile_function(const struct tile *tile);
@@ -199,7 +239,6 @@ ALWAYS_INLINE int64_t tile_rows(int64_t n_rows)
 /* Bit by bit: scales may be NaN. */
 static bool has_even_rows(const struct gemm_u8i8_args *args)
 {
-    if (!args->c || args->w_zeros) return false;
     uint32_t first, scale, differences = 0;
     memcpy(&first, args->a_scales, sizeof first);
     for (int64_t row = 1; row < args->m; row++) {
@@ -213,12 +252,13 @@ static bool has_even_rows(const struct gemm_u8i8_args *args)
 void x86_avx512_vnni_gemm_u8i8(const struct gemm_u8i8_args *args)
 {
     if (args->m <= 0) return;
-    struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP, .is_even = has_even_rows(args)};
+    struct tile tile = {.args = args, .n_groups = (args->k + GROUP - 1) / GROUP, .is_started = args->c && !args->w_zeros && args->k <= MOST_SHORT_K};
     int64_t n_tiles = (args->m + TILE_ROWS - 1) / TILE_ROWS;
+    tile.is_even = tile.is_started && has_even_rows(args);
     tile.panel_bytes = (1 + tile.n_groups) * PANEL_ALIGNMENT;
     for (int64_t panel = args->panel_begin; panel < args->panel_end; panel += 2) {
         int64_t n_panels = args->panel_end - panel < 2 ? 1 : 2, n_rows;
-        bool has_next = panel + 4 <= args->panel_end;
+        bool has_next = panel + 4 <= panel_count(args->n);
         tile.panel = (const unsigned char *)args->panels + panel * tile.panel_bytes;
         tile.column = panel * PANEL_COLUMNS;
         tile.next = tile.panel + (has_next ? 2 * tile.panel_bytes : 0);
