@@ -241,9 +241,9 @@ static bool has_even_rows(const struct gemm_u8i8_args *args)
 {
     uint32_t first, scale, differences = 0;
     memcpy(&first, args->a_scales, sizeof first);
-    for (int64_t row = 1; row < args->m; row++) {
+    for (int64_t row = 1; row < args->m && !differences; row++) {
         memcpy(&scale, args->a_scales + row, sizeof scale);
-        differences |= (scale ^ first) | (uint32_t)(args->a_zeros[row] ^ args->a_zeros[0]);
+        differences = (scale ^ first) | (uint32_t)(args->a_zeros[row] ^ args->a_zeros[0]);
     }
     return differences == 0;
 }

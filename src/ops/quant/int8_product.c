@@ -1,7 +1,7 @@
 #include "ops/quant/int8_product.h"
 
-/* A block of sums that the activation finds in the first-level cache, and rows that stay in the second for all panels. */
-enum { WORTHWHILE_PRODUCTS = 1 << 17, FINISHED_PANELS = 4, BLOCK_ROWS = 128, PANEL_PAIR = 2 };
+/* A block of sums that the activation finds near, and rows that stay in the second for all panels. */
+enum { WORTHWHILE_PRODUCTS = 1 << 17, FINISHED_PANELS = 8, BLOCK_ROWS = 128, PANEL_PAIR = 2 };
 
 struct job {
     const struct kernels *kernels;
