@@ -3,7 +3,7 @@
 #include "kernels/x86_avx512/vector.h"
 #include "kernels/x86_avx512/x86_avx512.h"
 
-#define SURE_DISTANCE 0.4999f
+#include <string.h>
 
 /* The first operand of min and max gives way when it is a NaN; lanes left out are 0. */
 void x86_avx512_range_f32(int64_t n, const float *x, float *ret_least, float *ret_most)
@@ -19,8 +19,10 @@ void x86_avx512_range_f32(int64_t n, const float *x, float *ret_least, float *re
     *ret_most = _mm512_reduce_max_ps(_mm512_max_ps(most[0], most[1]));
 }
 
+/* low and high: neighbours of the reciprocal, between which the exact one lies. So if both make one code of a number, its quotient,
+ * which lies between theirs however it is rounded, makes it too. limit: a number that is too large for any code, and not for an integer. */
 struct coding {
-    __m512 scale, reciprocal, most;
+    __m512 scale, low, high, limit, most;
     __m512i zero;
     bool is_divided;
 };
@@ -30,25 +32,26 @@ enum { TOGETHER = 4 };
 
 /* The second operand of min stays when it is a NaN, of which, as of all that is too small, the whole number is the least there
  * is: packing raises it to 0. */
-ALWAYS_INLINE __m512i round_to_code(__m512 quotient, const struct coding *coding)
+ALWAYS_INLINE __m512i divide(__m512 x, const struct coding *coding)
 {
+    __m512 quotient = _mm512_div_ps(x, coding->scale);
     return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(coding->most, quotient)), coding->zero);
 }
 
 /* n is a constant wherever this is inlined. */
 ALWAYS_INLINE void encode(const __m512 *x, const int n, const struct coding *coding, __m512i *ret_codes)
 {
-    __mmask16 is_unsure = coding->is_divided ? 0xffff : 0;
+    __m512i differences = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int v = 0; v < n; v++) {
-        __m512 quotient = _mm512_mul_ps(x[v], coding->reciprocal);
-        __m512 whole = _mm512_roundscale_ps(quotient, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        __m512 distance = _mm512_abs_ps(_mm512_sub_ps(quotient, whole));
-        is_unsure |= _mm512_cmp_ps_mask(distance, all(SURE_DISTANCE), _CMP_GT_OQ);
-        ret_codes[v] = round_to_code(quotient, coding);
+        __m512 item = _mm512_min_ps(coding->limit, x[v]);
+        __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(item, coding->low));
+        __m512i other = _mm512_cvtps_epi32(_mm512_mul_ps(item, coding->high));
+        differences = _mm512_ternarylogic_epi32(differences, code, other, 0xf6); /* differences | (code ^ other) */
+        ret_codes[v] = _mm512_add_epi32(code, coding->zero);
     }
-    if (!is_unsure) return;
-    for (int v = 0; v < n; v++) ret_codes[v] = round_to_code(_mm512_div_ps(x[v], coding->scale), coding);
+    if (!coding->is_divided && !_mm512_test_epi32_mask(differences, differences)) return;
+    for (int v = 0; v < n; v++) ret_codes[v] = divide(x[v], coding);
 }
 
 /* Packing goes by quarters of a register. */
@@ -59,10 +62,23 @@ ALWAYS_INLINE __m512i pack_bytes(const __m512i *codes)
     return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, others));
 }
 
+/* Of a normal number above 0. */
+static float neighbour(float x, int step)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits += (uint32_t)step;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 void x86_avx512_quantize_u8(int64_t n, float scale, int32_t zero, const float *x, uint8_t *ret_codes)
 {
+    const float reciprocal = 1 / scale;
     const struct coding coding = {.scale = all(scale),
-                                  .reciprocal = all(1 / scale),
+                                  .low = all(neighbour(reciprocal, -1)),
+                                  .high = all(neighbour(reciprocal, 1)),
+                                  .limit = all(2 * 256 * scale),
                                   .most = all((float)(255 - zero)),
                                   .zero = _mm512_set1_epi32(zero),
                                   .is_divided = !(scale > 0x1p-100f && scale < 0x1p100f)};
@@ -81,7 +97,7 @@ void x86_avx512_quantize_u8(int64_t n, float scale, int32_t zero, const float *x
         __m512i codes;
         encode(&items, 1, &coding, &codes);
         codes = _mm512_max_epi32(codes, _mm512_setzero_si512());
-        _mm_mask_storeu_epi8(ret_codes + i, lanes, _mm512_cvtepi32_epi8(codes));
+        _mm_mask_storeu_epi8(ret_codes + i, lanes, _mm512_cvtusepi32_epi8(codes));
     }
 }
 #endif
