@@ -318,6 +318,168 @@ ALWAYS_INLINE void stream_front(const enum block_kind kind, struct front *front)
     for (int64_t panel = 0; panel < front->n_panels; panel++) stream_panels(kind, 1, front, panel);
 }
 
+/* ---- q4_0 and q8_0 against many rows ----
+ *
+ * Here the codes of weights are signed, so that they can be operands in memory, and what is spread over a register is a row's: one
+ * spreading serves two panels, and three rows' sums of both fill the registers. q4_0: rows as bytes + 128, which the codes' sums, known
+ * once a block, take away again; eight products of pairs fit 16 bits (8 * 2 * 255 * 8 is 32640). q8_0: both as 16 bits and sums in 32,
+ * where two planes of four bits would take as many products and have to be widened. */
+
+enum { TILE_PANELS = 2, TILE_ROWS = 3, TILE_VECTORS = TILE_PANELS * HALVES, ROW_SPREADS = 2 * BLOCK_GROUPS };
+
+struct signed_block {
+    __m256i codes[ROW_SPREADS][TILE_VECTORS]; /* q4_0: the first BLOCK_GROUPS lines only */
+    __m256i corrections[TILE_VECTORS];        /* q4_0 */
+    __m256 d[TILE_VECTORS];
+};
+
+/* A block of a strip's rows: dword i is what meets codes[i]. q8_0: steps 0 and 2 of the groups, then 1 and 3. */
+struct signed_rows {
+    _Alignas(32) int32_t spreads[STRIP_ROWS][ROW_SPREADS];
+};
+
+ALWAYS_INLINE bool has_signed_codes(const enum block_kind kind)
+{
+    return kind == BLOCK_Q4_0 || kind == BLOCK_Q8_0;
+}
+
+ALWAYS_INLINE __m256i even_bytes(__m256i bytes)
+{
+    return _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
+}
+
+ALWAYS_INLINE __m256i odd_bytes(__m256i bytes)
+{
+    return _mm256_srai_epi16(bytes, 8);
+}
+
+ALWAYS_INLINE __m256i flip_signs(__m256i bytes)
+{
+    return _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+}
+
+ALWAYS_INLINE void load_signed_bytes(const uint8_t *bytes, int half, int v, struct signed_block *block)
+{
+#pragma GCC unroll 8
+    for (int g = 0; g < BLOCK_GROUPS; g++) {
+        __m256i codes = flip_signs(load_vector(bytes + g * LINE_BYTES + half * 32));
+        block->codes[g][v] = even_bytes(codes);
+        block->codes[BLOCK_GROUPS + g][v] = odd_bytes(codes);
+    }
+}
+
+ALWAYS_INLINE void load_signed_nibbles(const uint8_t *bytes, int half, int v, struct signed_block *block)
+{
+    const __m256i zero_point = _mm256_set1_epi8(8), one = _mm256_set1_epi8(1);
+    __m256i sums = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int line = 0; line < BLOCK_GROUPS / 2; line++) {
+        __m256i codes = load_vector(bytes + line * LINE_BYTES + half * 32);
+        __m256i low = _mm256_sub_epi8(low_bits(codes), zero_point), high = _mm256_sub_epi8(high_bits(codes), zero_point);
+        block->codes[line][v] = low;
+        block->codes[line + BLOCK_GROUPS / 2][v] = high;
+        sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(one, low));
+        sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(one, high));
+    }
+    block->corrections[v] = widen(sums, -128);
+}
+
+ALWAYS_INLINE void load_signed_block(const enum block_kind kind, const int n_panels, struct front *front, struct signed_block *ret_block)
+{
+#pragma GCC unroll 2
+    for (int p = 0; p < n_panels; p++) {
+        struct block_walk *walk = &front->walks[p];
+        block_walk_prefetch(kind, walk, AHEAD_BYTES);
+        load_halves(walk->parameters, ret_block->d + p * HALVES);
+#pragma GCC unroll 2
+        for (int half = 0; half < HALVES; half++) {
+            if (kind == BLOCK_Q8_0) load_signed_bytes(walk->codes, half, p * HALVES + half, ret_block);
+            else load_signed_nibbles(walk->codes, half, p * HALVES + half, ret_block);
+        }
+        block_walk_next(kind, walk);
+    }
+}
+
+ALWAYS_INLINE void load_signed_rows(const enum block_kind kind, const struct strip *strip, int64_t at, struct signed_rows *ret_rows)
+{
+    const int64_t n_rows = strip->n_rows;
+    for (int64_t row = 0; row < n_rows; row++) {
+        __m256i codes = load_vector((const uint8_t *)strip->codes + (at + row) * PANEL_STEPS);
+        __m256i *spreads = (__m256i *)(void *)ret_rows->spreads[row];
+        spreads[0] = kind == BLOCK_Q8_0 ? even_bytes(codes) : flip_signs(codes);
+        if (kind == BLOCK_Q8_0) spreads[1] = odd_bytes(codes);
+    }
+}
+
+/* sum + the products of row and codes, which stay in memory: gcc would load them into registers that there are not. */
+ALWAYS_INLINE __m256i add_products(const enum block_kind kind, __m256i sum, __m256i row, const __m256i *codes)
+{
+    __m256i products;
+    if (kind == BLOCK_Q8_0)
+        __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(products) : "x"(row), "m"(*codes));
+    else
+        __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(sum), "=&x"(products) : "x"(row), "m"(*codes));
+    return sum;
+}
+
+ALWAYS_INLINE __m256i first_products(const enum block_kind kind, __m256i row, const __m256i *codes)
+{
+    __m256i products;
+    if (kind == BLOCK_Q8_0) __asm__("vpmaddwd %2, %1, %0" : "=x"(products) : "x"(row), "m"(*codes));
+    else __asm__("vpmaddubsw %2, %1, %0" : "=x"(products) : "x"(row), "m"(*codes));
+    return products;
+}
+
+ALWAYS_INLINE void multiply_spreads(const enum block_kind kind, const int n_vectors, const int n_rows, const struct signed_block *block,
+                                    const int32_t (*spreads)[ROW_SPREADS], __m256i sums[TILE_ROWS][TILE_VECTORS])
+{
+    const int n_spreads = kind == BLOCK_Q8_0 ? ROW_SPREADS : BLOCK_GROUPS;
+#pragma GCC unroll 16
+    for (int i = 0; i < n_spreads; i++)
+#pragma GCC unroll 3
+        for (int r = 0; r < n_rows; r++) {
+            const __m256i row = _mm256_set1_epi32(spreads[r][i]);
+#pragma GCC unroll 4
+            for (int v = 0; v < n_vectors; v++)
+                sums[r][v] = i == 0 ? first_products(kind, row, &block->codes[i][v]) : add_products(kind, sums[r][v], row, &block->codes[i][v]);
+        }
+}
+
+/* n_panels and n_rows are constants at every call. */
+ALWAYS_INLINE void multiply_tile(const enum block_kind kind, const int n_panels, const int n_rows, struct front *front,
+                                 const struct signed_block *block, const struct signed_rows *rows, int64_t at, int64_t row)
+{
+    const int n_vectors = n_panels * HALVES;
+    float *panel_sums[TILE_PANELS] = {front_sums(front, 0, row), front_sums(front, n_panels - 1, row)};
+    const float *scales = front->strip->scales + at + row;
+    __m256i products[TILE_ROWS][TILE_VECTORS];
+    multiply_spreads(kind, n_vectors, n_rows, block, rows->spreads + row, products);
+#pragma GCC unroll 3
+    for (int r = 0; r < n_rows; r++) {
+        const __m256 d_a = all(scales[r]);
+#pragma GCC unroll 4
+        for (int v = 0; v < n_vectors; v++) {
+            float *sums = panel_sums[v / HALVES] + r * PANEL_COLUMNS + v % HALVES * HALF_COLUMNS;
+            __m256i product = products[r][v];
+            if (kind != BLOCK_Q8_0) product = _mm256_add_epi32(widen(product, 1), block->corrections[v]);
+            __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(product), _mm256_mul_ps(d_a, block->d[v]), _mm256_load_ps(sums));
+            _mm256_store_ps(sums, sum);
+        }
+    }
+}
+
+ALWAYS_INLINE void multiply_signed_block(const enum block_kind kind, const int n_panels, struct front *front, int64_t at)
+{
+    const int64_t n_rows = front->strip->n_rows;
+    struct signed_block block;
+    struct signed_rows rows;
+    load_signed_block(kind, n_panels, front, &block);
+    load_signed_rows(kind, front->strip, at, &rows);
+    int64_t row = 0;
+    for (; row + TILE_ROWS <= n_rows; row += TILE_ROWS) multiply_tile(kind, n_panels, TILE_ROWS, front, &block, &rows, at, row);
+    for (; row < n_rows; row++) multiply_tile(kind, n_panels, 1, front, &block, &rows, at, row);
+}
+
 ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *front)
 {
     if (front->strip->n_rows == 1) {
@@ -325,9 +487,11 @@ ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *fron
         return;
     }
     for (int64_t block = 0; block < front->strip->n_blocks; block++) {
+        const int64_t at = strip_at(front->strip, block, 0);
         front_prefetch_c(front, block);
-        for (int64_t panel = 0; panel < front->n_panels; panel++)
-            multiply_block(kind, front, panel, strip_at(front->strip, block, 0));
+        if (has_signed_codes(kind) && front->n_panels == TILE_PANELS) multiply_signed_block(kind, TILE_PANELS, front, at);
+        else
+            for (int64_t panel = 0; panel < front->n_panels; panel++) multiply_block(kind, front, panel, at);
     }
 }
 
@@ -338,7 +502,8 @@ ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *fron
     }                                                                                                             \
     void x86_avx2_gemm_##name(const struct gemm_q8_args *args)                                                    \
     {                                                                                                             \
-        gemm_q8(&(struct gemm_q8_way){.kind = block_kind, .n_panels = 1, .n_panels_of_few = FRONT_MOST_PANELS,    \
+        gemm_q8(&(struct gemm_q8_way){.kind = block_kind, .n_panels = has_signed_codes(block_kind) ? TILE_PANELS : 1, \
+                                      .n_panels_of_few = FRONT_MOST_PANELS,                                       \
                                       .multiply = front_##name}, args);                                           \
     }
 GEMM(q4_0, BLOCK_Q4_0)
