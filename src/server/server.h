@@ -10,6 +10,9 @@
 #include "server/scheduler/scheduler.h"
 #include "server/server_log.h"
 
+struct listener;
+struct remote;
+
 struct server {
     const struct config *config;
     struct loop *loop;
@@ -17,6 +20,7 @@ struct server {
     struct model_registry *registry;
     struct scheduler *scheduler;
     struct server_log *log;
+    struct listener *listener; /* NULL: it does not listen any more */
     struct remote *remote; /* NULL: no backend is configured, or the network is off */
     uint64_t started_ns;
     int64_t started_s;     /* unix time */

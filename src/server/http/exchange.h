@@ -38,6 +38,7 @@ const json_t *exchange_body(const struct exchange *exchange);                   
 const char *exchange_body_text(const struct exchange *exchange, size_t *ret_n_bytes);
 const char *exchange_id(const struct exchange *exchange);                        /* the request id: x-request-id where sound, else made */
 const void *exchange_client(const struct exchange *exchange);                    /* for job.fairness: who asks */
+bool exchange_is_local(const struct exchange *exchange);                         /* by a UNIX socket: it is this user, or root */
 int64_t exchange_now_s(const struct exchange *exchange);                         /* unix time of its arrival */
 struct arena *exchange_arena(struct exchange *exchange);                         /* what lives as long as the exchange */
 

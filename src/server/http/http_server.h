@@ -10,6 +10,8 @@
 struct http_server;
 
 HOB_MUST_CHECK hob_status http_server_new(struct server *server, struct http_server **ret_http, hob_error *error);
+/* The server's config changed: who may ask is read again. On failure all stays as it was. */
+HOB_MUST_CHECK hob_status http_server_reload(struct http_server *http, hob_error *error);
 void http_server_free(struct http_server *http); /* closes all connections; takes NULL */
 /* Takes the socket; its first bytes are still in it. is_local: a UNIX socket whose peer is this user. */
 void http_server_take(struct http_server *http, int fd, bool is_local);

@@ -13,5 +13,7 @@ void line_server_free(struct line_server *line); /* takes NULL */
 void line_server_take(struct line_server *line, int fd);
 size_t line_server_n_connections(const struct line_server *line);
 size_t line_server_n_requests(const struct line_server *line); /* under way */
+/* Connections end; requests under way are answered first. */
+void line_server_drain(struct line_server *line);
 
 #endif

@@ -34,5 +34,8 @@ extern const struct route_def *const routes[];
 extern const size_t n_routes;
 /* ret_problem: PROBLEM_NO_ROUTE or PROBLEM_BAD_METHOD where NULL is returned; ret_parameter: where {name} stands in path, else NULL. */
 const struct route_def *route_find(const char *method, const char *path, const char **ret_parameter, struct problem *ret_problem);
+/* The methods that a path knows, as an Allow header lists them. */
+enum { ROUTE_METHODS_BYTES = 64 };
+void route_methods(const char *path, char text[static ROUTE_METHODS_BYTES]);
 
 #endif
