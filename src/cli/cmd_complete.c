@@ -387,7 +387,7 @@ static int run(const struct command_line *line)
     struct completion completion = {.settings = settings, .output = line->output};
     if (status == STATUS_DONE) status = sampling_read_biases(line->command, &settings->sampling, &completion.biases);
     if (status != STATUS_DONE) return status;
-    sampling_set(&settings->sampling, completion.biases, &completion.how);
+    sampling_choose(&settings->sampling, completion.biases, &completion.how);
     if (load(settings, &loaded, &error) == HOB_OK) {
         completion.session = loaded.session;
         status = complete(&completion, line, &loaded);

@@ -86,7 +86,7 @@ static hob_generate_options generate_options(const struct conversation *conversa
 {
     const struct conversation_settings *settings = &conversation->settings;
     hob_generate_options options = {.max_tokens = settings->n_tokens};
-    sampling_set(&settings->sampling, conversation->biases, &options);
+    sampling_choose(&settings->sampling, conversation->biases, &options);
     options.seed += conversation->n_answers;
     return options;
 }

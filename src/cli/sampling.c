@@ -64,7 +64,7 @@ static void set_breakers(const struct text_list *texts, hob_generate_options *ho
     how->n_dry_breakers = strcmp(texts->items[0], "none") == 0 ? 0 : texts->n_items;
 }
 
-void sampling_set(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how)
+void sampling_choose(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how)
 {
     how->logit_biases = biases;
     how->n_logit_biases = sampling->logit_biases.n_items;

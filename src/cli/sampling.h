@@ -3,7 +3,7 @@
  *     struct settings { …; struct sampling sampling; };
  *     static const struct option_def options[] = { …, SAMPLING_OPTIONS(struct settings, sampling), … };
  *     int status = sampling_read_biases(line->command, &settings->sampling, &biases);
- *     sampling_set(&settings->sampling, biases, &how);
+ *     sampling_choose(&settings->sampling, biases, &how);
  *     memory_free(biases);
  */
 #ifndef CLI_SAMPLING_H
@@ -78,7 +78,7 @@ struct sampling {
     }
 
 /* Sets the fields of how that say how tokens are chosen; how then points into sampling, and to biases, which sampling_read_biases gave. */
-void sampling_set(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how);
+void sampling_choose(const struct sampling *sampling, const hob_logit_bias *biases, hob_generate_options *how);
 /* ret_biases: one for each --logit-bias; free with memory_free. Returns STATUS_USAGE behind a message when one makes no sense. */
 int sampling_read_biases(const struct command_def *command, const struct sampling *sampling, hob_logit_bias **ret_biases);
 
