@@ -43,7 +43,7 @@ static bool set_job(struct inputs *inputs, struct generate_job *generate, struct
     generate->job.priority = PRIORITY_CHAT;
     generate->inputs.options.max_tokens = inputs->max_tokens;
     return anthropic_prompt_set(&inputs->prompt, &generate->inputs, &generate->job, ret_problem) &&
-           sampling_set(&inputs->sampling, generate, ret_problem) &&
+           sampling_fields_set(&inputs->sampling, generate, ret_problem) &&
            sampling_set_stops(inputs->stop_sequences, "stop_sequences", generate, ret_problem);
 }
 

@@ -48,7 +48,7 @@ const struct api_def api_llama = {.name = "llama.cpp", .problem = problem_body};
 bool llama_fill_in(const struct llama_fields *fields, struct generate_job *generate, struct problem *ret_problem)
 {
     hob_generate_options *options = &generate->inputs.options;
-    if (!sampling_set(&fields->sampling, generate, ret_problem)) return false;
+    if (!sampling_fields_set(&fields->sampling, generate, ret_problem)) return false;
     if (fields->n_probs < 0 || fields->n_probs > HOB_MAX_TOP_LOGPROBS)
         return problem_set_field(ret_problem, "n_probs", "n_probs: found %lld, expected 0 to %d",
                                  (long long)fields->n_probs, HOB_MAX_TOP_LOGPROBS);

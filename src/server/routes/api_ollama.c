@@ -42,7 +42,7 @@ bool ollama_read_options(const json_t *options, struct generate_job *generate, s
     if (options &&
         !fields_read(options, option_fields, sizeof option_fields / sizeof option_fields[0], &read, ret_problem))
         return false;
-    if (!sampling_set(&read.sampling, generate, ret_problem)) return false;
+    if (!sampling_fields_set(&read.sampling, generate, ret_problem)) return false;
     generate->inputs.options.max_tokens = read.num_predict > 0 ? (size_t)read.num_predict : 0;
     generate->inputs.has_no_limit = read.num_predict < 0;
     generate->inputs.generates_nothing = read.num_predict == 0;

@@ -50,7 +50,7 @@ static bool check_message(const json_t *message, size_t index, struct problem *r
     return check_content(message, index, ret_problem);
 }
 
-/* Refusals are said by somebody: text as all other. Templates know no developers: they are the system's voice. NULL: memory is out. */
+/* Refusals are said by somebody: text as all other. NULL: memory is out. */
 static json_t *plain_parts(const json_t *parts)
 {
     json_t *plain = json_array();
@@ -66,6 +66,8 @@ static json_t *plain_parts(const json_t *parts)
     return NULL;
 }
 
+/* Templates know no developers: they are the system's voice; and many take any content for a text, where an assistant who only calls tools
+ * has null. NULL: memory is out. */
 static json_t *plain_message(const json_t *message)
 {
     json_t *plain = json_copy((json_t *)message);
@@ -74,6 +76,7 @@ static json_t *plain_message(const json_t *message)
     if (!strcmp(text_of(message, "role"), "developer"))
         failed |= json_object_set_new(plain, "role", json_string("system"));
     if (json_is_array(content)) failed |= json_object_set_new(plain, "content", plain_parts(content));
+    if (!content || json_is_null(content)) failed |= json_object_set_new(plain, "content", json_string(""));
     if (!failed) return plain;
     json_decref(plain);
     return NULL;

@@ -62,7 +62,7 @@ bool openai_sampling_set(const struct openai_sampling *sampling, struct generate
     if (sampling->repetition_penalty > 0) shared.repeat_penalty = sampling->repetition_penalty;
     generate->inputs.options.ignores_end = sampling->ignores_end;
     generate->inputs.options.min_tokens = sampling->min_tokens;
-    return sampling_set(&shared, generate, ret_problem) && sharpen_biases(generate, ret_problem) &&
+    return sampling_fields_set(&shared, generate, ret_problem) && sharpen_biases(generate, ret_problem) &&
            set_stop_ids(sampling->stop_ids, generate, ret_problem) && set_constraint(sampling, generate, ret_problem);
 }
 

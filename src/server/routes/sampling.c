@@ -139,7 +139,7 @@ static void set_penalties(const struct sampling_fields *sampling, hob_generate_o
     options->presence_penalty = (float)sampling->presence_penalty;
 }
 
-bool sampling_set(const struct sampling_fields *sampling, struct generate_job *generate, struct problem *ret_problem)
+bool sampling_fields_set(const struct sampling_fields *sampling, struct generate_job *generate, struct problem *ret_problem)
 {
     hob_generate_options *options = &generate->inputs.options;
     set_numbers(sampling, options);

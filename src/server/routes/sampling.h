@@ -3,7 +3,7 @@
  *     struct inputs { …; struct sampling_fields sampling; };
  *     static const struct field_def fields[] = { …, SAMPLING_FIELDS(struct inputs, sampling), … };
  *     struct inputs inputs = {.sampling = {.temperature = 0.8, …}};          the API's defaults
- *     if (!sampling_set(&inputs.sampling, generate, &problem)) …             into the job's options, lists in its arena
+ *     if (!sampling_fields_set(&inputs.sampling, generate, &problem)) …             into the job's options, lists in its arena
  */
 #ifndef SERVER_ROUTES_SAMPLING_H
 #define SERVER_ROUTES_SAMPLING_H
@@ -57,7 +57,7 @@ struct sampling_fields {
         {.name = "stop", .kind = FIELD_TEXTS, .offset = offsetof(settings, member.stop), .most_items = 64, .help = "texts that end generation and are not part of it"}
 
 /* Sets the fields of generate->inputs that say how tokens are chosen and what ends a text. Texts and lists are copied into the job. */
-bool sampling_set(const struct sampling_fields *sampling, struct generate_job *generate, struct problem *ret_problem);
+bool sampling_fields_set(const struct sampling_fields *sampling, struct generate_job *generate, struct problem *ret_problem);
 /* Parts of it, for APIs that name things otherwise. field: for messages. */
 bool sampling_set_stops(const json_t *stop, const char *field, struct generate_job *generate, struct problem *ret_problem);
 bool sampling_set_biases(const json_t *biases, const char *field, struct generate_job *generate, struct problem *ret_problem);

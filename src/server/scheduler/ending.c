@@ -83,7 +83,8 @@ static void append_done(struct scheduler *scheduler, struct job *job, const stru
     event->usage = *usage;
     transcript_append(job->transcript, event);
     pthread_mutex_lock(&scheduler->lock);
-    count_job(scheduler, job, "done", &scheduler->n_done);
+    if (job_is_cancelled(job)) count_job(scheduler, job, "cancelled", &scheduler->n_cancelled); /* with what there was until then */
+    else count_job(scheduler, job, "done", &scheduler->n_done);
     if (!usage->is_from_cache) count_tokens(scheduler, job, usage);
     pthread_mutex_unlock(&scheduler->lock);
     observe_pace(scheduler, job, usage);
