@@ -1,6 +1,7 @@
 #include "config/checks.h"
 #include "base/error.h"
 #include "base/string_map.h"
+#include "config/address.h"
 
 #include <string.h>
 #include <sys/un.h>
@@ -16,6 +17,25 @@ static void check_socket(struct loader *loader)
         loader_fault(loader, loader_code(origin), origin,
                      "socket_path: found a path of %zu bytes, expected at most %d, which the system takes", n_bytes,
                      MOST_BYTES);
+}
+
+static void check_addresses(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    const struct config_origin *origin = &config->origins[CONFIG_listen];
+    for (size_t i = 0; i < config->listen.n_items; i++) {
+        const char *address = config->listen.items[i];
+        enum address_kind kind = address_kind(address);
+        if (kind == ADDRESS_BAD)
+            loader_fault(loader, loader_code(origin), origin,
+                         "server.listen: found \"%.80s\", expected unix:///path, a path, @name, host:port, "
+                         "tcp://host:port or fd:N",
+                         address);
+        if (kind == ADDRESS_TCP && !address_is_loopback(address) && !config->api_key_file)
+            loader_note(loader, origin,
+                        "server.listen: %.80s can be reached from other machines, and there is no api_key_file",
+                        address);
+    }
 }
 
 /* ---- models ---- */
@@ -122,6 +142,7 @@ hob_status checks_run(struct loader *loader)
 {
     const struct config *config = loader->config;
     check_socket(loader);
+    check_addresses(loader);
     TRY(check_names(loader));
     for (size_t i = 0; i < config->n_models; i++) check_model(loader, &config->models[i]);
     for (size_t i = 0; i < config->n_backends; i++) check_backend(loader, &config->backends[i]);

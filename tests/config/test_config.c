@@ -1,6 +1,7 @@
 /* The configuration: layers and origins, every kind of value, every message with its place. */
 #include "config/config_case.h"
 
+#include "config/address.h"
 #include "config/options.h"
 #include "config/write.h"
 
@@ -313,6 +314,9 @@ static const struct {
     {"[server]\nlisten = \"x\"", "fault: " USER ":2:10: server.listen: found \"x\", expected an array of strings\n"},
     {"[server]\nlisten = [\n  \"x\",\n  [1]]",
      "fault: " USER ":4:3: server.listen: found an array, expected an array of strings\n"},
+    {"[server]\nlisten = [\"localhost\"]",
+     "fault: " USER ":2:10: server.listen: found \"localhost\", expected unix:///path, a path, @name, "
+     "host:port, tcp://host:port or fd:N\n"},
     {"[server]\nlisten = [\"\"]",
      "fault: " USER ":2:11: server.listen: found \"\", expected a text that is not empty\n"},
     {"[log]\nlevel = \"warn\"",
@@ -347,7 +351,7 @@ static const struct {
      "fault: " USER ":2:7: backends.b.url: found \"example.org\", expected https:// or "
      "http:// in front\n"},
     {"x = [1,\ny = 2", "fault: " USER ":2:1: found \"y\", expected a string in quotes, a 64-bit integer, a number, "
-     "true, false, a date or a time\n"},
+                       "true, false, a date or a time\n"},
     {"threads = \nbeam_width = 0\n[server\nlisten = 3\n[log]\nlevel = 3 4\ntexts = 0",
      "fault: " USER ":1:11: found the end of the line, expected a value\n"
      "fault: " USER ":3:8: found the end of the line in a header, expected ]\n"
@@ -455,6 +459,38 @@ static void test_notes(void **state)
     case_end(&c);
 }
 
+static void test_addresses(void **state)
+{
+    static const char *const unixes[] = {"unix:///run/x", "/x", "@x", "x.sock", "a:1/b.sock"};
+    static const char *const tcps[] = {"tcp://127.0.0.1:0", "localhost:8080", "[::1]:65535", "tcp://[fe80::1]:1",
+                                       "0.0.0.0:80"};
+    static const char *const bads[] = {
+        "",        "unix://x", "unix:///", "/",     "@",           "fd:",     "fd:x",  "127.0.0.1", ":80",
+        "x:65536", "x:",       "::1:80",   "[::1]", "http://x:80", "tcp://x", "x:80/", "x:-1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof unixes / sizeof unixes[0]; i++)
+        assert_int_equal(address_kind(unixes[i]), ADDRESS_UNIX);
+    for (size_t i = 0; i < sizeof tcps / sizeof tcps[0]; i++) {
+        assert_int_equal(address_kind(tcps[i]), ADDRESS_TCP);
+        assert_int_equal(address_is_loopback(tcps[i]), i < 3);
+    }
+    for (size_t i = 0; i < sizeof bads / sizeof bads[0]; i++) assert_int_equal(address_kind(bads[i]), ADDRESS_BAD);
+    assert_int_equal(address_kind("fd:3"), ADDRESS_FD);
+}
+
+static void test_open_address_is_noted(void **state)
+{
+    struct config_case c;
+    (void)state;
+    case_begin(&c);
+    case_write_user(&c, "[server]\nlisten = [\"0.0.0.0:80\", \"127.0.0.1:80\"]\n");
+    assert_int_equal(case_load(&c), HOB_OK);
+    assert_string_equal(buffer_text(&c.told),
+                        "note: " USER ":2:10: server.listen: 0.0.0.0:80 can be reached from other machines, and there "
+                        "is no api_key_file\n");
+    case_end(&c);
+}
+
 /* ---- writing ---- */
 
 static void test_written_reads_back(void **state)
@@ -465,7 +501,7 @@ static void test_written_reads_back(void **state)
     case_begin(&c);
     case_write_user(
         &c,
-        "model_path = \"/a \\\"b\\\"\\t\\u0001ä\"\nquantization = \"q4_0\"\n[server]\nlisten = [\"a\", \"b,c\"]\n"
+        "model_path = \"/a \\\"b\\\"\\t\\u0001ä\"\nquantization = \"q4_0\"\n[server]\nlisten = [\"a.sock\", \"/b,c\"]\n"
         "read_timeout_s = 0.1\n[memory]\nmax_bytes = 1023\n[models.\"x y\"]\npath = \"/dev/null\"\nkind = \"encoder\"\n"
         "[backends.b]\nurl = \"http://x\"\nfor = [\"x y\"]\n");
     assert_int_equal(case_load(&c), HOB_OK);
@@ -543,6 +579,8 @@ int main(void)
         cmocka_unit_test(test_long_socket_path),
         cmocka_unit_test(test_too_many_models),
         cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_open_address_is_noted),
         cmocka_unit_test(test_written_reads_back),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_rows),
