@@ -192,20 +192,26 @@ static inline char *serving_text_of(const struct job *job, uint32_t output)
     return copy;
 }
 
-/* Everything that a client could see, as bytes; free with buffer_release. */
+static inline void serving_put_event(const struct event *event, struct buffer *bytes)
+{
+    buffer_printf(bytes, "%d %u ", event->kind, event->output);
+    buffer_append(bytes, event->text, event->n_text_bytes);
+    buffer_append(bytes, event->reasoning, event->n_reasoning_bytes);
+    if (event->kind == EVENT_DELTA) buffer_printf(bytes, " %d %a %d", event->id, (double)event->logprob, event->is_echo);
+    if (event->kind == EVENT_OUTPUT_END) buffer_printf(bytes, " %s %s", hob_finish_name(event->finish), event->stop ? event->stop : "");
+    for (size_t i = 0; i < event->n_top_logprobs; i++)
+        buffer_printf(bytes, " %d:%a", event->top_logprobs[i].id, (double)event->top_logprobs[i].logprob);
+    buffer_append_byte(bytes, '\n');
+}
+
+/* Everything that a client could see, text by text, as bytes; free with buffer_release. How texts of one job take turns is left out: drafts
+ * change that. */
 static inline struct buffer serving_bytes(const struct job *job)
 {
     struct buffer bytes = {0};
-    for (const struct event *event = transcript_next(job->transcript, NULL); event; event = transcript_next(job->transcript, event)) {
-        buffer_printf(&bytes, "%d %u ", event->kind, event->output);
-        buffer_append(&bytes, event->text, event->n_text_bytes);
-        buffer_append(&bytes, event->reasoning, event->n_reasoning_bytes);
-        if (event->kind == EVENT_DELTA) buffer_printf(&bytes, " %d %a %d", event->id, (double)event->logprob, event->is_echo);
-        if (event->kind == EVENT_OUTPUT_END) buffer_printf(&bytes, " %s %s", hob_finish_name(event->finish), event->stop ? event->stop : "");
-        for (size_t i = 0; i < event->n_top_logprobs; i++)
-            buffer_printf(&bytes, " %d:%a", event->top_logprobs[i].id, (double)event->top_logprobs[i].logprob);
-        buffer_append_byte(&bytes, '\n');
-    }
+    for (uint32_t output = 0; output < 8; output++)
+        for (const struct event *event = transcript_next(job->transcript, NULL); event; event = transcript_next(job->transcript, event))
+            if (event->output == output) serving_put_event(event, &bytes);
     return bytes;
 }
 
