@@ -200,6 +200,8 @@ HOB_API void hob_generation_free(hob_generation *generation);
  *
  *     while (sum of hob_generation_needs_tokens of those to step > hob_session_room_tokens(session)) hob_generation_park(the youngest);
  *     if (hob_generation_wants_tokens(a parked one) <= what is left of the room) step it again;
+ *
+ * All of these between steps, not from on_generated. A new generation holds what is kept of its prompt from the beginning.
  */
 
 /* Positions that the session's cache has room for now: free ones, and those kept for texts to come, which give way. In whole blocks.

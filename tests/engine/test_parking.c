@@ -105,9 +105,12 @@ static size_t run(const struct use *use, const hob_generate_options *options, si
     for (; !hob_generation_is_done(generation); n_steps++) {
         if (n_steps == due) {
             due += gap ? gap++ : 0;
+            uint64_t n_before = memory_n_allocations();
             hob_generation_park(generation);
             assert_true(hob_generation_is_parked(generation));
             assert_int_equal(hob_generation_holds_tokens(generation), 0);
+            assert_int_equal(hob_generation_needs_tokens(generation), hob_generation_wants_tokens(generation));
+            assert_int_equal(memory_n_allocations() - n_before, 0);
         }
         step(use, generation);
         assert_false(hob_generation_is_parked(generation));

@@ -12,12 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAITING_BYTES = 64 << 20, LEAST_WAITING = 4 };
+enum { WAITING_BYTES = 64 << 20, LEAST_WAITING = 4, PATH_BYTES = 4096 };
 
 struct cache_folder {
     char *path;
@@ -173,11 +174,12 @@ void cache_folder_step(const struct cache_folder *folder, struct cache_folder_te
     cache_file_name(&block, text->name);
 }
 
-/* NULL: no memory for it. */
-static const char *file_of(const struct cache_folder *folder, const struct cache_folder_text *text, struct buffer *path)
+/* The folder's own name was measured when it was opened. */
+static const char *file_of(const struct cache_folder *folder, const struct cache_folder_text *text, char ret_path[PATH_BYTES])
 {
     char name[SHA256_TEXT_BYTES];
-    return buffer_printf(path, "%s/%s.kv", folder->path, sha256_text(text->name, name)) ? path->bytes : NULL;
+    snprintf(ret_path, PATH_BYTES, "%s/%s.kv", folder->path, sha256_text(text->name, name));
+    return ret_path;
 }
 
 /* A text's beginning is the newest of it: its end is of no use without. */
@@ -189,13 +191,12 @@ static int64_t time_of(const struct cache_folder_text *text)
 bool cache_folder_read(const struct cache_folder *folder, const struct cache_folder_text *text, void *ret_bytes)
 {
     hob_error error;
-    struct buffer file = {0};
+    char file[PATH_BYTES];
     struct cache_file_block block = block_of(folder, text);
-    const char *path = file_of(folder, text, &file);
-    hob_status status = path ? cache_file_read(path, &block, ret_bytes, time_of(text), &error) : HOB_NO_MEMORY;
-    if (path && status != HOB_OK && status != HOB_NOT_FOUND) log_write(LOG_WARNING, "%s; the block is computed anew", error.message);
+    const char *path = file_of(folder, text, file);
+    hob_status status = cache_file_read(path, &block, ret_bytes, time_of(text), &error);
+    if (status != HOB_OK && status != HOB_NOT_FOUND) log_write(LOG_WARNING, "%s; the block is computed anew", error.message);
     if (status == HOB_BAD_FILE) unlink(path); /* the right one takes its place */
-    buffer_release(&file);
     return status == HOB_OK;
 }
 
@@ -233,22 +234,17 @@ static void write_waiting(void *context, const void *piece)
     struct cache_folder *folder = context;
     const struct waiting *waiting = piece;
     struct cache_folder_text text = waiting->text;
-    struct buffer file = {0};
+    char file[PATH_BYTES];
     text.ids = waiting->ids;
-    const char *path = atomic_load(&folder->is_closed) ? NULL : file_of(folder, &text, &file);
-    if (path) write_file(folder, &text, path, waiting + 1);
-    buffer_release(&file);
+    if (!atomic_load(&folder->is_closed)) write_file(folder, &text, file_of(folder, &text, file), waiting + 1);
 }
 
 bool cache_folder_write(struct cache_folder *folder, const struct cache_folder_text *text, const void *bytes)
 {
     struct waiting waiting = {.text = *text};
-    struct buffer file = {0};
+    char file[PATH_BYTES];
     if (atomic_load(&folder->is_closed) || CACHE_FILE_HEADER_BYTES + (uint64_t)folder->block_bytes > folder->most_bytes) return false;
-    const char *path = file_of(folder, text, &file);
-    bool is_done = path && is_there(path, time_of(text));
-    buffer_release(&file);
-    if (is_done) return true;
+    if (is_there(file_of(folder, text, file), time_of(text))) return true;
     memcpy(waiting.ids, text->ids, sizeof waiting.ids);
     return cache_writer_put(folder->writer, &waiting, sizeof waiting, bytes, folder->block_bytes);
 }
@@ -276,6 +272,7 @@ hob_status cache_folder_open(const char *path, const unsigned char model[SHA256_
                              uint64_t most_bytes, struct cache_folder **ret_folder, hob_error *error)
 {
     if (!*path) FAIL(error, HOB_BAD_ARGUMENT, "cache folder: found an empty name");
+    if (strlen(path) > PATH_BYTES - 100) FAIL(error, HOB_BAD_ARGUMENT, "cache folder: found a name of %zu bytes, expected fewer", strlen(path));
     struct cache_folder *folder = memory_new(1, sizeof *folder);
     if (!folder) FAIL(error, HOB_NO_MEMORY, "%s: out of memory", path);
     memcpy(folder->model, model, SHA256_BYTES);
