@@ -80,7 +80,8 @@ void exchange_reply_json(struct exchange *exchange, int status, json_t *body)
     (void)exchange, (void)status;
     json_decref(body);
 }
-void exchange_reply_text(struct exchange *exchange, int status, const char *content_type, const char *text, size_t n_bytes)
+void exchange_reply_text(struct exchange *exchange, int status, const char *content_type, const char *text,
+                         size_t n_bytes)
 {
     (void)exchange, (void)status, (void)content_type, (void)text, (void)n_bytes;
 }

@@ -12,7 +12,8 @@
 /* ---- /proc/PID/status, maps, ns ---- */
 
 /* Calls on_line for each line of /proc/PID/NAME. */
-static bool for_lines(pid_t pid, const char *name, void (*on_line)(struct local_proof *proof, const char *line), struct local_proof *proof)
+static bool for_lines(pid_t pid, const char *name, void (*on_line)(struct local_proof *proof, const char *line),
+                      struct local_proof *proof)
 {
     char path[64], line[1024];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
@@ -38,13 +39,13 @@ static bool has_own_namespace(pid_t pid)
 {
     char path[64], theirs[64] = "", ours[64] = "";
     snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
-    return readlink(path, theirs, sizeof theirs - 1) > 0 && readlink("/proc/self/ns/net", ours, sizeof ours - 1) > 0 && strcmp(theirs, ours) != 0;
+    return readlink(path, theirs, sizeof theirs - 1) > 0 && readlink("/proc/self/ns/net", ours, sizeof ours - 1) > 0 &&
+           strcmp(theirs, ours) != 0;
 }
 
 /* ---- sockets ---- */
 
 enum { MOST_INODES = 65536 };
-
 
 static int compare(const void *a, const void *b)
 {
@@ -95,7 +96,8 @@ static void note_socket(struct local_proof *proof, const char *protocol, const c
     bool is_local = read_address(local, here, sizeof here), is_local_peer = read_address(remote, there, sizeof there);
     bool is_open_to_all = (!strncmp(here, "0.0.0.0:", 8) || !strncmp(here, ":::", 3)) && strcmp(here, "0.0.0.0:0") != 0;
     if (proof->n_network_sockets < LOCAL_PROOF_MOST_SOCKETS)
-        snprintf(proof->sockets[proof->n_network_sockets], LOCAL_PROOF_SOCKET_BYTES, "%s %.40s -> %.40s", protocol, here, there);
+        snprintf(proof->sockets[proof->n_network_sockets], LOCAL_PROOF_SOCKET_BYTES, "%s %.40s -> %.40s", protocol,
+                 here, there);
     proof->n_network_sockets++;
     if (!is_local || !is_local_peer || is_open_to_all) proof->n_foreign_sockets++;
 }
@@ -110,7 +112,8 @@ static void read_table(struct local_proof *proof, const char *protocol, const ui
     while (fgets(line, sizeof line, file)) {
         unsigned long long inode;
         if (sscanf(line, " %*d: %63s %63s %*x %*x:%*x %*x:%*x %*x %*u %*u %llu", local, remote, &inode) != 3) continue;
-        if (bsearch(&(uint64_t){inode}, inodes, n_inodes, sizeof *inodes, compare)) note_socket(proof, protocol, local, remote);
+        if (bsearch(&(uint64_t){inode}, inodes, n_inodes, sizeof *inodes, compare))
+            note_socket(proof, protocol, local, remote);
     }
     fclose(file);
 }
@@ -138,7 +141,8 @@ static void read_other_table(struct local_proof *proof, const char *protocol, co
 
 static bool read_sockets(struct local_proof *proof)
 {
-    static const char *const tables[] = {"tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6"};
+    static const char *const tables[] = {"tcp",      "tcp6", "udp",  "udp6", "udplite",
+                                         "udplite6", "raw",  "raw6", "icmp", "icmp6"};
     size_t n_inodes = 0;
     uint64_t *inodes = memory_new(MOST_INODES, sizeof *inodes);
     bool is_read = inodes && read_inodes(proof->pid, inodes, &n_inodes);

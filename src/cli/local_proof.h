@@ -17,13 +17,14 @@ enum { LOCAL_PROOF_MOST_SOCKETS = 64, LOCAL_PROOF_SOCKET_BYTES = 96 };
 
 struct local_proof {
     pid_t pid;
-    bool is_readable;          /* /proc/PID is there, and ours to look into */
-    bool has_seccomp;          /* a filter is on */
+    bool is_readable; /* /proc/PID is there, and ours to look into */
+    bool has_seccomp; /* a filter is on */
     bool has_no_new_privileges;
-    bool has_own_namespace;    /* of the network: not the one of this command */
-    bool has_curl;             /* libcurl is loaded */
+    bool has_own_namespace;                                      /* of the network: not the one of this command */
+    bool has_curl;                                               /* libcurl is loaded */
     size_t n_unix_sockets, n_network_sockets, n_foreign_sockets; /* foreign: bound or connected beyond this machine */
-    char sockets[LOCAL_PROOF_MOST_SOCKETS][LOCAL_PROOF_SOCKET_BYTES]; /* "tcp 127.0.0.1:8080 -> 0.0.0.0:0": the first of those of the network */
+    char sockets[LOCAL_PROOF_MOST_SOCKETS]
+                [LOCAL_PROOF_SOCKET_BYTES]; /* "tcp 127.0.0.1:8080 -> 0.0.0.0:0": the first of those of the network */
 };
 
 void local_proof_make(pid_t pid, struct local_proof *ret_proof);

@@ -111,17 +111,17 @@ static struct model_spec *first_of_kind(const struct model_specs *specs, enum co
     return NULL;
 }
 
-/* The path that is configured, else a pinned table of that kind, else the model that comes with hob, else any table of that kind. */
+/* The path that is configured, else a pinned table of that kind, else any such table, else the model that comes with hob. Tables that do not
+ * say their kind count as decoders. */
 static bool choose_default(const struct config *config, const char *path, enum config_model_kind kind, hob_model_kind library_kind,
                            struct arena *arena, struct model_specs *specs, struct model_spec **ret_spec)
 {
     *ret_spec = NULL;
     if (path) return add_path(config, path, kind, arena, specs, ret_spec);
-    if ((*ret_spec = first_of_kind(specs, kind, true))) return true;
+    if ((*ret_spec = first_of_kind(specs, kind, true)) || (*ret_spec = first_of_kind(specs, kind, false))) return true;
     char *default_path = hob_model_default_path(library_kind);
     bool is_made = !default_path || add_path(config, default_path, kind, arena, specs, ret_spec);
     hob_free(default_path);
-    if (!*ret_spec) *ret_spec = first_of_kind(specs, kind, false);
     return is_made;
 }
 

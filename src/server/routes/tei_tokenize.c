@@ -7,6 +7,7 @@
 #include "server/routes/answer_parts.h"
 #include "server/routes/api_tei.h"
 #include "server/routes/job_inputs.h"
+#include "server/routes/piece_json.h"
 
 #include <ctype.h>
 
@@ -33,7 +34,10 @@ static const struct field_def fields[] = {
 struct cursor {
     const char *text;
     size_t n_bytes, at_byte, at_character;
+    bool has_lost; /* the last token was not found */
 };
+
+enum { MOST_PASSED_BYTES = 64 };
 
 static bool matches(const struct cursor *cursor, size_t at, const char *letters, size_t n_letters)
 {
@@ -50,35 +54,40 @@ static size_t count_characters(const char *text, size_t n_bytes)
     return n;
 }
 
-/* White space before a token belongs to none. */
-static bool find_place(struct cursor *cursor, const char *letters, size_t n_letters, size_t *ret_start,
-                       size_t *ret_stop)
+/* Where a token stands: characters for the reply, bytes for its text. */
+struct place {
+    size_t start, stop, at_byte, n_bytes;
+};
+
+/* White space before a token belongs to none. What could not be found before is passed over, as long as it is no more than a long word. */
+static bool find_place(struct cursor *cursor, const char *letters, size_t n_letters, struct place *ret_place)
 {
     while (n_letters && isspace((unsigned char)*letters)) letters++, n_letters--;
-    size_t at = cursor->at_byte;
-    while (at < cursor->n_bytes && isspace((unsigned char)cursor->text[at])) at++;
-    if (!n_letters || !matches(cursor, at, letters, n_letters)) return false;
-    *ret_start = cursor->at_character + count_characters(cursor->text + cursor->at_byte, at - cursor->at_byte);
-    *ret_stop = *ret_start + count_characters(cursor->text + at, n_letters);
+    size_t at = cursor->at_byte, last = cursor->has_lost ? at + MOST_PASSED_BYTES : at;
+    while (at < cursor->n_bytes && isspace((unsigned char)cursor->text[at])) at++, last++;
+    while (at < last && at < cursor->n_bytes && !matches(cursor, at, letters, n_letters)) at++;
+    cursor->has_lost = !n_letters || at > cursor->n_bytes || !matches(cursor, at, letters, n_letters);
+    if (cursor->has_lost) return false;
+    size_t start = cursor->at_character + count_characters(cursor->text + cursor->at_byte, at - cursor->at_byte);
+    *ret_place = (struct place){start, start + count_characters(cursor->text + at, n_letters), at, n_letters};
     cursor->at_byte = at + n_letters;
-    cursor->at_character = *ret_stop;
+    cursor->at_character = ret_place->stop;
     return true;
 }
 
 static json_t *token_json(const hob_tokenizer *tokenizer, hob_pieces *pieces, int32_t id, struct cursor *cursor)
 {
     const char *letters = "";
-    size_t n_letters = 0, start, stop;
+    size_t n_letters = 0;
+    struct place place;
     bool is_special = hob_tokenizer_is_special(tokenizer, id);
     hob_status status = is_special ? HOB_NOT_FOUND : hob_pieces_get(pieces, id, &letters, &n_letters, NULL);
-    bool has_place = status == HOB_OK && find_place(cursor, letters, n_letters, &start, &stop);
-    size_t n_spelling = 0;
-    const char *spelling = hob_tokenizer_token(tokenizer, id, &n_spelling);
-    json_t *text =
-        is_special ? exchange_json_text(spelling ? spelling : "", n_spelling) : exchange_json_text(letters, n_letters);
+    bool has_place = status == HOB_OK && find_place(cursor, letters, n_letters, &place);
+    json_t *text = has_place ? exchange_json_text(cursor->text + place.at_byte, place.n_bytes)
+                             : piece_json_text(pieces, tokenizer, id);
     return json_pack("{s:i,s:o,s:b,s:o,s:o}", "id", (int)id, "text", text, "special", is_special, "start",
-                     has_place ? json_integer((json_int_t)start) : json_null(), "stop",
-                     has_place ? json_integer((json_int_t)stop) : json_null());
+                     has_place ? json_integer((json_int_t)place.start) : json_null(), "stop",
+                     has_place ? json_integer((json_int_t)place.stop) : json_null());
 }
 
 static json_t *whole(struct exchange *exchange, void *state)
