@@ -34,7 +34,7 @@ listens_by_tcp() {
     url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$folder/log") && curl -fs "$url/health"
 }
 
-# start_daemon ARGUMENT…: of hob serve. Sets url, socket and folder for the file's tests.
+# start_daemon ARGUMENT…: of hob serve. Sets url, socket and folder for the file's tests. $more_config is added to the configuration.
 start_daemon() {
     export folder=$BATS_FILE_TMPDIR
     export socket=$folder/hob.sock
@@ -44,6 +44,7 @@ path = "$models/stories260k/model-f32.gguf"
 pinned = true
 [models.embedder]
 path = "$models/bert-tiny-random"
+${more_config-}
 EOF
     env -u HOB_MODEL XDG_RUNTIME_DIR="$folder" "$HOB" serve --config "$folder/config.toml" --socket "$socket" --port 0 "$@" \
         >"$folder/log" 2>&1 3>&- &

@@ -1,0 +1,76 @@
+# What OpenAI's and Anthropic's clients are told when they may not, send too much, or are too many.
+
+load daemon
+
+setup_file() {
+    [ -d "$models" ] || return 0
+    echo sesame >"$BATS_FILE_TMPDIR/keys"
+    chmod 600 "$BATS_FILE_TMPDIR/keys"
+    start_daemon --api-key-file "$BATS_FILE_TMPDIR/keys" --set scheduler.max_running=1 --set scheduler.max_queue=1 \
+        --set server.max_body_bytes=4096
+}
+
+teardown_file() {
+    stop_daemon
+}
+
+setup() {
+    need_shared
+}
+
+key=(-H 'Authorization: Bearer sesame')
+chat='{"max_tokens":1,"messages":[{"role":"user","content":"x"}]}'
+
+@test "without the key: 401 in each API's words" {
+    post /v1/chat/completions "$chat"
+    [ "$status" -eq 401 ]
+    [ "$(field '.error | [.type, .code] | @json')" = '["invalid_request_error","invalid_api_key"]' ]
+    post /v1/messages "$chat" -H 'x-api-key: wrong'
+    [ "$status" -eq 401 ]
+    [ "$(field .error.type)" = authentication_error ]
+    post /v1/messages "$chat" -H 'x-api-key: sesame'
+    [ "$status" -eq 200 ]
+    post /v1/chat/completions "$chat" "${key[@]}"
+    [ "$status" -eq 200 ]
+}
+
+@test "a body that is too large: 413 in each API's words" {
+    long="{\"prompt\":\"$(printf 'x%.0s' {1..5000})\"}"
+    post /v1/completions "$long" "${key[@]}"
+    [ "$status" -eq 413 ]
+    [ "$(field .error.code)" = request_too_large ]
+    post /v1/messages "$long" "${key[@]}"
+    [ "$status" -eq 413 ]
+    [ "$(field .error.type)" = request_too_large ]
+}
+
+hold_the_engine() {
+    for _ in 1 2 3; do
+        curl -sN "${key[@]}" "$url/v1/completions" -d '{"prompt":"Once","n":128,"max_tokens":-1,"ignore_eos":true,"stream":true}' >"$folder/held" 3>&- &
+        held+=($!)
+    done
+}
+
+is_busy() {
+    post "$1" "$2" "${key[@]}"
+    [ "$status" -eq 429 ]
+}
+
+@test "a full queue: 429 and Retry-After in each API's words" {
+    held=()
+    hold_the_engine
+    until_true is_busy /v1/chat/completions "$chat"
+    is_busy /v1/chat/completions "$chat"
+    [ "$(field .error.code)" = rate_limit_exceeded ]
+    grep -qi '^retry-after: [1-9]' "$folder/headers"
+    is_busy /v1/messages "$chat"
+    [ "$(field .error.type)" = rate_limit_error ]
+    grep -qi '^retry-after: [1-9]' "$folder/headers"
+    kill "${held[@]}"
+    wait "${held[@]}" || true
+    is_served() {
+        post /v1/chat/completions "$chat" "${key[@]}"
+        [ "$status" -eq 200 ]
+    }
+    until_true is_served
+}
