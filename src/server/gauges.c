@@ -57,6 +57,9 @@ static void refresh_models(struct server *server)
                     is_loaded ? (double)model->memory_bytes : 0);
         metrics_set(server->metrics, METRIC_model_resident, (struct labels){.model = model->name, .kind = "mapped"},
                     is_loaded ? (double)model->mapped_bytes : 0);
+        metrics_set(server->metrics, METRIC_model_loads, (struct labels){.model = model->name, .kind = "loaded"}, (double)model->n_loads);
+        metrics_set(server->metrics, METRIC_model_loads, (struct labels){.model = model->name, .kind = "failed"}, (double)model->n_failures);
+        metrics_set(server->metrics, METRIC_model_loads, (struct labels){.model = model->name, .kind = "evicted"}, (double)model->n_evictions);
     }
     model_list_free(list);
 }

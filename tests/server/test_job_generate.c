@@ -382,6 +382,31 @@ static void test_chats(void **state)
     job_unref(&broken->job);
 }
 
+static void test_a_chosen_template_has_its_own_ends(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_MODELS();
+    struct generate_job *generate = chat("[{\"role\": \"user\", \"content\": \"Hello\"}]");
+    generate->inputs.chat.template_name = "roles"; /* chosen, not fallen back to: no end is added */
+    run(&generate->job);
+    serving_expect_done(&generate->job);
+    assert_null(serving_find(&generate->job, EVENT_OUTPUT_END)->stop);
+    job_unref(&generate->job);
+}
+
+static void test_echoes_with_bad_options_tell_nothing(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_MODELS();
+    struct generate_job *generate = serving_complete("Once", 4);
+    generate->inputs.echoes = true;
+    generate->inputs.options.n_samples = 100000;
+    run(&generate->job);
+    serving_expect_failed(&generate->job, PROBLEM_BAD_REQUEST);
+    assert_int_equal(transcript_n_events(generate->job.transcript), 1);
+    job_unref(&generate->job);
+}
+
 static void test_tools_are_called_where_they_must(void **state)
 {
     (void)state;
@@ -446,6 +471,8 @@ int main(void)
                                        cmocka_unit_test(test_warming_tells_nothing),
                                        cmocka_unit_test(test_schemas_hold),
                                        cmocka_unit_test(test_chats),
+                                       cmocka_unit_test(test_a_chosen_template_has_its_own_ends),
+                                       cmocka_unit_test(test_echoes_with_bad_options_tell_nothing),
                                        cmocka_unit_test(test_tools_are_called_where_they_must),
                                        cmocka_unit_test(test_a_model_without_gap_tokens_cannot_fill),
                                        cmocka_unit_test(test_models_that_are_not_there_or_cannot)};

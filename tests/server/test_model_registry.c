@@ -340,6 +340,48 @@ static void test_the_oldest_goes_for_another(void **state)
     close_models(&models);
 }
 
+struct giver {
+    struct models *models;
+    struct loaded_model *model;
+};
+
+static void *give_later(void *context)
+{
+    struct giver *giver = context;
+    wait_for_state(giver->models, "a", MODEL_COLD); /* it was told to go */
+    give(giver->models, giver->model);
+    return NULL;
+}
+
+static void test_a_busy_model_makes_room_in_the_end(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_MODELS();
+    struct models models;
+    pthread_t thread;
+    struct config config = bare_config();
+    config.models_folder = folder;
+    config.max_models = 2;
+    put_model("a.gguf");
+    put_model("b.gguf");
+    open_models(&models, &config);
+    give(&models, get(&models, ""));
+    struct giver giver = {&models, get(&models, "a")};
+    assert_int_equal(pthread_create(&thread, NULL, give_later, &giver), 0);
+    struct loaded_model *b = get(&models, "b");
+    assert_non_null(b);
+    pthread_join(thread, NULL);
+    assert_int_equal(status_of(&models, "a").n_evictions, 1);
+    give(&models, b);
+    config.max_models = 1; /* only pinned ones are left: nothing can go */
+    close_models(&models);
+    open_models(&models, &config);
+    give(&models, get(&models, ""));
+    assert_null(get(&models, "a"));
+    assert_int_equal(models.problem.kind, PROBLEM_NO_MEMORY);
+    close_models(&models);
+}
+
 static void test_a_bound_in_bytes(void **state)
 {
     (void)state;
@@ -444,6 +486,7 @@ int main(void)
                                        cmocka_unit_test(test_must_not_load),
                                        cmocka_unit_test(test_keep_alive),
                                        cmocka_unit_test_setup_teardown(test_the_oldest_goes_for_another, make_folder, remove_folder),
+                                       cmocka_unit_test_setup_teardown(test_a_busy_model_makes_room_in_the_end, make_folder, remove_folder),
                                        cmocka_unit_test_setup_teardown(test_a_bound_in_bytes, make_folder, remove_folder),
                                        cmocka_unit_test_setup_teardown(test_bytes_make_others_go, make_folder, remove_folder),
                                        cmocka_unit_test(test_a_new_configuration),

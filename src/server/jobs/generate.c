@@ -19,6 +19,7 @@ struct generate_state {
     hob_grammar *grammar;
     hob_generate_options options;
     struct echo *echo; /* under way; NULL: none is wanted, or it is told */
+    hob_generation *later; /* what follows the echo */
 };
 
 static struct generate_job *generate_of(const struct job *job)
@@ -71,6 +72,17 @@ static bool make_grammar(const struct generate_inputs *inputs, const struct load
     else if (state->prompt.chat) status = hob_chat_new_grammar(state->prompt.chat, model->model, &state->prompt.chat_options, &state->grammar, &error);
     else if (schema) status = hob_grammar_new_json_schema(schema, strlen(schema), &state->grammar, &error);
     return status == HOB_OK || problem_from(ret_problem, &error);
+}
+
+static bool add_end_text(struct generate_job *generate, const char *end_text, hob_generate_options *options, struct problem *ret_problem)
+{
+    if (!end_text || options->beam_width > 1) return true;
+    const char **stops = ARENA_NEW(&generate->job.arena, const char *, options->n_stops + 1);
+    if (!stops) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "a request: out of memory");
+    if (options->n_stops) memcpy(stops, options->stops, options->n_stops * sizeof *stops);
+    stops[options->n_stops++] = end_text;
+    options->stops = stops;
+    return true;
 }
 
 /* What ends a middle, behind what the request says. */
@@ -139,6 +151,7 @@ static bool prepare(struct job *job, struct loaded_model *model, struct problem 
     generate->job.n_texts = state->options.beam_width > 1 ? state->options.beam_width : count_outputs(&state->options);
     state->options.grammar = state->grammar ? state->grammar : inputs->options.grammar;
     return add_ends(generate, &state->prompt, &state->options, ret_problem) &&
+           add_end_text(generate, state->prompt.end_text, &state->options, ret_problem) &&
            reply_init(&state->reply, job->transcript, &state->prompt, model, count_outputs(&state->options), ret_problem);
 }
 
@@ -150,13 +163,14 @@ static bool key(const struct job *job, struct buffer *ret_key)
 
 /* ---- on the engine's thread ---- */
 
-static bool make_generation(struct generate_job *generate, struct loaded_model *model, struct problem *ret_problem)
+static bool make_generation(struct generate_job *generate, struct loaded_model *model, hob_generation **ret_generation,
+                            struct problem *ret_problem)
 {
     hob_error error;
     struct generate_state *state = generate->state;
     state->reply.is_silent = generate->inputs.generates_nothing;
     if (hob_generation_new(model->session, generate->prompt, generate->n_prompt, &state->options, reply_on_generated, &state->reply,
-                           &generate->job.generation, &error) == HOB_OK)
+                           ret_generation, &error) == HOB_OK)
         return true;
     return problem_from(ret_problem, &error);
 }
@@ -179,11 +193,16 @@ static bool make_echo(struct generate_job *generate, struct loaded_model *model,
     return echo_new(generate->prompt, generate->n_prompt, &options, model, &generate->state->echo, ret_problem);
 }
 
+/* The generation is made before an echo that comes first: what is wrong with its options is known before anything is told. */
 static bool begin(struct job *job, struct loaded_model *model, struct problem *ret_problem)
 {
     struct generate_job *generate = generate_of(job);
-    if (!generate->inputs.echoes) return make_generation(generate, model, ret_problem) && tell_start(generate, ret_problem);
-    return make_echo(generate, model, ret_problem) && tell_start(generate, ret_problem);
+    struct generate_state *state = generate->state;
+    const struct generate_inputs *inputs = &generate->inputs;
+    if (!(inputs->echoes && inputs->generates_nothing) &&
+        !make_generation(generate, model, inputs->echoes ? &state->later : &job->generation, ret_problem))
+        return false;
+    return (!inputs->echoes || make_echo(generate, model, ret_problem)) && tell_start(generate, ret_problem);
 }
 
 /* The echo; then the generation goes on with those of others. A prompt that was scored needs no warming beside. */
@@ -197,8 +216,10 @@ static bool step(struct job *const *jobs, size_t n_jobs, struct loaded_model *mo
     if (!is_done) return true;
     echo_free(state->echo, model);
     state->echo = NULL;
-    generate->job.is_complete = generate->inputs.generates_nothing;
-    return generate->job.is_complete || make_generation(generate, model, ret_problem);
+    generate->job.is_complete = !state->later;
+    generate->job.generation = state->later;
+    state->later = NULL;
+    return true;
 }
 
 /* Texts that ended by the clock or a client's leaving are not what the same request gives next time. */
@@ -225,7 +246,7 @@ static bool finish(struct job *job, struct usage *usage, struct problem *ret_pro
     usage->prompt_ms = result.prompt_ms;
     usage->generate_ms = result.generate_ms;
     job->has_key = job->has_key && is_repeatable(job->generation);
-    return reply_end(&state->reply, job->generation, state->options.stops, ret_problem);
+    return reply_end(&state->reply, job->generation, &generate->inputs.options, ret_problem);
 }
 
 static void release(struct job *job)
@@ -234,6 +255,7 @@ static void release(struct job *job)
     struct generate_state *state = generate->state;
     if (!state) return;
     hob_generation_free(job->generation);
+    hob_generation_free(state->later);
     job->generation = NULL;
     echo_free(state->echo, job->model);
     reply_release(&state->reply);

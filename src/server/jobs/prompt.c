@@ -68,6 +68,9 @@ static bool make_from_chat(const struct generate_inputs *inputs, const struct lo
     hob_error error;
     prompt->chat_options = chat_options_of(inputs, model);
     if (!make_chat(inputs, &prompt->chat, ret_problem)) return false;
+    /* A model that was never taught turns goes on to speak for the user. */
+    bool has_roles = !has_template(inputs, model) && prompt->chat_options.template_name && !strcmp(prompt->chat_options.template_name, "roles");
+    prompt->end_text = has_roles ? "\nuser:" : NULL;
     if (hob_chat_encode(prompt->chat, model->model, &prompt->chat_options, &prompt->ids, &prompt->n_ids, &error) == HOB_OK) return true;
     return problem_from(ret_problem, &error);
 }

@@ -16,6 +16,7 @@ struct prompt {
     size_t n_ids;
     int32_t ends[HOB_FIM_MOST_ENDS]; /* that end what is filled in, beside the model's own */
     size_t n_ends;
+    const char *end_text; /* likewise as text; NULL: none */
     hob_chat *chat; /* NULL: no conversation */
     hob_chat_options chat_options;
 };

@@ -119,17 +119,19 @@ static bool add_end(struct reply *reply, size_t output, hob_finish finish, const
     return true;
 }
 
-static bool end_output(struct reply *reply, const hob_generation *generation, size_t output, const char *const *stops)
+static bool end_output(struct reply *reply, const hob_generation *generation, size_t output, const hob_generate_options *options)
 {
     hob_generated_output its = hob_generation_output(generation, output);
-    if (reply->is_silent) its = (hob_generated_output){.finish = its.finish == HOB_FINISH_CANCELLED ? its.finish : HOB_FINISH_LENGTH, .stop = -1};
-    return add_rest(reply, output) && add_end(reply, output, its.finish, its.stop >= 0 ? stops[its.stop] : NULL);
+    bool is_known_stop = its.stop >= 0 && (size_t)its.stop < options->n_stops;
+    hob_finish finish = its.stop >= 0 && !is_known_stop ? HOB_FINISH_END : its.finish;
+    if (reply->is_silent && finish != HOB_FINISH_CANCELLED) finish = HOB_FINISH_LENGTH;
+    return add_rest(reply, output) && add_end(reply, output, finish, is_known_stop && !reply->is_silent ? options->stops[its.stop] : NULL);
 }
 
-bool reply_end(struct reply *reply, const hob_generation *generation, const char *const *stops, struct problem *ret_problem)
+bool reply_end(struct reply *reply, const hob_generation *generation, const hob_generate_options *options, struct problem *ret_problem)
 {
     size_t n_outputs = hob_generation_n_outputs(generation);
-    for (size_t i = 0; i < n_outputs && i < reply->n_outputs && !reply->has_failed; i++) end_output(reply, generation, i, stops);
+    for (size_t i = 0; i < n_outputs && i < reply->n_outputs && !reply->has_failed; i++) end_output(reply, generation, i, options);
     if (reply->has_failed) *ret_problem = reply->problem;
     return !reply->has_failed;
 }

@@ -5,7 +5,7 @@
  *     if (!reply_init(&reply, transcript, prompt, model, n_outputs, &problem)) …
  *     hob_generation_new(session, ids, n_ids, &options, reply_on_generated, &reply, &generation, &error);
  *     …
- *     if (!reply_end(&reply, generation, stops, &problem)) …          the rest of each text, and its end
+ *     if (!reply_end(&reply, generation, options, &problem)) …          the rest of each text, and its end
  *     reply_release(&reply);
  */
 #ifndef SERVER_JOBS_REPLY_H
@@ -33,8 +33,8 @@ bool reply_init(struct reply *reply, struct transcript *transcript, const struct
 void reply_release(struct reply *reply); /* takes a zeroed one */
 /* A hob_on_generated; context: the reply. */
 bool reply_on_generated(void *context, const hob_generated *generated);
-/* The generation is done. stops: those that it was given. */
-bool reply_end(struct reply *reply, const hob_generation *generation, const char *const *stops, struct problem *ret_problem);
+/* The generation is done. options: the request's, with the stop texts that it knows of; others behind them are ends like any. */
+bool reply_end(struct reply *reply, const hob_generation *generation, const hob_generate_options *options, struct problem *ret_problem);
 /* The end of a text of which nothing was generated. */
 bool reply_end_empty(struct reply *reply, struct problem *ret_problem);
 

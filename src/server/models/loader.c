@@ -56,18 +56,26 @@ static bool let_expired_go(struct model_registry *registry, uint64_t now_ns)
 
 /* ---- room ---- */
 
-/* false: nothing more can go, now or later. Waits for models that are in use. */
+static void evict(struct model_registry *registry, struct open_model *open)
+{
+    open->entry->n_evictions++;
+    open_models_let_go(registry, open);
+}
+
+/* false: nothing more can go, now or later. A model that is in use goes when those who have it are done; who asks for it from then on
+ * waits for it to be opened again, so that a busy model does not keep another one out for ever. */
 static bool make_room(struct model_registry *registry)
 {
-    bool is_any_busy;
     while (!registry->is_stopping) {
-        struct open_model *oldest = open_models_oldest(registry, &is_any_busy);
-        if (oldest) open_models_let_go(registry, oldest);
+        struct open_model *idle = open_models_oldest(registry, false), *busy = open_models_oldest(registry, true);
+        if (idle) evict(registry, idle);
         if (registry->let_go) {
             while (close_let_go(registry)) {}
             return true;
         }
-        if (!is_any_busy) return false;
+        bool is_any_leaving = open_models_is_any_leaving(registry);
+        if (!is_any_leaving && !busy) return false;
+        if (!is_any_leaving) evict(registry, busy);
         pthread_cond_wait(&registry->changed, &registry->lock);
     }
     return false;
@@ -129,6 +137,7 @@ static void note_failure(struct model_entry *entry, hob_status status, const cha
     problem_set(&entry->problem, kind_of(status), "model %s cannot be opened: %s", entry->spec.name, message);
     entry->retry_ns = clock_now_ns() + entry->backoff_s * SECOND_NS;
     entry->state = MODEL_FAILED;
+    entry->n_failures++;
 }
 
 /* Texts of an info live as long as its model; these stay. */
@@ -149,6 +158,7 @@ static void note_open(struct model_registry *registry, struct model_entry *entry
         return;
     }
     entry->state = MODEL_READY;
+    entry->n_loads++;
     entry->backoff_s = 0;
     note_info(registry, entry, &entry->open->loaded.info);
 }

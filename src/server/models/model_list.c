@@ -73,6 +73,9 @@ static void show(const struct model_entry *entry, struct arena *arena, struct mo
     *status = (struct model_status){.state = entry->state, .architecture = "", .format = "", .is_pinned = entry->spec.is_pinned};
     show_names(entry, arena, status);
     status->progress = entry->state == MODEL_READY ? 1 : atomic_load_explicit(&entry->progress, memory_order_relaxed) / 1000.0;
+    status->n_loads = entry->n_loads;
+    status->n_failures = entry->n_failures;
+    status->n_evictions = entry->n_evictions;
     guess_kind(entry, status);
     if (entry->is_known) {
         show_info(&entry->info, arena, status);

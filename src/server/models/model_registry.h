@@ -53,6 +53,7 @@ struct model_status {
     int64_t modified_s, n_context, n_vocab, width;
     int64_t expires_s;          /* unix time; 0: not loaded, or never */
     double progress, load_ms;   /* of loading, 0 to 1 */
+    uint64_t n_loads, n_failures, n_evictions; /* since the daemon's start */
     size_t n_users;
 };
 

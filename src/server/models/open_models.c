@@ -114,16 +114,21 @@ size_t open_models_count(const struct model_registry *registry)
     return n;
 }
 
-struct open_model *open_models_oldest(const struct model_registry *registry, bool *ret_is_any_busy)
+struct open_model *open_models_oldest(const struct model_registry *registry, bool has_users)
 {
     struct open_model *oldest = NULL;
-    *ret_is_any_busy = false;
     for (struct open_model *open = registry->open_models; open; open = open->next) {
-        if (open->n_users) *ret_is_any_busy = *ret_is_any_busy || !open->entry || !open->entry->spec.is_pinned;
-        if (open->n_users || (open->entry && open->entry->spec.is_pinned)) continue;
+        if (!open->entry || open->entry->spec.is_pinned || (open->n_users > 0) != has_users) continue;
         if (!oldest || open->used_ns < oldest->used_ns) oldest = open;
     }
     return oldest;
+}
+
+bool open_models_is_any_leaving(const struct model_registry *registry)
+{
+    const struct open_model *open = registry->open_models;
+    while (open && open->entry) open = open->next;
+    return open != NULL;
 }
 
 void open_model_close(struct open_model *open)

@@ -36,6 +36,7 @@ struct model_entry {
     unsigned backoff_s;
     uint64_t wanted_order;  /* MODEL_LOADING: the lowest goes first */
     atomic_uint progress;   /* per mille */
+    uint64_t n_loads, n_failures, n_evictions;
     struct open_model *open; /* MODEL_READY */
     bool is_known;           /* it was open once: */
     hob_model_info info;     /* texts in the registry's arena */
@@ -78,8 +79,10 @@ struct open_model *open_models_add(struct model_registry *registry, struct model
 void open_models_let_go(struct model_registry *registry, struct open_model *open);
 uint64_t open_models_bytes(const struct model_registry *registry);
 size_t open_models_count(const struct model_registry *registry);
-/* The one used longest ago without users and not pinned; NULL: none. ret_is_any_busy: there are some with users that may go then. */
-struct open_model *open_models_oldest(const struct model_registry *registry, bool *ret_is_any_busy);
+/* Of those that are not pinned the one used longest ago, of those with users or those without; NULL: none. */
+struct open_model *open_models_oldest(const struct model_registry *registry, bool has_users);
+/* Whether one was let go that still has users. */
+bool open_models_is_any_leaving(const struct model_registry *registry);
 void open_model_close(struct open_model *open); /* without the lock */
 
 /* ---- the loader (loader.c) ---- */

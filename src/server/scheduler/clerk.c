@@ -59,17 +59,10 @@ static struct transcript *line_up(struct scheduler *scheduler, struct job *job)
     return known;
 }
 
-static void count_lookup(struct scheduler *scheduler, bool is_hit)
-{
-    metrics_add(scheduler->metrics, METRIC_result_cache, (struct labels){.kind = is_hit ? "hit" : "miss"}, 1);
-}
-
 static void pass_on(struct scheduler *scheduler, struct job *job)
 {
     make_key(job);
-    bool has_key = job->has_key; /* once in line it is the engine's */
     struct transcript *known = line_up(scheduler, job);
-    if (has_key) count_lookup(scheduler, known != NULL);
     if (known) ending_replay(scheduler, job, known);
     transcript_unref(known);
 }
