@@ -43,14 +43,12 @@ static bool is_stuck(struct http_connection *connection)
     return (double)(clock_now_ns() - connection->progress_ns) >= connection->server->config->write_timeout_s * 1e9;
 }
 
-void connection_send_problem(struct http_connection *connection, int status, const char *reason, const char *text)
+void connection_send(struct http_connection *connection, int status, const char *reason, const char *body)
 {
-    char reply[1024];
-    int n_body = snprintf(NULL, 0, "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\",\"code\":%d}}", text, status);
+    char reply[2048];
     int n_bytes = snprintf(reply, sizeof reply,
-                           "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-                           "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\",\"code\":%d}}",
-                           status, reason, n_body, text, status);
+                           "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, reason,
+                           strlen(body), body);
     if (n_bytes < 0 || (size_t)n_bytes >= sizeof reply) return;
     (void)!send(connection->fd, reply, (size_t)n_bytes, MSG_DONTWAIT | MSG_NOSIGNAL); /* nothing was sent before it: there is room */
 }
@@ -66,7 +64,8 @@ static void on_time(void *context)
     struct http_connection *connection = context;
     switch (connection->phase) {
     case CONNECTION_READING:
-        connection_send_problem(connection, 408, "Request Timeout", "the request did not arrive in time");
+        connection_send(connection, 408, "Request Timeout", "{\"error\":{\"message\":\"the request did not arrive in time\",\"type\":"
+                                                            "\"request timed out\",\"code\":408}}");
         connection_cut(connection);
         break;
     case CONNECTION_SENDING:

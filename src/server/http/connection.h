@@ -49,8 +49,8 @@ void connection_watch(struct http_connection *connection);
 void connection_unwatch(struct http_connection *connection);
 /* Ends it, whatever it does. */
 void connection_cut(struct http_connection *connection);
-/* A whole reply past libmicrohttpd, which cannot reply in the middle of a request; the connection must be cut behind it. text: one line. */
-void connection_send_problem(struct http_connection *connection, int status, const char *reason, const char *text);
+/* A whole reply past libmicrohttpd, which cannot reply in the middle of a request; the connection must be cut behind it. body: JSON. */
+void connection_send(struct http_connection *connection, int status, const char *reason, const char *body);
 /* What the client still sends after its reply is read and thrown away for a while: closing the socket would take the reply from it. */
 void connection_linger(struct http_connection *connection);
 

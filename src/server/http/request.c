@@ -108,6 +108,17 @@ static enum MHD_Result begin(struct http_connection *connection, const struct gu
     return is_too_large ? reply_early(exchange) : MHD_YES;
 }
 
+static void send_past(struct exchange *exchange, const struct problem *problem)
+{
+    int status = 0;
+    json_t *body = exchange->api->problem(problem, &status);
+    char *text = body ? exchange_dump(body) : NULL;
+    json_decref(body);
+    exchange->status = status ? status : problem_http_status(problem->kind);
+    if (text) connection_send(exchange->connection, exchange->status, "Content Too Large", text);
+    free(text);
+}
+
 /* Chunks need no announcement. libmicrohttpd takes no reply in the middle of a body, so this one goes past it. */
 static enum MHD_Result take(struct exchange *exchange, const char *bytes, size_t *n_bytes)
 {
@@ -116,8 +127,7 @@ static enum MHD_Result take(struct exchange *exchange, const char *bytes, size_t
     *n_bytes = 0;
     if (is_fine) return MHD_YES;
     refuse(exchange, &problem);
-    exchange->status = problem_http_status(problem.kind);
-    connection_send_problem(exchange->connection, exchange->status, "Content Too Large", problem.message);
+    send_past(exchange, &problem);
     connection_linger(exchange->connection);
     return MHD_NO;
 }

@@ -145,13 +145,21 @@ static enum line_result read_quoted(struct reader *reader, struct buffer *text)
     return LINE_PARTIAL;
 }
 
-/* How many '=' stand between the brackets of "[==[" or "]==]"; -1: it is none, or not all of it has come. */
+/* How many '=' stand between the brackets of "[==[" or "]==]"; -1: it is none, or not all of it has come (is_cut_bracket). */
 static int bracket_level(const char *at, const char *end, char bracket)
 {
     const char *c = at;
     if (c == end || *c++ != bracket) return -1;
     while (c < end && *c == '=') c++;
     return c < end && *c == bracket ? (int)(c - at) - 1 : -1;
+}
+
+/* Whether the bytes end in what may become the beginning of a long string. */
+static bool is_cut_bracket(const char *at, const char *end)
+{
+    const char *c = at + 1;
+    while (c < end && *c == '=') c++;
+    return c == end;
 }
 
 static enum line_result read_long(struct reader *reader, int level, struct buffer *text)
@@ -214,7 +222,8 @@ static enum line_result read_value(struct reader *reader, struct value *value)
     if (c == '[') {
         int level = bracket_level(reader->at, reader->end, '[');
         value->kind = VALUE_TEXT;
-        return level >= 0 ? read_long(reader, level, value->text) : LINE_BAD;
+        if (level >= 0) return read_long(reader, level, value->text);
+        return is_cut_bracket(reader->at, reader->end) ? LINE_PARTIAL : LINE_BAD;
     }
     if (is_digit(c) || c == '-' || c == '.') return read_number(reader, value);
     return is_letter(c) ? read_word(reader) : LINE_BAD;
@@ -228,6 +237,7 @@ static enum line_result read_key(struct reader *reader, struct buffer *name, boo
     const char *start = reader->at;
     enum line_result result = LINE_WHOLE;
     *ret_is_there = true;
+    if (*reader->at == '[' && is_cut_bracket(reader->at, reader->end)) return LINE_PARTIAL;
     if (*reader->at == '[' && bracket_level(reader->at, reader->end, '[') < 0) {
         struct value key = {.text = name};
         reader->at++;
