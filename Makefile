@@ -126,6 +126,9 @@ $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/replay.o $(BUILD)/fuzz/fuzz_%.o $(BUILD)/s
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LDLIBS) $(LDLIBS) -o $@
 
+# It has a stand-in for the HTTP server's exchanges, which comes before the one in server.a.
+$(BUILD)/fuzz/fuzz_routes $(BUILD)/fuzz/replay_routes: ALL_LDFLAGS += -Wl,-z,muldefs
+
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
 
 # ---- Testing

@@ -12,6 +12,7 @@
 #include "server/listener.h"
 #include "server/no_network.h"
 #include "server/notify.h"
+#include "server/remote/remote.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -162,6 +163,7 @@ static void reload(struct daemon *daemon)
         struct config *old = daemon->config;
         daemon->config = config;
         scheduler_reload(daemon->server.scheduler, config);
+        if (daemon->server.remote) remote_reload(daemon->server.remote, config);
         server_log_reload(daemon->server.log, config);
         tell_what_stays(daemon, old);
         config_free(old);
@@ -224,6 +226,34 @@ static void on_watchdog(void *context)
     loop_timer_set(daemon->watchdog, daemon->notifier.watchdog_ms);
 }
 
+/* ---- remote backends ---- */
+
+static bool hand_over(void *context, struct job *job, const struct problem *problem)
+{
+    struct server *server = context;
+    const char *name = *job->model_name ? model_registry_find(server->registry, job->model_name)
+                                        : model_registry_default(server->registry, job->use);
+    return remote_take(server->remote, job, name ? name : job->model_name, problem);
+}
+
+static void announce_events(void *context, struct job *job)
+{
+    scheduler_announce(context, job);
+}
+
+/* Once; those that a later configuration adds come into use where the first had any. Without the network there are none. */
+static hob_status make_remote(struct server *server, hob_error *error)
+{
+    if (!server->config->n_backends) return HOB_OK;
+    if (server->is_network_off) {
+        server_log(server->log, LOG_WARNING, "remote backends are not used: the network is off", NULL);
+        return HOB_OK;
+    }
+    TRY(remote_new(server->config, server->log, server->metrics, announce_events, server->scheduler, &server->remote, error));
+    scheduler_set_fallback(server->scheduler, hand_over, server);
+    return HOB_OK;
+}
+
 static void refresh_metrics(struct server *server)
 {
     struct daemon *daemon = (struct daemon *)server;
@@ -275,6 +305,7 @@ static hob_status make_parts(struct daemon *daemon, hob_error *error)
     TRY(make_loop(daemon, error));
     TRY(model_registry_new(daemon->config, note_models_changed, daemon, &server->registry, error));
     TRY(scheduler_new(daemon->config, server->registry, server->metrics, wake_to_deliver, daemon, &server->scheduler, error));
+    TRY(make_remote(server, error));
     TRY(http_server_new(server, &daemon->http, error));
     TRY(line_server_new(server, &daemon->line, error));
     TRY(listener_new(server, daemon->http, daemon->line, &server->listener, error));
@@ -288,6 +319,7 @@ static void free_parts(struct daemon *daemon)
     listener_free(server->listener);
     line_server_free(daemon->line);
     http_server_free(daemon->http);
+    remote_free(server->remote);
     scheduler_free(server->scheduler);
     model_registry_free(server->registry);
     loop_unwatch(daemon->signals);
