@@ -1,5 +1,5 @@
 /* com.microsoft.MatMulNBits that allows activations of 8 bits (accuracy_level 4) becomes hob.Linear over panels of a block format, whose
- * products are exact in the integers: 4 bits as q4_0, with zero points as q4_1, 8 bits as q8_0. Blocks are of 32 items there, so a longer block's
+ * products are exact in the integers: 2 and 4 bits as q4_0, with zero points as q4_1, 8 bits as q8_0. Blocks are of 32 items there, so a longer block's
  * scale is repeated; scales become f16, which is finer than what the activations lose. Done once: the operator itself would unpack its
  * weights at every run. Weights that do not fit (scales that f16 cannot hold, a g_idx, f16 activations) stay as they are. */
 #include "base/error.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { INPUT_A, INPUT_B, SCALES, ZEROS, GROUPS, BIAS };
-enum { BLOCK_ITEMS = 32, INT8_ACCURACY = 4, WORTHWHILE_ITEMS = 1 << 15 };
+enum { BLOCK_ITEMS = 32, Q4_0_MIDDLE = 8, INT8_ACCURACY = 4, WORTHWHILE_ITEMS = 1 << 15 };
 
 struct nbits_weight {
     int64_t n, k, block, n_blocks;
@@ -47,7 +47,7 @@ static bool read_sizes(const struct node *node, struct nbits_weight *w)
         w->block > INT32_MAX || w->block & (w->block - 1))
         return false;
     w->n_blocks = (w->k + w->block - 1) / w->block;
-    return (w->bits == 4 || w->bits == 8) && !attributes_int(attributes, "weight_prepacked", 0);
+    return (w->bits == 2 || w->bits == 4 || w->bits == 8) && !attributes_int(attributes, "weight_prepacked", 0);
 }
 
 static bool fits_f16(const float *scales, int64_t n)
@@ -78,12 +78,25 @@ static bool has_items(const struct tensor *x, enum dtype dtype, int64_t n)
     return x && x->dtype == dtype && tensor_is_contiguous(x) && tensor_n_items(x) == n;
 }
 
+/* q8_0 has no zero points but the middle, which they may all be. */
+static bool are_all_middle(const struct nbits_weight *w)
+{
+    for (int64_t row = 0; row < w->n; row++)
+        for (int64_t block = 0; block < w->n_blocks; block++)
+            if (zero_of(w, row, block) != (float)(1 << (w->bits - 1))) return false;
+    return true;
+}
+
 static bool read_zeros(const struct graph *graph, const struct node *node, struct nbits_weight *w)
 {
     if (!is_given(node, ZEROS)) return true;
     w->zeros = constant_of(graph, node, ZEROS);
-    return w->bits == 4 && (has_items(w->zeros, DTYPE_U8, w->n * packed_bytes(w->bits, w->n_blocks)) ||
-                            has_items(w->zeros, DTYPE_F32, w->n * w->n_blocks));
+    if (!has_items(w->zeros, DTYPE_U8, w->n * packed_bytes(w->bits, w->n_blocks)) &&
+        !has_items(w->zeros, DTYPE_F32, w->n * w->n_blocks))
+        return false;
+    if (!are_all_middle(w)) return w->bits != 8;
+    w->zeros = NULL;
+    return true;
 }
 
 /* The scales' type is the activations'. */
@@ -112,6 +125,13 @@ static uint8_t *put_f16(uint8_t *at, float number)
     return at + sizeof bits;
 }
 
+/* Of 2 and 4 bits; without zero points the middle is q4_0's. */
+static int code_of(const struct nbits_weight *w, const uint8_t *codes, int64_t i)
+{
+    const int middle = w->zeros ? 0 : Q4_0_MIDDLE - (1 << (w->bits - 1));
+    return packed_item(codes, w->bits, i) + middle;
+}
+
 /* 32 items: d, for q4_1 m too, then the codes, of which a byte holds items i and i + 16. */
 static uint8_t *put_block(const struct nbits_weight *w, int64_t row, int64_t first, uint8_t *at)
 {
@@ -125,7 +145,7 @@ static uint8_t *put_block(const struct nbits_weight *w, int64_t row, int64_t fir
         return at;
     }
     for (int i = 0; i < BLOCK_ITEMS / 2; i++)
-        *at++ = (uint8_t)(packed_item(codes, 4, first + i) | packed_item(codes, 4, first + i + BLOCK_ITEMS / 2) << 4);
+        *at++ = (uint8_t)(code_of(w, codes, first + i) | code_of(w, codes, first + i + BLOCK_ITEMS / 2) << 4);
     return at;
 }
 
@@ -196,6 +216,6 @@ static hob_status apply(struct graph *graph, struct pass_context *context)
 
 const struct pass_def pass_pack_nbits = {
     .name = "pack_nbits",
-    .summary = "lays 4- and 8-bit weights that allow 8-bit activations out in the order the kernels read them",
+    .summary = "lays 2-, 4- and 8-bit weights that allow 8-bit activations out in the order the kernels read them",
     .makes = "hob.Linear",
     .apply = apply};
