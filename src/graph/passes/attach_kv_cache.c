@@ -3,7 +3,7 @@
  * outputs of the pair disappear from the graph.
  *
  * Pairs are found by structure (a graph output made by Concat whose first input is a graph input), whatever the exporter called
- * them. Pairs inside fused operators (com.microsoft Attention, GroupQueryAttention) or behind an If stay inputs and outputs; the
+ * them. Pairs inside fused operators (com.microsoft Attention; GroupQueryAttention where open_group_query leaves it whole) or behind an If stay inputs and outputs; the
  * engine carries those from run to run. */
 #include "base/error.h"
 #include "graph/builder.h"
