@@ -3,8 +3,8 @@
  * outputs of the pair disappear from the graph.
  *
  * Pairs are found by structure (a graph output made by Concat whose first input is a graph input), whatever the exporter called
- * them. Pairs inside fused operators (com.microsoft Attention; GroupQueryAttention where open_group_query leaves it whole) or behind an If stay inputs and outputs; the
- * engine carries those from run to run. */
+ * them. Pairs inside fused operators (com.microsoft Attention, and GroupQueryAttention where open_group_query leaves it whole) or
+ * behind an If stay inputs and outputs; the engine carries those from run to run. */
 #include "base/error.h"
 #include "graph/builder.h"
 #include "graph/pass.h"
