@@ -178,8 +178,8 @@ static json_t *message_json(struct exchange *exchange, const struct state *state
                             const struct usage *usage)
 {
     return json_pack("{s:s,s:s,s:s,s:s,s:O,s:s?,s:s?,s:o}", "id", state->id, "type", "message", "role", "assistant",
-                     "model", generation_model_name(exchange_job(exchange, 0)), "content", state->content, "stop_reason",
-                     end ? stop_reason(end) : NULL, "stop_sequence",
+                     "model", generation_model_name(exchange_job(exchange, 0)), "content", state->content,
+                     "stop_reason", end ? stop_reason(end) : NULL, "stop_sequence",
                      end && end->finish == HOB_FINISH_STOP ? end->stop : NULL, "usage", usage_json(usage));
 }
 
@@ -277,7 +277,7 @@ const struct route_def route_anthropic_messages = {
     .method = "POST",
     .path = "/v1/messages",
     .api = &api_anthropic,
-    .summary = "Answers a conversation in Anthropic's words.",
+    .summary = "Answers a conversation in Anthropic's words. Temperature is 1 unless given, as Anthropic's.",
     .fields = fields,
     .n_fields = sizeof fields / sizeof fields[0],
     .reply = "A message with its blocks, or server-sent events from message_start to message_stop.",

@@ -316,7 +316,8 @@ const struct route_def route_openai_chat = {
     .method = "POST",
     .path = "/v1/chat/completions",
     .api = &api_openai,
-    .summary = "Answers a conversation, with tools and formats where they are asked for.",
+    .summary =
+        "Answers a conversation, with tools and formats where asked for. Temperature is 1 unless given, as OpenAI's.",
     .fields = fields,
     .n_fields = sizeof fields / sizeof fields[0],
     .reply = "A chat.completion with its choices, or server-sent events that end with [DONE].",

@@ -281,7 +281,8 @@ const struct route_def route_openai_responses = {
     .method = "POST",
     .path = "/v1/responses",
     .api = &api_openai,
-    .summary = "Answers a conversation, as a list of items; nothing is stored.",
+    .summary =
+        "Answers a conversation by a list of items; nothing is stored. Temperature is 1 unless given, as OpenAI's.",
     .fields = fields,
     .n_fields = sizeof fields / sizeof fields[0],
     .reply = "A response with its output items, or server-sent events from response.created to response.completed.",
