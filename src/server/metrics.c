@@ -192,16 +192,19 @@ void metrics_observe(struct metrics *metrics, enum metric metric, struct labels 
 
 /* ---- text out ---- */
 
-/* The shortest decimal that says the same: bucket bounds and counts look as they were written. */
+/* Whole numbers as such, others as the shortest decimal that says the same. */
 static void put_number(struct buffer *text, double number)
 {
-    for (int digits = 1; digits <= 17; digits++) {
-        char written[32];
-        snprintf(written, sizeof written, "%.*g", digits, number);
-        if (digits < 17 && strtod(written, NULL) != number) continue;
-        buffer_append_string(text, written);
+    char written[32];
+    if (number == trunc(number) && fabs(number) < 0x1p53) {
+        buffer_printf(text, "%.0f", number);
         return;
     }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(written, sizeof written, "%.*g", digits, number);
+        if (strtod(written, NULL) == number) break;
+    }
+    buffer_append_string(text, written);
 }
 
 static void put_sample(struct buffer *text, const char *name, const char *suffix, const char *labels, const char *bound,
