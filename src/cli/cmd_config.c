@@ -78,7 +78,7 @@ static int check(const struct command_line *line, const struct config_sources *s
     return status == HOB_OK ? printed : STATUS_FAILED;
 }
 
-static int run_check(const struct command_line *line, struct config_sources *sources)
+static int run_check(const struct command_line *line, const struct config_sources *sources)
 {
     const struct settings *settings = line->settings;
     struct findings findings = {0};
@@ -86,9 +86,10 @@ static int run_check(const struct command_line *line, struct config_sources *sou
     hob_error error;
     if (config_files_list(sources, &files, &error) != HOB_OK) return report_error(&error);
     if (settings->is_json) findings = (struct findings){json_array(), json_array()};
-    sources->report = hear;
-    sources->report_context = &findings;
-    int status = check(line, sources, &files, &findings);
+    struct config_sources heard = *sources;
+    heard.report = hear;
+    heard.report_context = &findings;
+    int status = check(line, &heard, &files, &findings);
     json_decref(findings.faults);
     json_decref(findings.notes);
     config_files_release(&files);
@@ -110,14 +111,15 @@ static int print_config(const struct command_line *line, const struct config *co
     return status;
 }
 
-static int run_show(const struct command_line *line, struct config_sources *sources)
+static int run_show(const struct command_line *line, const struct config_sources *sources)
 {
     struct config *config;
     hob_error error;
     struct findings reported = {0};
-    sources->report = hear;
-    sources->report_context = &reported;
-    hob_status status = config_load(sources, &config, &error);
+    struct config_sources heard = *sources;
+    heard.report = hear;
+    heard.report_context = &reported;
+    hob_status status = config_load(&heard, &config, &error);
     if (status == HOB_NO_MEMORY) return report_error(&error);
     if (status != HOB_OK) return STATUS_FAILED;
     int printed = print_config(line, config);
@@ -125,7 +127,7 @@ static int run_show(const struct command_line *line, struct config_sources *sour
     return printed;
 }
 
-static int run_path(const struct command_line *line, struct config_sources *sources)
+static int run_path(const struct command_line *line, const struct config_sources *sources)
 {
     const struct settings *settings = line->settings;
     struct config_files files;
@@ -143,7 +145,7 @@ static int run_path(const struct command_line *line, struct config_sources *sour
 
 static const struct {
     const char *name;
-    int (*run)(const struct command_line *line, struct config_sources *sources);
+    int (*run)(const struct command_line *line, const struct config_sources *sources);
 } verbs[] = {{"check", run_check}, {"show", run_show}, {"path", run_path}};
 
 static int run_verb(const struct command_line *line, size_t verb)
