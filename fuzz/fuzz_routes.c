@@ -143,10 +143,6 @@ void exchange_put_ndjson(struct buffer *out, json_t *object)
     (void)out;
     json_decref(object);
 }
-json_t *exchange_json_text(const char *text, size_t n_bytes)
-{
-    return json_stringn(text, n_bytes);
-}
 
 /* ---- the target ---- */
 

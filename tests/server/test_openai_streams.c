@@ -67,7 +67,7 @@ size_t exchange_n_jobs(const struct exchange *exchange)
 {
     return exchange->n_jobs;
 }
-json_t *exchange_json_text(const char *text, size_t n_bytes)
+json_t *json_text(const char *text, size_t n_bytes)
 {
     return json_stringn(text, n_bytes);
 }

@@ -7,7 +7,6 @@
 #include "server/http/request_id.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 enum { ARENA_CHUNK_BYTES = 1024 };
 
@@ -226,21 +225,4 @@ void exchange_put_ndjson(struct buffer *out, json_t *object)
 {
     put_dumped(out, object);
     buffer_append_byte(out, '\n');
-}
-
-json_t *exchange_json_text(const char *text, size_t n_bytes)
-{
-    json_t *string = json_stringn(text, n_bytes);
-    if (string) return string;
-    struct buffer repaired = {0};
-    for (size_t i = 0; i < n_bytes;) {
-        utf8proc_int32_t character;
-        utf8proc_ssize_t n_used = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n_bytes - i), &character);
-        if (n_used > 0) buffer_append(&repaired, text + i, (size_t)n_used);
-        else buffer_append_string(&repaired, "\xEF\xBF\xBD");
-        i += n_used > 0 ? (size_t)n_used : 1;
-    }
-    string = repaired.is_failed ? NULL : json_stringn(buffer_text(&repaired), repaired.n_bytes);
-    buffer_release(&repaired);
-    return string;
 }

@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/json.h"
 #include "server/job.h"
 #include "server/server.h"
 
@@ -83,7 +84,5 @@ size_t exchange_n_jobs(const struct exchange *exchange);
 void exchange_put_sse(struct buffer *out, const char *name, json_t *object);
 void exchange_put_sse_text(struct buffer *out, const char *text); /* "data: TEXT\n\n" */
 void exchange_put_ndjson(struct buffer *out, json_t *object);     /* takes object */
-/* A JSON string of any bytes: what is not UTF-8 becomes U+FFFD. */
-json_t *exchange_json_text(const char *text, size_t n_bytes);
 
 #endif

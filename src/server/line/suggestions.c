@@ -75,7 +75,7 @@ static json_t *line_of(const struct buffer *text)
     const char *bytes = buffer_text(text);
     size_t n_bytes = strcspn(bytes, "\r\n");
     while (n_bytes && strchr(" \t", bytes[n_bytes - 1])) n_bytes--;
-    return n_bytes ? exchange_json_text(bytes, n_bytes) : NULL;
+    return n_bytes ? json_text(bytes, n_bytes) : NULL;
 }
 
 static bool is_in(const json_t *array, const json_t *text)

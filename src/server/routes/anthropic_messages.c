@@ -104,7 +104,7 @@ static json_t *text_block(json_t *text)
 
 static void close_block(struct state *state, struct buffer *out)
 {
-    json_t *text = exchange_json_text(buffer_text(&state->text), state->text.n_bytes);
+    json_t *text = json_text(buffer_text(&state->text), state->text.n_bytes);
     if (state->open == BLOCK_THINKING) {
         put_delta(state, json_pack("{s:s,s:s}", "type", "signature_delta", "signature", ""),
                   out); /* clients send it back; nobody checks it */
@@ -128,13 +128,13 @@ static void take_delta(struct state *state, const struct event *event, struct bu
     if (event->n_reasoning_bytes) {
         open_block(state, BLOCK_THINKING, out);
         buffer_append(&state->text, event->reasoning, event->n_reasoning_bytes);
-        json_t *thinking = exchange_json_text(event->reasoning, event->n_reasoning_bytes);
+        json_t *thinking = json_text(event->reasoning, event->n_reasoning_bytes);
         put_delta(state, json_pack("{s:s,s:o}", "type", "thinking_delta", "thinking", thinking), out);
     }
     if (event->n_text_bytes) {
         open_block(state, BLOCK_TEXT, out);
         buffer_append(&state->text, event->text, event->n_text_bytes);
-        json_t *text = exchange_json_text(event->text, event->n_text_bytes);
+        json_t *text = json_text(event->text, event->n_text_bytes);
         put_delta(state, json_pack("{s:s,s:o}", "type", "text_delta", "text", text), out);
     }
 }

@@ -41,7 +41,7 @@ json_t *anthropic_problem(const struct problem *problem, int *ret_status)
 {
     *ret_status = errors[problem->kind].status;
     return json_pack("{s:s,s:{s:s,s:o}}", "type", "error", "error", "type", errors[problem->kind].type, "message",
-                     exchange_json_text(problem->message, strlen(problem->message)));
+                     json_text(problem->message, strlen(problem->message)));
 }
 
 const struct api_def api_anthropic = {.name = "Anthropic", .problem = anthropic_problem};
@@ -129,7 +129,7 @@ static bool read_result(struct reading *reading, const json_t *block, size_t i)
     bool is_read = read_result_text(reading, json_object_get(block, "content"), i, &text) &&
                    append(reading, reading->out,
                           json_pack("{s:s,s:s,s:o}", "role", "tool", "tool_call_id", text_of(block, "tool_use_id"),
-                                    "content", exchange_json_text(buffer_text(&text), text.n_bytes)));
+                                    "content", json_text(buffer_text(&text), text.n_bytes)));
     buffer_release(&text);
     return is_read;
 }

@@ -167,7 +167,7 @@ static json_t *whole_object(struct exchange *exchange, const struct llama_answer
     }
     json_t *object = final_object(index, job, &story);
     json_object_set_new(object, "content",
-                        exchange_json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
+                        json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
     json_object_set(object, "tokens", answer->has_tokens ? story.tokens : json_array());
     if (answer->has_probs) json_object_set(object, "completion_probabilities", story.probabilities);
     json_decref(story.tokens);
@@ -215,7 +215,7 @@ static void stream_delta(struct llama_answer *answer, const struct job *job, siz
 {
     if (event->id != HOB_NO_TOKEN) answer->n_tokens++;
     json_t *object = json_pack("{s:I,s:o,s:o,s:b,s:i,s:I}", "index", (json_int_t)index, "content",
-                               exchange_json_text(event->text, event->n_text_bytes), "tokens",
+                               json_text(event->text, event->n_text_bytes), "tokens",
                                event->id != HOB_NO_TOKEN ? json_pack("[i]", (int)event->id) : json_array(), "stop",
                                false, "id_slot", -1, "tokens_predicted", (json_int_t)answer->n_tokens);
     if (answer->has_probs && event->id != HOB_NO_TOKEN)

@@ -212,8 +212,8 @@ static void put_delta(struct exchange *exchange, const struct ollama_answer *ans
     bool has_logprobs = answer->has_logprobs && event->id != HOB_NO_TOKEN;
     if (!event->n_text_bytes && !event->n_reasoning_bytes && !has_logprobs) return;
     json_t *chunk = new_chunk(answer);
-    put_texts(answer, chunk, exchange_json_text(event->text, event->n_text_bytes),
-              event->n_reasoning_bytes ? exchange_json_text(event->reasoning, event->n_reasoning_bytes) : NULL, NULL);
+    put_texts(answer, chunk, json_text(event->text, event->n_text_bytes),
+              event->n_reasoning_bytes ? json_text(event->reasoning, event->n_reasoning_bytes) : NULL, NULL);
     json_object_set_new(chunk, "done", json_false());
     if (has_logprobs) json_object_set_new(chunk, "logprobs", json_pack("[o]", logprobs_of(exchange, event)));
     exchange_put_ndjson(out, chunk);
@@ -272,8 +272,8 @@ static json_t *whole(struct exchange *exchange, void *state)
             json_array_append_new(logprobs, logprobs_of(exchange, event));
         if (event->kind == EVENT_DONE) put_usage(answer, chunk, &event->usage);
     }
-    put_texts(answer, chunk, exchange_json_text(buffer_text(&content), content.n_bytes),
-              thinking.n_bytes ? exchange_json_text(buffer_text(&thinking), thinking.n_bytes) : NULL,
+    put_texts(answer, chunk, json_text(buffer_text(&content), content.n_bytes),
+              thinking.n_bytes ? json_text(buffer_text(&thinking), thinking.n_bytes) : NULL,
               json_array_size(calls) ? json_incref(calls) : NULL);
     if (answer->has_logprobs) json_object_set(chunk, "logprobs", logprobs);
     json_decref(calls);

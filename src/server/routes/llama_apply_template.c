@@ -34,7 +34,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
     if (event->kind == EVENT_TEXT)
-        return json_pack("{s:o}", "prompt", exchange_json_text(event->text, event->n_text_bytes));
+        return json_pack("{s:o}", "prompt", json_text(event->text, event->n_text_bytes));
     return json_pack("{s:s}", "prompt", "");
 }
 

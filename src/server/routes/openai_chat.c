@@ -146,9 +146,9 @@ static void put_delta(struct exchange *exchange, struct state *state, const stru
     if (!event->n_text_bytes && !event->n_reasoning_bytes && !has_token) return;
     json_t *delta = json_object();
     if (event->n_reasoning_bytes)
-        json_object_set_new(delta, "reasoning_content", exchange_json_text(event->reasoning, event->n_reasoning_bytes));
+        json_object_set_new(delta, "reasoning_content", json_text(event->reasoning, event->n_reasoning_bytes));
     if (event->n_text_bytes || !event->n_reasoning_bytes)
-        json_object_set_new(delta, "content", exchange_json_text(event->text, event->n_text_bytes));
+        json_object_set_new(delta, "content", json_text(event->text, event->n_text_bytes));
     json_t *logprobs = has_token ? logprobs_of(state, exchange_job(exchange, 0), event) : json_null();
     put_choice(exchange, state, event->output, delta, logprobs, NULL, out);
 }
@@ -225,11 +225,11 @@ static json_t *message_of(const struct gathered *gathered)
 {
     bool has_calls = json_array_size(gathered->calls) > 0, has_content = gathered->content.n_bytes || !has_calls;
     json_t *content =
-        has_content ? exchange_json_text(buffer_text(&gathered->content), gathered->content.n_bytes) : json_null();
+        has_content ? json_text(buffer_text(&gathered->content), gathered->content.n_bytes) : json_null();
     json_t *message = json_pack("{s:s,s:o,s:n}", "role", "assistant", "content", content, "refusal");
     if (gathered->reasoning.n_bytes)
         json_object_set_new(message, "reasoning_content",
-                            exchange_json_text(buffer_text(&gathered->reasoning), gathered->reasoning.n_bytes));
+                            json_text(buffer_text(&gathered->reasoning), gathered->reasoning.n_bytes));
     if (has_calls) json_object_set(message, "tool_calls", gathered->calls);
     return message;
 }

@@ -150,7 +150,7 @@ static void put_delta(struct exchange *exchange, struct state *state, size_t job
     json_t *logprobs =
         has_token ? logprobs_of(state, exchange_job(exchange, job), delta, &state->offsets[index]) : json_null();
     openai_put_choice(exchange, state->reply, job,
-                      choice(index, exchange_json_text(delta->text, delta->n_text_bytes), logprobs, NULL), out);
+                      choice(index, json_text(delta->text, delta->n_text_bytes), logprobs, NULL), out);
 }
 
 static void put_event(struct exchange *exchange, void *context, size_t job, const struct event *event,
@@ -195,7 +195,7 @@ static json_t *whole_choice(struct exchange *exchange, struct state *state, size
                 logprobs, pieces, generation_tokenizer(exchange_job(exchange, job)), event, &offset);
     }
     json_t *made =
-        choice(index, text.is_failed || !is_whole ? NULL : exchange_json_text(buffer_text(&text), text.n_bytes),
+        choice(index, text.is_failed || !is_whole ? NULL : json_text(buffer_text(&text), text.n_bytes),
                logprobs, finish);
     buffer_release(&text);
     return made;

@@ -71,7 +71,7 @@ static void put_of_part(struct response_items *items, const char *type, const ch
 
 static json_t *text_so_far(const struct response_items *items)
 {
-    return exchange_json_text(buffer_text(&items->text), items->text.n_bytes);
+    return json_text(buffer_text(&items->text), items->text.n_bytes);
 }
 
 static void put_text_done(struct response_items *items, struct buffer *out)
@@ -124,14 +124,14 @@ static void take_delta(struct response_items *items, const struct job *job, cons
         open_item(items, ITEM_REASONING, out);
         buffer_append(&items->text, event->reasoning, event->n_reasoning_bytes);
         put_of_part(items, "response.reasoning_text.delta", "delta",
-                    exchange_json_text(event->reasoning, event->n_reasoning_bytes), out);
+                    json_text(event->reasoning, event->n_reasoning_bytes), out);
     }
     if (event->id != HOB_NO_TOKEN && items->open == ITEM_REASONING && !event->n_text_bytes) items->n_reasoning_tokens++;
     if (!event->n_text_bytes) return;
     open_item(items, ITEM_MESSAGE, out);
     buffer_append(&items->text, event->text, event->n_text_bytes);
     json_t *fields = json_pack("{s:s,s:I,s:i,s:o,s:o}", "item_id", items->id, "output_index", index_of_open(items),
-                               "content_index", 0, "delta", exchange_json_text(event->text, event->n_text_bytes),
+                               "content_index", 0, "delta", json_text(event->text, event->n_text_bytes),
                                "logprobs", logprobs_of(items, job, event));
     response_items_put(items, "response.output_text.delta", fields, out);
 }

@@ -177,7 +177,7 @@ static void put_failure(struct exchange *exchange, struct state *state, const st
 {
     const char *code = problem->kind == PROBLEM_BUSY ? "rate_limit_exceeded" : "server_error";
     json_t *error =
-        json_pack("{s:s,s:o}", "code", code, "message", exchange_json_text(problem->message, strlen(problem->message)));
+        json_pack("{s:s,s:o}", "code", code, "message", json_text(problem->message, strlen(problem->message)));
     state->has_failed = true;
     put_begin(exchange, state, out);
     response_items_put(&state->items, "response.failed",

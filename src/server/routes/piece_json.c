@@ -8,7 +8,7 @@ json_t *piece_json_text(hob_pieces *pieces, const hob_tokenizer *tokenizer, int3
     size_t n_bytes;
     if (hob_pieces_get(pieces, id, &bytes, &n_bytes, NULL) != HOB_OK) return NULL;
     if (!n_bytes && hob_tokenizer_is_special(tokenizer, id)) bytes = hob_tokenizer_token(tokenizer, id, &n_bytes);
-    return exchange_json_text(bytes ? bytes : "", bytes ? n_bytes : 0);
+    return json_text(bytes ? bytes : "", bytes ? n_bytes : 0);
 }
 
 json_t *piece_json_bytes(hob_pieces *pieces, int32_t id)

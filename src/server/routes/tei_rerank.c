@@ -64,7 +64,7 @@ static json_t *whole(struct exchange *exchange, void *state)
         json_t *entry = json_pack("{s:I,s:f}", "index", (json_int_t)index, "score", (double)ranked[i].score);
         if (has_text)
             json_object_set_new(entry, "text",
-                                exchange_json_text(rerank->inputs.texts[index], rerank->inputs.text_bytes[index]));
+                                json_text(rerank->inputs.texts[index], rerank->inputs.text_bytes[index]));
         json_array_append_new(list, entry);
     }
     return list;

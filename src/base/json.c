@@ -1,0 +1,38 @@
+#include "base/json.h"
+
+#include "base/buffer.h"
+
+#include <utf8proc.h>
+
+static json_t *json_repaired_text(const char *bytes, size_t n_bytes)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < n_bytes;) {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t n_left = (utf8proc_ssize_t)(n_bytes - i);
+        utf8proc_ssize_t n_used = utf8proc_iterate((const utf8proc_uint8_t *)bytes + i, n_left, &character);
+        if (n_used > 0) buffer_append(&text, bytes + i, (size_t)n_used);
+        else buffer_append_string(&text, "\xEF\xBF\xBD");
+        i += n_used > 0 ? (size_t)n_used : 1;
+    }
+    json_t *string = text.is_failed ? NULL : json_stringn(buffer_text(&text), text.n_bytes);
+    buffer_release(&text);
+    return string;
+}
+
+json_t *json_text(const char *bytes, size_t n_bytes)
+{
+    json_t *string = json_stringn(bytes, n_bytes);
+    return string ? string : json_repaired_text(bytes, n_bytes);
+}
+
+json_t *json_ids(const int32_t *ids, size_t n_ids)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < n_ids; i++) {
+        if (json_array_append_new(array, json_integer(ids[i])) == 0) continue;
+        json_decref(array);
+        array = NULL;
+    }
+    return array;
+}
