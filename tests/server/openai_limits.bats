@@ -44,33 +44,36 @@ chat='{"max_tokens":1,"messages":[{"role":"user","content":"x"}]}'
     [ "$(field .error.type)" = request_too_large ]
 }
 
-hold_the_engine() {
-    for _ in 1 2 3; do
-        curl -sN "${key[@]}" "$url/v1/completions" -d '{"prompt":"Once","n":128,"max_tokens":-1,"ignore_eos":true,"stream":true}' >"$folder/held" 3>&- &
-        held+=($!)
+# While $folder/busy is there one long request runs and another waits.
+keep_busy() {
+    for _ in 1 2; do
+        while [ -f "$folder/busy" ]; do
+            curl -s -m 1 "${key[@]}" "$url/v1/completions" -d '{"prompt":"Once","n":128,"max_tokens":-1,"ignore_eos":true}' >/dev/null
+        done 3>&- &
     done
 }
 
-is_busy() {
-    post "$1" "$2" "${key[@]}"
-    [ "$status" -eq 429 ]
+is_full() {
+    request GET /metrics '' "${key[@]}"
+    [[ $output == *'hob_queue_depth{kind="completion"} 1'* ]]
+}
+
+is_refused() {
+    is_full && post "$1" "$2" "${key[@]}" && [ "$status" -eq 429 ]
 }
 
 @test "a full queue: 429 and Retry-After in each API's words" {
-    held=()
-    hold_the_engine
-    until_true is_busy /v1/chat/completions "$chat"
-    is_busy /v1/chat/completions "$chat"
-    [ "$(field .error.code)" = rate_limit_exceeded ]
+    touch "$folder/busy"
+    keep_busy
+    until_true is_refused /v1/chat/completions "$chat"
+    until_true is_refused /v1/messages "$chat"
     grep -qi '^retry-after: [1-9]' "$folder/headers"
-    is_busy /v1/messages "$chat"
-    [ "$(field .error.type)" = rate_limit_error ]
+    jq -e '.error.type == "rate_limit_error"' "$folder/body"
+    until_true is_refused /v1/chat/completions "$chat"
     grep -qi '^retry-after: [1-9]' "$folder/headers"
-    kill "${held[@]}"
-    wait "${held[@]}" || true
-    is_served() {
-        post /v1/chat/completions "$chat" "${key[@]}"
-        [ "$status" -eq 200 ]
-    }
-    until_true is_served
+    jq -e '.error.code == "rate_limit_exceeded"' "$folder/body"
+    rm "$folder/busy"
+    wait
+    post /v1/chat/completions "$chat" "${key[@]}"
+    [ "$status" -eq 200 ]
 }
