@@ -25,13 +25,15 @@ static void load_sums_of_row(struct strip *strip, enum block_kind kind, const st
     }
 }
 
-static void load_codes_of_row(struct strip *strip, const int8_t *from, int64_t to)
+static void load_codes_of_row(struct strip *strip, const int8_t *from, bool is_flipped, int64_t to)
 {
     int8_t *codes = strip->codes + to * PANEL_STEPS;
-    for (int64_t b = 0; b < strip->n_blocks; b++, codes += strip->n_rows * PANEL_STEPS) memcpy(codes, from + b * PANEL_STEPS, PANEL_STEPS);
+    const int8_t flip = is_flipped ? INT8_MIN : 0;
+    for (int64_t b = 0; b < strip->n_blocks; b++, codes += strip->n_rows * PANEL_STEPS)
+        for (int i = 0; i < PANEL_STEPS; i++) codes[i] = from[b * PANEL_STEPS + i] ^ flip;
 }
 
-static void load_strip(struct strip *strip, enum block_kind kind, const struct gemm_q8_args *args, int64_t row, int64_t block)
+static void load_strip(struct strip *strip, const struct gemm_q8_way *way, const struct gemm_q8_args *args, int64_t row, int64_t block)
 {
     int64_t n_blocks = args->k / PANEL_STEPS;
     strip->first_row = row;
@@ -41,8 +43,8 @@ static void load_strip(struct strip *strip, enum block_kind kind, const struct g
     strip->rows_a_block = strip->n_blocks > 0 ? (strip->n_rows + strip->n_blocks - 1) / strip->n_blocks : 0;
     for (int64_t r = 0; r < strip->n_rows; r++) {
         int64_t from = (row + r) * n_blocks + block, to = strip_at(strip, 0, r);
-        load_codes_of_row(strip, args->a + from * PANEL_STEPS, to);
-        load_sums_of_row(strip, kind, args, from, to);
+        load_codes_of_row(strip, args->a + from * PANEL_STEPS, way->flips_many && strip->n_rows > FEW_ROWS, to);
+        load_sums_of_row(strip, way->kind, args, from, to);
     }
 }
 
@@ -124,7 +126,7 @@ void gemm_q8(const struct gemm_q8_way *way, const struct gemm_q8_args *args)
     for (int64_t row = 0; row < args->m; row += strip.n_rows) {
         int64_t block = 0;
         do { /* once even where k is 0 */
-            load_strip(&strip, way->kind, args, row, block);
+            load_strip(&strip, way, args, row, block);
             multiply_strip(way, args, &shape, &strip);
             block += strip.n_blocks;
         } while (block * PANEL_STEPS < args->k);

@@ -177,6 +177,7 @@ static inline int64_t front_bytes_ahead(const enum block_kind kind, const struct
 struct gemm_q8_way {
     enum block_kind kind;
     int n_panels, n_panels_of_few; /* of a front; at most 2, and FRONT_MOST_PANELS */
+    bool flips_many;               /* codes of more than FEW_ROWS rows stand in the strip as bytes + 128 */
     void (*multiply)(struct front *front); /* adds all blocks of the strip to the sums */
 };
 

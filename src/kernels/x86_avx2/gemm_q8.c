@@ -333,14 +333,20 @@ struct signed_block {
     __m256 d[TILE_VECTORS];
 };
 
-/* A block of a strip's rows: dword i is what meets codes[i]. q8_0: steps 0 and 2 of the groups, then 1 and 3. */
-struct signed_rows {
+/* A block of a strip's rows: dword i is what meets codes[i]. q8_0: steps 0 and 2 of the groups, then 1 and 3; q4_0: as in the strip. */
+struct wide_rows {
     _Alignas(32) int32_t spreads[STRIP_ROWS][ROW_SPREADS];
 };
 
 ALWAYS_INLINE bool has_signed_codes(const enum block_kind kind)
 {
     return kind == BLOCK_Q4_0 || kind == BLOCK_Q8_0;
+}
+
+/* Of four bytes, with which a row meets 32 steps. */
+ALWAYS_INLINE int row_spreads(const enum block_kind kind)
+{
+    return kind == BLOCK_Q8_0 ? ROW_SPREADS : BLOCK_GROUPS;
 }
 
 ALWAYS_INLINE __m256i even_bytes(__m256i bytes)
@@ -400,14 +406,13 @@ ALWAYS_INLINE void load_signed_block(const enum block_kind kind, const int n_pan
     }
 }
 
-ALWAYS_INLINE void load_signed_rows(const enum block_kind kind, const struct strip *strip, int64_t at, struct signed_rows *ret_rows)
+static void widen_rows(const struct strip *strip, int64_t at, struct wide_rows *ret_rows)
 {
     const int64_t n_rows = strip->n_rows;
     for (int64_t row = 0; row < n_rows; row++) {
         __m256i codes = load_vector((const uint8_t *)strip->codes + (at + row) * PANEL_STEPS);
         __m256i *spreads = (__m256i *)(void *)ret_rows->spreads[row];
-        spreads[0] = kind == BLOCK_Q8_0 ? even_bytes(codes) : flip_signs(codes);
-        if (kind == BLOCK_Q8_0) spreads[1] = odd_bytes(codes);
+        spreads[0] = even_bytes(codes), spreads[1] = odd_bytes(codes);
     }
 }
 
@@ -431,14 +436,14 @@ ALWAYS_INLINE __m256i first_products(const enum block_kind kind, __m256i row, co
 }
 
 ALWAYS_INLINE void multiply_spreads(const enum block_kind kind, const int n_vectors, const int n_rows, const struct signed_block *block,
-                                    const int32_t (*spreads)[ROW_SPREADS], __m256i sums[TILE_ROWS][TILE_VECTORS])
+                                    const uint8_t *rows, __m256i sums[TILE_ROWS][TILE_VECTORS])
 {
-    const int n_spreads = kind == BLOCK_Q8_0 ? ROW_SPREADS : BLOCK_GROUPS;
+    const int n_spreads = row_spreads(kind);
 #pragma GCC unroll 16
     for (int i = 0; i < n_spreads; i++)
 #pragma GCC unroll 3
         for (int r = 0; r < n_rows; r++) {
-            const __m256i row = _mm256_set1_epi32(spreads[r][i]);
+            const __m256i row = spread_four((const int8_t *)rows + (r * n_spreads + i) * 4);
 #pragma GCC unroll 4
             for (int v = 0; v < n_vectors; v++)
                 sums[r][v] = i == 0 ? first_products(kind, row, &block->codes[i][v]) : add_products(kind, sums[r][v], row, &block->codes[i][v]);
@@ -447,13 +452,13 @@ ALWAYS_INLINE void multiply_spreads(const enum block_kind kind, const int n_vect
 
 /* n_panels and n_rows are constants at every call. */
 ALWAYS_INLINE void multiply_tile(const enum block_kind kind, const int n_panels, const int n_rows, struct front *front,
-                                 const struct signed_block *block, const struct signed_rows *rows, int64_t at, int64_t row)
+                                 const struct signed_block *block, const uint8_t *rows, int64_t at, int64_t row)
 {
     const int n_vectors = n_panels * HALVES;
     float *panel_sums[TILE_PANELS] = {front_sums(front, 0, row), front_sums(front, n_panels - 1, row)};
     const float *scales = front->strip->scales + at + row;
     __m256i products[TILE_ROWS][TILE_VECTORS];
-    multiply_spreads(kind, n_vectors, n_rows, block, rows->spreads + row, products);
+    multiply_spreads(kind, n_vectors, n_rows, block, rows + row * row_spreads(kind) * 4, products);
 #pragma GCC unroll 3
     for (int r = 0; r < n_rows; r++) {
         const __m256 d_a = all(scales[r]);
@@ -472,12 +477,13 @@ ALWAYS_INLINE void multiply_signed_block(const enum block_kind kind, const int n
 {
     const int64_t n_rows = front->strip->n_rows;
     struct signed_block block;
-    struct signed_rows rows;
+    struct wide_rows wide;
+    const uint8_t *rows = kind == BLOCK_Q8_0 ? (const uint8_t *)wide.spreads : (const uint8_t *)front->strip->codes + at * PANEL_STEPS;
     load_signed_block(kind, n_panels, front, &block);
-    load_signed_rows(kind, front->strip, at, &rows);
+    if (kind == BLOCK_Q8_0) widen_rows(front->strip, at, &wide);
     int64_t row = 0;
-    for (; row + TILE_ROWS <= n_rows; row += TILE_ROWS) multiply_tile(kind, n_panels, TILE_ROWS, front, &block, &rows, at, row);
-    for (; row < n_rows; row++) multiply_tile(kind, n_panels, 1, front, &block, &rows, at, row);
+    for (; row + TILE_ROWS <= n_rows; row += TILE_ROWS) multiply_tile(kind, n_panels, TILE_ROWS, front, &block, rows, at, row);
+    for (; row < n_rows; row++) multiply_tile(kind, n_panels, 1, front, &block, rows, at, row);
 }
 
 ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *front)
@@ -486,10 +492,12 @@ ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *fron
         stream_front(kind, front);
         return;
     }
+    const bool is_signed = has_signed_codes(kind) && front->strip->n_rows > FEW_ROWS;
     for (int64_t block = 0; block < front->strip->n_blocks; block++) {
         const int64_t at = strip_at(front->strip, block, 0);
         front_prefetch_c(front, block);
-        if (has_signed_codes(kind) && front->n_panels == TILE_PANELS) multiply_signed_block(kind, TILE_PANELS, front, at);
+        if (is_signed && front->n_panels == TILE_PANELS) multiply_signed_block(kind, TILE_PANELS, front, at);
+        else if (is_signed) multiply_signed_block(kind, 1, front, at);
         else
             for (int64_t panel = 0; panel < front->n_panels; panel++) multiply_block(kind, front, panel, at);
     }
@@ -503,7 +511,7 @@ ALWAYS_INLINE void multiply_front(const enum block_kind kind, struct front *fron
     void x86_avx2_gemm_##name(const struct gemm_q8_args *args)                                                    \
     {                                                                                                             \
         gemm_q8(&(struct gemm_q8_way){.kind = block_kind, .n_panels = has_signed_codes(block_kind) ? TILE_PANELS : 1, \
-                                      .n_panels_of_few = FRONT_MOST_PANELS,                                       \
+                                      .n_panels_of_few = FRONT_MOST_PANELS, .flips_many = block_kind == BLOCK_Q4_0, \
                                       .multiply = front_##name}, args);                                           \
     }
 GEMM(q4_0, BLOCK_Q4_0)
