@@ -54,10 +54,21 @@ EOF
     export url
 }
 
+is_gone() {
+    ! kill -0 "$1"
+}
+
+# Ends it and looks at what it said last: a sanitizer speaks up there.
 stop_daemon() {
     [ -f "$BATS_FILE_TMPDIR/pid" ] || return 0
-    kill "$(<"$BATS_FILE_TMPDIR/pid")" 2>/dev/null || true
-    wait "$(<"$BATS_FILE_TMPDIR/pid")" 2>/dev/null || true
+    local pid
+    pid=$(<"$BATS_FILE_TMPDIR/pid")
+    kill "$pid"
+    until_true is_gone "$pid" || kill -9 "$pid"
+    if grep -qE 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/log"; then
+        grep -v ' info ' "$BATS_FILE_TMPDIR/log" >&2
+        return 1
+    fi
 }
 
 # request METHOD PATH [BODY] [CURL'S ARGUMENT…]: $status is HTTP's, $output the body; headers are in $folder/headers.
