@@ -168,7 +168,7 @@ static json_t *whole_object(struct exchange *exchange, const struct llama_answer
     json_t *object = final_object(index, job, &story);
     json_object_set_new(object, "content",
                         json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
-    json_object_set(object, "tokens", answer->has_tokens ? story.tokens : json_array());
+    json_object_set_new(object, "tokens", answer->has_tokens ? json_incref(story.tokens) : json_array());
     if (answer->has_probs) json_object_set(object, "completion_probabilities", story.probabilities);
     json_decref(story.tokens);
     json_decref(story.probabilities);
