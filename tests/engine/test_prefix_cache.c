@@ -24,7 +24,7 @@
 #define STORIES "../shared/models/stories260k/"
 
 enum { N_VOCAB = 512, MOST_PROMPT = 300, N_TOKENS = 12 };
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { N_REQUESTS = 4, LEAST_CACHED = 0 }; /* twenty times as slow */
 #else
 enum { N_REQUESTS = 24, LEAST_CACHED = 500 };
