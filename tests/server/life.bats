@@ -33,9 +33,9 @@ is_gone() { ! kill -0 "$pid" 2>/dev/null; }
 ends_with_0() { until_true is_gone && wait "$pid"; }
 logs() { grep -q -- "$1" "$folder/log"; }
 
-# A stream that takes a while: 16 texts.
-long='{"prompt":"Once upon a time","max_tokens":450,"n":16,"temperature":1,"stream":true}'
-stream() { curl -sN -m 30 --unix-socket "$socket" http://h/v1/completions -d "$long"; }
+# A stream that takes a while.
+long='{"prompt":"Once upon a time","max_tokens":300,"n":4,"temperature":1,"stream":true}'
+stream() { curl -sN -m 60 --unix-socket "$socket" http://h/v1/completions -d "$long"; }
 
 @test "the socket is 0600 in a folder of 0700, and goes with the daemon" {
     serve
@@ -116,7 +116,7 @@ stream() { curl -sN -m 30 --unix-socket "$socket" http://h/v1/completions -d "$l
 }
 
 @test "SIGTERM lets running requests end, and takes no new ones" {
-    serve
+    serve --set server.stop_timeout_s=120
     stream >"$folder/stream" 3>&- &
     client=$!
     until_true test -s "$folder/stream"
@@ -232,7 +232,7 @@ END
     until_true grep -q READY=1 "$folder/told"
     pid=$(sed -n 's/^PID=//p' "$folder/told")
     pids+=("$pid")
-    answers
+    until_true answers
     until_true grep -q STATUS=Ready "$folder/told"
     until_true grep -q WATCHDOG=1 "$folder/told"
     kill -HUP "$pid"
