@@ -6,7 +6,7 @@ load program
     hob --help
     [ "$status" -eq 0 ]
     [ -z "$errors" ]
-    for verb in complete chat perplexity embed tokenize detokenize run inspect init config shell-completion help; do
+    for verb in complete chat perplexity embed tokenize detokenize run inspect init serve ps stop config shell-completion help; do
         [[ $output == *"  $verb "* ]]
     done
     help=$output
@@ -17,7 +17,7 @@ load program
 }
 
 @test "each command has help of its own, by option and by word" {
-    for verb in complete chat perplexity embed tokenize detokenize run inspect init config shell-completion help; do
+    for verb in complete chat perplexity embed tokenize detokenize run inspect init serve ps stop config shell-completion help; do
         hob "$verb" --help
         [ "$status" -eq 0 ]
         [ -z "$errors" ]
@@ -132,7 +132,7 @@ options_of() {
 
 @test "the manual page names every command and option" {
     page=$(sed 's/^\.Op Fl -/--/; s/ Fl -/ --/g; s/, -/, --/g' docs/hob.1)
-    for verb in complete chat perplexity embed tokenize detokenize run inspect init config shell-completion help; do
+    for verb in complete chat perplexity embed tokenize detokenize run inspect init serve ps stop config shell-completion help; do
         grep -qx "\.It Cm $verb" docs/hob.1
         for option in $(options_of "$verb"); do
             grep -qE -- "(^|[ ,.]|Fl )$option( |$)" <<<"$page" || {
