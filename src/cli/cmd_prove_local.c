@@ -1,7 +1,5 @@
 /* hob prove-local: what keeps the person's texts on this machine, not promised but shown. Of the daemon that runs, what the kernel says about
  * its process; of the filter that --no-network puts on, what it refuses when every way out is tried, here and now, in a child. */
-#include "base/error.h"
-#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/daemon_client.h"
 #include "cli/json.h"
@@ -94,15 +92,6 @@ static void prove_daemon(struct claims *claims, const json_t *reply)
           proof.has_curl ? "a remote backend is configured" : "no code that speaks to servers");
 }
 
-static hob_status ask_daemon(const struct settings *settings, json_t **ret_reply, hob_error *error)
-{
-    char *path = NULL;
-    TRY(daemon_find(&settings->daemon, &path, error));
-    hob_status status = daemon_ask(path, "GET", "/hob/status", ret_reply, error);
-    memory_free(path);
-    return status;
-}
-
 /* ---- telling ---- */
 
 static bool all_hold(const struct claims *claims)
@@ -143,7 +132,7 @@ static int run(const struct command_line *line)
     struct claims claims = {.n_items = 0};
     hob_error error;
     json_t *reply = NULL;
-    hob_status status = ask_daemon(settings, &reply, &error);
+    hob_status status = daemon_ask_chosen(&settings->daemon, "GET", "/hob/status", &reply, &error);
     if (status != HOB_OK && status != HOB_NOT_FOUND) return report_error(&error);
     prove_filter(&claims);
     if (status == HOB_OK) prove_daemon(&claims, reply);

@@ -76,12 +76,8 @@ static int run(const struct command_line *line)
     const struct settings *settings = line->settings;
     if (line->n_words) return report_usage(line->command, "unexpected '%s'", line->words[0]);
     hob_error error;
-    char *path = NULL;
     json_t *reply = NULL;
-    hob_status status = daemon_find(&settings->daemon, &path, &error);
-    if (status == HOB_OK) status = daemon_ask(path, "GET", "/hob/status", &reply, &error);
-    memory_free(path);
-    if (status != HOB_OK) return report_error(&error);
+    if (daemon_ask_chosen(&settings->daemon, "GET", "/hob/status", &reply, &error) != HOB_OK) return report_error(&error);
     if (settings->is_json) return json_print(reply, line->output);
     print(line->output, reply);
     json_decref(reply);

@@ -1,5 +1,4 @@
 /* hob stop: asks the daemon to end, and waits until it has. */
-#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/daemon_client.h"
 #include "cli/report.h"
@@ -34,12 +33,8 @@ static int run(const struct command_line *line)
     const struct settings *settings = line->settings;
     if (line->n_words) return report_usage(line->command, "unexpected '%s'", line->words[0]);
     hob_error error;
-    char *path = NULL;
     json_t *reply = NULL;
-    hob_status status = daemon_find(&settings->daemon, &path, &error);
-    if (status == HOB_OK) status = daemon_ask(path, "POST", "/hob/stop", &reply, &error);
-    memory_free(path);
-    if (status != HOB_OK) return report_error(&error);
+    if (daemon_ask_chosen(&settings->daemon, "POST", "/hob/stop", &reply, &error) != HOB_OK) return report_error(&error);
     pid_t pid = (pid_t)json_integer_value(json_object_get(reply, "pid"));
     json_decref(reply);
     if (pid > 0) wait_for_end(pid);

@@ -96,3 +96,12 @@ hob_status daemon_find(const struct daemon_choice *choice, char **ret_path, hob_
     *ret_path = path;
     return HOB_OK;
 }
+
+hob_status daemon_ask_chosen(const struct daemon_choice *choice, const char *method, const char *path, json_t **ret_reply, hob_error *error)
+{
+    char *socket_path = NULL;
+    TRY(daemon_find(choice, &socket_path, error));
+    hob_status status = daemon_ask(socket_path, method, path, ret_reply, error);
+    memory_free(socket_path);
+    return status;
+}

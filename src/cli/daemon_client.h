@@ -25,6 +25,9 @@ struct daemon_choice {
 #define OPTION_DAEMON_SOCKET(settings)                                                                      \
     {.name = "socket", .argument = "PATH", .kind = OPTION_TEXT, .offset = offsetof(settings, daemon.socket_path), \
      .help = "the daemon's UNIX socket; without it the configured one"}
+/* The same of the daemon that is meant. Fails as the two. */
+HOB_MUST_CHECK hob_status daemon_ask_chosen(const struct daemon_choice *choice, const char *method, const char *path, json_t **ret_reply,
+                                            hob_error *error);
 /* ret_path: free with memory_free. */
 HOB_MUST_CHECK hob_status daemon_find(const struct daemon_choice *choice, char **ret_path, hob_error *error);
 

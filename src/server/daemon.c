@@ -20,7 +20,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAIN_CHECK_MS = 10, IDLE_CHECKS = 8 };
+enum { DRAIN_CHECK_MS = 10, IDLE_CHECKS = 8, ACTIVATED_IDLE_S = 1800 };
 
 struct daemon {
     struct server server; /* first: routes call back with it */
@@ -92,9 +92,17 @@ static void ask_to_stop(struct server *server)
 
 /* ---- idle exit ---- */
 
+/* What systemd started for a client it starts again for the next: it need not stay, unless the configuration says something. */
+static double idle_exit_s(const struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    bool is_said = config->origins[CONFIG_idle_exit_s].source != CONFIG_FROM_DEFAULT;
+    return !is_said && daemon->server.listener && listener_is_activated(daemon->server.listener) ? ACTIVATED_IDLE_S : config->idle_exit_s;
+}
+
 static void plan_idle_check(struct daemon *daemon)
 {
-    double idle_s = daemon->config->idle_exit_s;
+    double idle_s = idle_exit_s(daemon);
     loop_timer_set(daemon->idle, idle_s > 0 ? (uint64_t)(idle_s * 1000 / IDLE_CHECKS) + 1 : UINT64_MAX);
 }
 
@@ -112,7 +120,7 @@ static void on_idle_check(void *context)
     struct daemon *daemon = context;
     if (daemon->is_stopping) return;
     if (is_busy(daemon)) daemon->busy_ns = clock_now_ns();
-    if ((double)(clock_now_ns() - daemon->busy_ns) < daemon->config->idle_exit_s * 1e9) plan_idle_check(daemon);
+    if ((double)(clock_now_ns() - daemon->busy_ns) < idle_exit_s(daemon) * 1e9) plan_idle_check(daemon);
     else begin_to_stop(daemon, "nobody came for idle_exit_s");
 }
 

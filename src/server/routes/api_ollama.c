@@ -30,7 +30,7 @@ static const struct field_def option_fields[] = {
     {.name = "num_keep", .kind = FIELD_COUNT, .offset = offsetof(struct options, num_keep)},
 };
 
-bool ollama_read_options(const json_t *options, struct generate_job *generate, struct problem *ret_problem)
+static bool read_options(const json_t *options, struct generate_job *generate, struct problem *ret_problem)
 {
     struct options read = {.sampling = SAMPLING_OFF, .num_predict = -1};
     read.sampling.temperature = 0.8;
@@ -93,7 +93,7 @@ bool ollama_read_keep_alive(const json_t *keep_alive, int64_t *ret_s, struct pro
     return true;
 }
 
-bool ollama_read_format(const json_t *format, struct generate_job *generate, struct problem *ret_problem)
+static bool read_format(const json_t *format, struct generate_job *generate, struct problem *ret_problem)
 {
     hob_generate_options *options = &generate->inputs.options;
     if (!format || (json_is_string(format) && !json_string_length(format))) return true;
@@ -106,7 +106,7 @@ bool ollama_read_format(const json_t *format, struct generate_job *generate, str
     return inputs_copy_json(&generate->job, format, &options->json_schema, NULL, ret_problem);
 }
 
-bool ollama_read_think(const json_t *think, struct generate_job *generate, struct problem *ret_problem)
+static bool read_think(const json_t *think, struct generate_job *generate, struct problem *ret_problem)
 {
     if (!think) return true;
     if (!json_is_boolean(think) && !json_is_string(think))
@@ -117,6 +117,15 @@ bool ollama_read_think(const json_t *think, struct generate_job *generate, struc
     bool is_set = inputs_copy_json(&generate->job, variables, &generate->inputs.chat.variables, NULL, ret_problem);
     json_decref(variables);
     return is_set;
+}
+
+bool ollama_fill_in(const struct ollama_fields *fields, struct generate_job *generate, struct problem *ret_problem)
+{
+    generate->inputs.options.has_logprobs = fields->has_logprobs;
+    generate->inputs.options.n_top_logprobs = fields->has_logprobs ? fields->n_top_logprobs : 0;
+    return read_options(fields->options, generate, ret_problem) && read_format(fields->format, generate, ret_problem) &&
+           read_think(fields->think, generate, ret_problem) &&
+           ollama_read_keep_alive(fields->keep_alive, &generate->job.keep_alive_s, ret_problem);
 }
 
 /* ---- what came of it ---- */
@@ -284,6 +293,20 @@ static json_t *whole(struct exchange *exchange, void *state)
 }
 
 const struct answer_def ollama_answer = {.stream_type = "application/x-ndjson", .event = stream_event, .whole = whole};
+
+bool ollama_run(struct exchange *exchange, const struct ollama_fields *fields, const struct generate_job *generate, bool is_chat, bool is_empty,
+                struct problem *ret_problem)
+{
+    struct ollama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct ollama_answer, 1);
+    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    *answer = (struct ollama_answer){.model = fields->model,
+                                     .is_chat = is_chat,
+                                     .is_empty = is_empty,
+                                     .is_leaving = generate->job.keep_alive_s == 0,
+                                     .has_logprobs = fields->has_logprobs};
+    exchange_run(exchange, &ollama_answer, answer, fields->is_stream);
+    return true;
+}
 
 /* ---- models ---- */
 

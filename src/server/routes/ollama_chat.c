@@ -3,55 +3,17 @@
 #include "server/routes/chat_inputs.h"
 
 struct inputs {
-    const char *model;
-    bool is_stream, has_logprobs;
-    size_t n_top_logprobs;
-    const json_t *messages, *tools, *options, *format, *keep_alive, *think;
+    struct ollama_fields common;
+    const json_t *messages, *tools;
 };
 
 static const struct field_def fields[] = {
-    {.name = "model",
-     .kind = FIELD_TEXT,
-     .is_required = true,
-     .offset = offsetof(struct inputs, model),
-     .help = "a model's name"},
+    OLLAMA_FIELDS(struct inputs, common),
     {.name = "messages",
      .kind = FIELD_LIST,
      .offset = offsetof(struct inputs, messages),
      .help = "role, content, thinking, tool_calls, tool_name; none: the model is only loaded"},
-    {.name = "tools",
-     .kind = FIELD_LIST,
-     .offset = offsetof(struct inputs, tools),
-     .help = "functions that the model may call"},
-    {.name = "stream",
-     .kind = FIELD_BOOL,
-     .offset = offsetof(struct inputs, is_stream),
-     .help = "a JSON object a line (default), or one in all"},
-    {.name = "format",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, format),
-     .help = "\"json\" or a JSON Schema that the reply is held to"},
-    {.name = "options",
-     .kind = FIELD_OBJECT,
-     .offset = offsetof(struct inputs, options),
-     .help = "num_predict, seed, temperature, top_k, top_p, min_p, stop, …"},
-    {.name = "keep_alive",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, keep_alive),
-     .help = "how long the model stays: seconds or \"5m\"; 0: goes, below 0: stays"},
-    {.name = "think",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, think),
-     .help = "whether a reasoning model reasons"},
-    {.name = "logprobs",
-     .kind = FIELD_BOOL,
-     .offset = offsetof(struct inputs, has_logprobs),
-     .help = "log-probabilities of the tokens"},
-    {.name = "top_logprobs",
-     .kind = FIELD_COUNT,
-     .most = 20,
-     .offset = offsetof(struct inputs, n_top_logprobs),
-     .help = "and of so many of the most probable ones"},
+    {.name = "tools", .kind = FIELD_LIST, .offset = offsetof(struct inputs, tools), .help = "functions that the model may call"},
 };
 
 /* Ollama's calls have neither id nor type. */
@@ -114,14 +76,9 @@ static bool set_messages(const struct inputs *inputs, struct generate_job *gener
 
 static bool fill_in(const struct inputs *inputs, struct generate_job *generate, struct problem *ret_problem)
 {
-    generate->inputs.options.has_logprobs = inputs->has_logprobs;
-    generate->inputs.options.n_top_logprobs = inputs->has_logprobs ? inputs->n_top_logprobs : 0;
     generate->job.priority = PRIORITY_CHAT;
-    if (!chat_inputs_set_tools(inputs->tools, &generate->inputs, &generate->job, ret_problem)) return false;
-    if (!ollama_read_options(inputs->options, generate, ret_problem) ||
-        !ollama_read_format(inputs->format, generate, ret_problem) ||
-        !ollama_read_think(inputs->think, generate, ret_problem) ||
-        !ollama_read_keep_alive(inputs->keep_alive, &generate->job.keep_alive_s, ret_problem))
+    if (!ollama_fill_in(&inputs->common, generate, ret_problem) ||
+        !chat_inputs_set_tools(inputs->tools, &generate->inputs, &generate->job, ret_problem))
         return false;
     if (json_array_size(inputs->messages)) return set_messages(inputs, generate, ret_problem);
     generate->inputs.text = "";
@@ -131,21 +88,11 @@ static bool fill_in(const struct inputs *inputs, struct generate_job *generate, 
 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
-    struct inputs inputs = {.is_stream = true};
-    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
-        return false;
-    struct generate_job *generate = generate_job_new(inputs.model);
-    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem))
-        return false;
-    struct ollama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct ollama_answer, 1);
-    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-    *answer = (struct ollama_answer){.model = inputs.model,
-                                     .is_chat = true,
-                                     .is_empty = !json_array_size(inputs.messages),
-                                     .is_leaving = generate->job.keep_alive_s == 0,
-                                     .has_logprobs = inputs.has_logprobs};
-    exchange_run(exchange, &ollama_answer, answer, inputs.is_stream);
-    return true;
+    struct inputs inputs = {.common = {.is_stream = true}};
+    if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem)) return false;
+    struct generate_job *generate = generate_job_new(inputs.common.model);
+    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem)) return false;
+    return ollama_run(exchange, &inputs.common, generate, true, !json_array_size(inputs.messages), ret_problem);
 }
 
 const struct route_def route_ollama_chat = {

@@ -3,69 +3,24 @@
 #include "server/routes/job_inputs.h"
 
 struct inputs {
-    const char *model, *prompt, *suffix, *system, *template_text;
-    bool is_raw, is_stream, has_logprobs;
-    size_t n_top_logprobs;
-    const json_t *options, *format, *keep_alive, *think, *images, *context;
+    struct ollama_fields common;
+    const char *prompt, *suffix, *system, *template_text;
+    bool is_raw;
+    const json_t *images, *context;
 };
 
 static const struct field_def fields[] = {
-    {.name = "model",
-     .kind = FIELD_TEXT,
-     .is_required = true,
-     .offset = offsetof(struct inputs, model),
-     .help = "a model's name"},
-    {.name = "prompt",
-     .kind = FIELD_TEXT,
-     .offset = offsetof(struct inputs, prompt),
-     .help = "\"\": the model is only loaded"},
-    {.name = "suffix",
-     .kind = FIELD_TEXT,
-     .offset = offsetof(struct inputs, suffix),
-     .help = "text behind the gap that is to be filled"},
+    OLLAMA_FIELDS(struct inputs, common),
+    {.name = "prompt", .kind = FIELD_TEXT, .offset = offsetof(struct inputs, prompt), .help = "\"\": the model is only loaded"},
+    {.name = "suffix", .kind = FIELD_TEXT, .offset = offsetof(struct inputs, suffix), .help = "text behind the gap that is to be filled"},
     {.name = "system", .kind = FIELD_TEXT, .offset = offsetof(struct inputs, system), .help = "the system message"},
     {.name = "template",
      .kind = FIELD_TEXT,
      .offset = offsetof(struct inputs, template_text),
      .help = "refused: templates here are Jinja, and the model's own"},
-    {.name = "raw",
-     .kind = FIELD_BOOL,
-     .offset = offsetof(struct inputs, is_raw),
-     .help = "the prompt is the whole prompt, special tokens and all"},
-    {.name = "stream",
-     .kind = FIELD_BOOL,
-     .offset = offsetof(struct inputs, is_stream),
-     .help = "a JSON object a line (default), or one in all"},
-    {.name = "format",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, format),
-     .help = "\"json\" or a JSON Schema that the text is held to"},
-    {.name = "options",
-     .kind = FIELD_OBJECT,
-     .offset = offsetof(struct inputs, options),
-     .help = "num_predict, seed, temperature, top_k, top_p, min_p, stop, …"},
-    {.name = "keep_alive",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, keep_alive),
-     .help = "how long the model stays: seconds or \"5m\"; 0: goes, below 0: stays"},
-    {.name = "think",
-     .kind = FIELD_ANY,
-     .offset = offsetof(struct inputs, think),
-     .help = "whether a reasoning model reasons"},
-    {.name = "logprobs",
-     .kind = FIELD_BOOL,
-     .offset = offsetof(struct inputs, has_logprobs),
-     .help = "log-probabilities of the tokens"},
-    {.name = "top_logprobs",
-     .kind = FIELD_COUNT,
-     .most = 20,
-     .offset = offsetof(struct inputs, n_top_logprobs),
-     .help = "and of so many of the most probable ones"},
+    {.name = "raw", .kind = FIELD_BOOL, .offset = offsetof(struct inputs, is_raw), .help = "the prompt is the whole prompt, special tokens and all"},
     {.name = "images", .kind = FIELD_LIST, .offset = offsetof(struct inputs, images), .help = "refused"},
-    {.name = "context",
-     .kind = FIELD_LIST,
-     .offset = offsetof(struct inputs, context),
-     .help = "refused: Ollama itself gave it up for /api/chat"},
+    {.name = "context", .kind = FIELD_LIST, .offset = offsetof(struct inputs, context), .help = "refused: Ollama itself gave it up for /api/chat"},
 };
 
 static bool refuse_what_is_not_there(const struct inputs *inputs, struct problem *ret_problem)
@@ -118,35 +73,19 @@ static bool set_prompt(const struct inputs *inputs, struct generate_job *generat
     return true;
 }
 
-static bool fill_in(const struct inputs *inputs, struct generate_job *generate, struct problem *ret_problem)
-{
-    generate->inputs.options.has_logprobs = inputs->has_logprobs;
-    generate->inputs.options.n_top_logprobs = inputs->has_logprobs ? inputs->n_top_logprobs : 0;
-    generate->job.priority = inputs->suffix && *inputs->suffix ? PRIORITY_COMPLETION : PRIORITY_CHAT;
-    return ollama_read_options(inputs->options, generate, ret_problem) &&
-           ollama_read_format(inputs->format, generate, ret_problem) &&
-           ollama_read_think(inputs->think, generate, ret_problem) &&
-           ollama_read_keep_alive(inputs->keep_alive, &generate->job.keep_alive_s, ret_problem) &&
-           set_prompt(inputs, generate, ret_problem);
-}
-
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
-    struct inputs inputs = {.prompt = "", .is_stream = true};
+    struct inputs inputs = {.common = {.is_stream = true}, .prompt = ""};
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem) ||
         !refuse_what_is_not_there(&inputs, ret_problem))
         return false;
-    struct generate_job *generate = generate_job_new(inputs.model);
-    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem))
+    bool is_gap = inputs.suffix && *inputs.suffix;
+    struct generate_job *generate = generate_job_new(inputs.common.model);
+    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !ollama_fill_in(&inputs.common, generate, ret_problem) ||
+        !set_prompt(&inputs, generate, ret_problem))
         return false;
-    struct ollama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct ollama_answer, 1);
-    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-    *answer = (struct ollama_answer){.model = inputs.model,
-                                     .is_empty = !*inputs.prompt && !(inputs.suffix && *inputs.suffix),
-                                     .is_leaving = generate->job.keep_alive_s == 0,
-                                     .has_logprobs = inputs.has_logprobs};
-    exchange_run(exchange, &ollama_answer, answer, inputs.is_stream);
-    return true;
+    generate->job.priority = is_gap ? PRIORITY_COMPLETION : PRIORITY_CHAT;
+    return ollama_run(exchange, &inputs.common, generate, false, !*inputs.prompt && !is_gap, ret_problem);
 }
 
 const struct route_def route_ollama_generate = {
