@@ -22,7 +22,6 @@ enum {
     ACCEPTED_AT_ONCE = 64,     /* then others have their turn */
     PAUSE_MS = 100,            /* without accepting, when descriptors are out */
     UNDECIDED_MS = 100,        /* "PO" may still become "POST /" for so long */
-    SILENT_TCP_MS = 60 * 1000, /* a TCP connection may say nothing for so long; a UNIX one for ever */
     LONGEST_METHOD = 8,
 };
 
@@ -142,6 +141,13 @@ static void on_first_bytes(void *context, uint32_t events)
     else wait_a_little(silent);
 }
 
+/* A UNIX socket's client may say nothing for ever. */
+static uint64_t silence_ms(const struct listener *listener)
+{
+    double seconds = listener->server->config->idle_timeout_s;
+    return seconds > 0 ? (uint64_t)(seconds * 1000) + 1 : UINT64_MAX;
+}
+
 /* Takes the socket. */
 static void silent_new(struct listener *listener, int fd, bool is_local)
 {
@@ -156,7 +162,7 @@ static void silent_new(struct listener *listener, int fd, bool is_local)
     listener->n_silent++;
     struct loop *loop = listener->server->loop;
     bool is_fine = is_local || loop_timer_new(loop, on_silence, silent, &silent->timer, NULL) == HOB_OK;
-    if (is_fine && silent->timer) loop_timer_set(silent->timer, SILENT_TCP_MS);
+    if (is_fine && silent->timer) loop_timer_set(silent->timer, silence_ms(listener));
     if (!is_fine || loop_watch(loop, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_first_bytes, silent, &silent->watch, NULL) != HOB_OK)
         silent_close(silent);
 }

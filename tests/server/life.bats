@@ -194,6 +194,23 @@ END
     until_true answers
 }
 
+@test "TCP connections that say nothing are closed, those of the UNIX socket stay" {
+    serve --port 0 --set server.idle_timeout_s=0.3
+    url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$folder/log")
+    run timeout 20 "$python" - "$socket" "${url#http://127.0.0.1:}" <<'END'
+import socket, sys
+silent, between = (socket.create_connection(("127.0.0.1", int(sys.argv[2]))) for _ in range(2))
+local = socket.socket(socket.AF_UNIX)
+local.connect(sys.argv[1])
+between.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+assert between.recv(4096).startswith(b"HTTP/1.1 200")
+assert silent.recv(1) == b"" and between.recv(1) == b""
+local.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+assert local.recv(4096).startswith(b"HTTP/1.1 200")
+END
+    [ "$status" -eq 0 ]
+}
+
 @test "abstract sockets, other UNIX sockets and relative paths" {
     serve --listen "@hob-test-$$" --listen "unix://$folder/run/second.sock"
     answers "$folder/run/second.sock"

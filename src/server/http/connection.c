@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { IDLE_TCP_MS = 120 * 1000, CHECKS_IN_WRITE_TIMEOUT = 4 };
+enum { CHECKS_IN_WRITE_TIMEOUT = 4 };
 
 static uint64_t milliseconds(double seconds)
 {
@@ -84,7 +84,7 @@ static void on_time(void *context)
 static uint64_t phase_ms(const struct http_connection *connection)
 {
     switch (connection->phase) {
-    case CONNECTION_IDLE: return connection->is_local ? UINT64_MAX : IDLE_TCP_MS;
+    case CONNECTION_IDLE: return connection->is_local ? UINT64_MAX : milliseconds(connection->server->config->idle_timeout_s);
     case CONNECTION_READING: return milliseconds(connection->server->config->read_timeout_s);
     case CONNECTION_SENDING: return write_check_ms(connection);
     default: return UINT64_MAX;
