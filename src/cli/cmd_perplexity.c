@@ -103,9 +103,10 @@ static hob_status measure(const struct command_line *line, struct loaded *loaded
     hob_status status = fit_session(loaded, line->settings, error);
     size_t most = status == HOB_OK ? hob_session_n_context_tokens(loaded->session) : 0;
     progress_init(&progress);
-    how->context = &progress;
     if (!how->n_context) how->n_context = most < 512 ? most : 512;
-    if (status == HOB_OK) status = hob_perplexity(loaded->session, ids, n_ids, how, ret_result, error);
+    hob_perplexity_options shown = *how;
+    shown.context = &progress;
+    if (status == HOB_OK) status = hob_perplexity(loaded->session, ids, n_ids, &shown, ret_result, error);
     progress_clear(&progress);
     hob_free(ids);
     return status;

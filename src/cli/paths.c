@@ -64,7 +64,7 @@ static bool is_taken(char *const *file_names, size_t n_names, const char *name)
 static char *safe_name(const char *name, size_t attempt)
 {
     struct buffer safe = {0};
-    for (size_t i = 0; name[i] && i < MAX_NAME_BYTES; i++)
+    for (size_t i = 0; i < MAX_NAME_BYTES && name[i]; i++)
         buffer_append_byte(&safe, is_unsafe(name, i) ? '_' : (unsigned char)name[i]);
     if (!*name) buffer_append_byte(&safe, '_');
     if (attempt > 1) buffer_printf(&safe, "_%zu", attempt);

@@ -30,7 +30,8 @@ static hob_status find_carried(const struct graph *graph, struct arena *arena, s
             if (!strstr(graph->output_names[output], "present") && !strstr(graph->output_names[output], "past")) continue;
             int axis = growing_axis(past, present);
             if (axis < 0) continue;
-            carried[n_carried++] = (struct carried_pair){.input = i, .output = output++, .axis = axis};
+            carried[n_carried++] = (struct carried_pair){.input = i, .output = output, .axis = axis};
+            output++;
             break;
         }
     }

@@ -78,7 +78,7 @@ static bool is_dynamic(const struct graph *graph, const struct quantised *x)
 
 static bool match(const struct graph *graph, const struct node *node, struct product *ret_product)
 {
-    struct product product = {.source = VALUE_NONE};
+    struct product product;
     if (node_is(node, "com.microsoft", "DynamicQuantizeMatMul"))
         product = (struct product){.x = {VALUE_NONE, VALUE_NONE, VALUE_NONE},
                                    .source = node->inputs[0],
