@@ -22,7 +22,7 @@ async function complete(prompt, n) {
         await sequence.clearHistory();
         let tokens = 0;
         const completion = new LlamaCompletion({ contextSequence: sequence, autoDisposeSequence: false });
-        const text = await completion.generateCompletion(prompt, { maxTokens: n, temperature: 0, onToken: (ids) => (tokens += ids.length) });
+        const text = await completion.generateCompletion(prompt, { maxTokens: n, temperature: 0, repeatPenalty: false, onToken: (ids) => (tokens += ids.length) });
         completion.dispose({ disposeSequence: false });
         return { text, tokens };
     } finally {
