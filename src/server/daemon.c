@@ -148,6 +148,8 @@ static void tell_what_stays(struct daemon *daemon, const struct config *old)
 
 static hob_status use_config(struct daemon *daemon, struct config *config, hob_error *error)
 {
+    if (listener_is_reachable(daemon->server.listener) && !config->api_key_file)
+        FAIL(error, HOB_BAD_ARGUMENT, "server.api_key_file: found none, expected keys: other machines can ask here");
     daemon->server.config = config;
     hob_status status = http_server_reload(daemon->http, error);
     if (status == HOB_OK) status = model_registry_reload(daemon->server.registry, config, error);

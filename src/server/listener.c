@@ -53,7 +53,7 @@ struct listener {
     size_t n_silent;
     uint64_t n_accepted;
     struct timer *pause;
-    bool is_activated, is_paused;
+    bool is_activated, is_reachable, is_paused;
 };
 
 /* ---- connections that have not said anything ---- */
@@ -297,6 +297,7 @@ static hob_status add_door(struct listener *listener, const struct address *addr
     *door = (struct door){.listener = listener, .fd = -1};
     TRY(open_address(door, address, text, error));
     listener->n_doors++; /* from here on listener_free closes it */
+    listener->is_reachable |= !bound.is_this_machine;
     TRY(address_of_socket(door->fd, &bound, error));
     door->is_local = bound.kind != ADDRESS_TCP;
     address_write(&bound, door->address);
@@ -372,6 +373,11 @@ void listener_free(struct listener *listener)
 bool listener_is_activated(const struct listener *listener)
 {
     return listener->is_activated;
+}
+
+bool listener_is_reachable(const struct listener *listener)
+{
+    return listener->is_reachable;
 }
 
 size_t listener_n_idle(const struct listener *listener)

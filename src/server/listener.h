@@ -20,6 +20,7 @@ HOB_MUST_CHECK hob_status listener_new(struct server *server, struct http_server
 void listener_free(struct listener *listener);
 bool listener_is_activated(const struct listener *listener); /* by systemd */
 size_t listener_n_idle(const struct listener *listener);     /* connections that have not said anything */
+bool listener_is_reachable(const struct listener *listener); /* from other machines: keys must be asked for */
 uint64_t listener_n_accepted(const struct listener *listener); /* since the start */
 /* The address of listening socket `index` as a client writes it ("unix:///run/…", "http://127.0.0.1:41234"); NULL behind the last. */
 const char *listener_address(const struct listener *listener, size_t index);

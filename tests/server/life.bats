@@ -172,6 +172,19 @@ stream() { curl -sN -m 60 --unix-socket "$socket" http://h/v1/completions -d "$l
     [[ $output == *"api_key_file"* ]]
 }
 
+@test "SIGHUP does not take the keys from where other machines can ask" {
+    printf 'secret\n' >"$folder/keys"
+    printf '[server]\nlisten = ["0.0.0.0:0"]\napi_key_file = "%s/keys"\n' "$folder" >"$folder/config.toml"
+    serve --config "$folder/config.toml"
+    port=$(grep -om1 'http://0.0.0.0:[0-9]*' "$folder/log")
+    port=${port##*:}
+    printf '[server]\nlisten = ["0.0.0.0:0"]\n' >"$folder/config.toml"
+    kill -HUP "$pid"
+    until_true grep -qE "stays as it was|was read again" "$folder/log"
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/v1/models")" = 401 ]
+    logs "server.api_key_file: found none"
+}
+
 @test "more connections than are allowed are closed at once" {
     serve --set server.max_connections=5
     run timeout 20 "$python" - "$socket" <<'END'
