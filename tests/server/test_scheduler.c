@@ -356,6 +356,38 @@ static void test_the_same_at_once_is_computed_once(void **state)
     serving_close(&serving);
 }
 
+/* As a generation whose texts cannot be kept, and then not be told either. */
+static bool fail_to_finish(struct job *job, struct usage *usage, struct problem *ret_problem)
+{
+    (void)usage;
+    job->has_key = false;
+    return problem_set(ret_problem, PROBLEM_INTERNAL, "broken");
+}
+
+static void test_those_who_wait_for_one_that_fails_go_on(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_MODELS();
+    enum { N = 6 };
+    struct serving serving;
+    struct job *jobs[N];
+    struct job_def broken = job_generate;
+    broken.finish = fail_to_finish;
+    struct config config = serving_config();
+    config.results_max_entries = 100;
+    config.results_max_bytes = 1 << 20;
+    serving_open(&serving, &config);
+    for (size_t i = 0; i < N; i++) {
+        jobs[i] = &serving_complete("Once upon a time", 60)->job;
+        jobs[i]->def = &broken;
+        serving_submit(&serving, jobs[i]);
+    }
+    wait_for_all(&serving, jobs, N);
+    for (size_t i = 0; i < N; i++) serving_expect_failed(jobs[i], PROBLEM_INTERNAL);
+    unref_all(jobs, N);
+    serving_close(&serving);
+}
+
 static void test_draws_without_a_seed_are_not_kept(void **state)
 {
     (void)state;
@@ -508,6 +540,7 @@ int main(void)
                                        cmocka_unit_test(test_stopped_with_work_left),
                                        cmocka_unit_test(test_known_results_are_the_same_events),
                                        cmocka_unit_test(test_the_same_at_once_is_computed_once),
+                                       cmocka_unit_test(test_those_who_wait_for_one_that_fails_go_on),
                                        cmocka_unit_test(test_draws_without_a_seed_are_not_kept),
                                        cmocka_unit_test(test_completions_go_before_batches),
                                        cmocka_unit_test(test_a_completion_takes_a_chats_place),

@@ -182,6 +182,7 @@ void ending_finish(struct scheduler *scheduler, struct job *job)
     struct problem problem;
     bool had_key = job->has_key;
     if (job->def->finish && !job->def->finish(job, &usage, &problem)) {
+        job->has_key = had_key; /* others may wait for it, whether it would have been kept or not */
         ending_fail(scheduler, job, &problem);
         return;
     }
