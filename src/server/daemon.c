@@ -329,8 +329,9 @@ static void free_parts(struct daemon *daemon)
     listener_free(server->listener);
     line_server_free(daemon->line);
     http_server_free(daemon->http);
-    remote_free(server->remote);
+    remote_stop(server->remote); /* the scheduler's threads may still ask it … */
     scheduler_free(server->scheduler);
+    remote_free(server->remote); /* … until here */
     model_registry_free(server->registry);
     loop_unwatch(daemon->signals);
     loop_timer_free(daemon->drain);

@@ -134,12 +134,24 @@ static size_t on_bytes(char *bytes, size_t item_bytes, size_t n_items, void *con
     return n_bytes;
 }
 
+/* Whether nobody waits for the answer any more. */
+static bool is_due(const struct task *task, struct problem *ret_problem)
+{
+    const struct job *job = task->job;
+    bool is_late = job->deadline_ns && clock_now_ns() >= job->deadline_ns;
+    if (task->remote->is_ending) problem_set(ret_problem, PROBLEM_CANCELLED, "the daemon stops");
+    else if (job_is_cancelled(job)) problem_set(ret_problem, PROBLEM_CANCELLED, "the request was cancelled");
+    else if (is_late) problem_set(ret_problem, PROBLEM_DEADLINE, "%s; the backend \"%s\" did not answer in time", task->reason, task->name);
+    else return false;
+    return true;
+}
+
 /* Called about once a second at least: whether to give up. */
 static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    const struct task *task = context;
+    struct problem problem;
     (void)a, (void)b, (void)c, (void)d;
-    return job_is_cancelled(task->job) || task->remote->is_ending;
+    return is_due(context, &problem);
 }
 
 static bool read_key(const struct task *task, char key[MOST_KEY_BYTES], struct problem *ret_problem)
@@ -195,7 +207,7 @@ static void set_options(struct task *task, CURL *handle, const char *url, const 
 /* What the other side said, or libcurl did. */
 static bool judge(struct task *task, CURLcode code, struct problem *ret_problem)
 {
-    if (job_is_cancelled(task->job)) return problem_set(ret_problem, PROBLEM_CANCELLED, "cancelled");
+    if (code != CURLE_OK && is_due(task, ret_problem)) return false;
     if (code != CURLE_OK)
         return problem_set(ret_problem, PROBLEM_INTERNAL, "%s; the backend \"%s\" failed too: %s", task->reason,
                            task->name, task->remote->curl.easy_strerror(code));
@@ -213,7 +225,7 @@ static bool send_request(struct task *task, const char *url, const char *body, s
     struct remote *remote = task->remote;
     const struct curl_library *curl = &remote->curl;
     char key[MOST_KEY_BYTES];
-    if (!read_key(task, key, ret_problem) || !log_request(task, url, body, ret_problem)) return false;
+    if (is_due(task, ret_problem) || !read_key(task, key, ret_problem) || !log_request(task, url, body, ret_problem)) return false;
     CURL *handle = curl->easy_init();
     if (!handle)
         return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for a request to the backend \"%s\"", task->name);
@@ -251,8 +263,7 @@ static bool ask(struct task *task, struct problem *ret_problem)
 
 static void end_transcript(struct task *task, bool is_done, const struct problem *problem)
 {
-    struct event *event = transcript_event(task->job->transcript, is_done ? EVENT_DONE : EVENT_FAILED);
-    if (!event) return;
+    struct event *event = transcript_last_event(task->job->transcript, is_done ? EVENT_DONE : EVENT_FAILED);
     event->usage = task->reply.usage;
     event->usage.total_ms = (double)(clock_now_ns() - task->job->submitted_ns) / 1e6;
     event->usage.generate_ms = (double)(clock_now_ns() - task->begun_ns) / 1e6;
@@ -385,14 +396,20 @@ cleanup:
     return status;
 }
 
-void remote_free(struct remote *remote)
+void remote_stop(struct remote *remote)
 {
     if (!remote) return;
     pthread_mutex_lock(&remote->mutex);
     remote->is_ending = true;
     pthread_cond_broadcast(&remote->changed);
     pthread_mutex_unlock(&remote->mutex);
-    for (size_t i = 0; i < remote->n_threads; i++) pthread_join(remote->threads[i], NULL);
+    for (; remote->n_threads; remote->n_threads--) pthread_join(remote->threads[remote->n_threads - 1], NULL);
+}
+
+void remote_free(struct remote *remote)
+{
+    if (!remote) return;
+    remote_stop(remote);
     pthread_cond_destroy(&remote->changed);
     pthread_mutex_destroy(&remote->mutex);
     memory_free(remote);

@@ -24,7 +24,9 @@ struct remote;
 HOB_MUST_CHECK hob_status remote_new(const struct config *config, struct server_log *log, struct metrics *metrics,
                                      void (*announce)(void *context, struct job *job), void *context,
                                      struct remote **ret_remote, hob_error *error);
-void remote_free(struct remote *remote); /* ends what is under way; takes NULL */
+/* Ends what is under way, joins the threads, takes no more jobs: before those whom it tells go; takes NULL. */
+void remote_stop(struct remote *remote);
+void remote_free(struct remote *remote); /* behind those who may call remote_take; takes NULL */
 /* Requests under way end as they began. */
 void remote_reload(struct remote *remote, const struct config *config);
 
