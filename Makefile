@@ -26,7 +26,7 @@ ALL_CFLAGS   = -std=gnu17 $(WARNINGS) -fvisibility=hidden -fPIC -ffp-contract=of
 ALL_LDFLAGS  = $(INSTRUMENT) $(LDFLAGS)
 LDLIBS   := -ljansson -lsodium -lutf8proc -lpcre2-8 -lm -pthread
 CLI_LDLIBS := -ledit
-SERVER_LDLIBS := -lmicrohttpd -lseccomp
+SERVER_LDLIBS := -lseccomp
 
 # Files.
 SOURCES     := $(sort $(wildcard src/*/*.c src/*/*/*.c))

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "server/http/exchange_parts.h"
+#include "server/http/microhttpd.h"
 #include "server/http/request.h"
 
 #include <stdio.h>
@@ -141,6 +142,7 @@ static hob_status start(struct http_server *http, hob_error *error)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     size_t memory_bytes = (size_t)http->server->config->max_header_bytes + REPLY_BYTES;
+    TRY(microhttpd_load(error));
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http,                          /* the logger must come first */
                                     MHD_OPTION_EXTERNAL_LOGGER, on_log, http,                        /**/
                                     MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,                 /**/
