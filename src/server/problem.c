@@ -30,6 +30,11 @@ bool problem_set_field(struct problem *ret_problem, const char *field, const cha
     return false;
 }
 
+bool problem_no_memory(struct problem *ret_problem)
+{
+    return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+}
+
 static enum problem_kind kind_of(hob_status status)
 {
     switch (status) {

@@ -51,6 +51,7 @@ struct problem {
 bool problem_set(struct problem *ret_problem, enum problem_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4), cold));
 /* The same for a field of the request. */
 bool problem_set_field(struct problem *ret_problem, const char *field, const char *format, ...) __attribute__((format(printf, 3, 4), cold));
+bool problem_no_memory(struct problem *ret_problem) __attribute__((cold)); /* false: PROBLEM_NO_MEMORY, for a request */
 /* From what the library said: HOB_BAD_ARGUMENT and HOB_LIMIT are the request's fault, HOB_NO_MEMORY and the rest ours. */
 bool problem_from(struct problem *ret_problem, const hob_error *error);
 int problem_http_status(enum problem_kind kind);

@@ -51,6 +51,26 @@ text='"prompt": "Once upon a time", "temperature": 0'
     until_true sh -c "curl -s $url/api/ps | jq -e '.models | all(.name != \"embedder\")'"
 }
 
+@test "Ollama: nothing to embed gives no vectors; a message may lack its content" {
+    for input in '' ', "input": ""' ', "input": []'; do
+        post /api/embed "{\"model\": \"embedder\"$input}"
+        [ "$status" = 200 ]
+        [ "$(jq -c .embeddings "$folder/body")" = '[]' ]
+    done
+    post /api/embeddings '{"model": "embedder", "prompt": ""}'
+    [ "$(jq -c .embedding "$folder/body")" = '[]' ]
+    post /api/chat '{"model": "stories", "messages": [{"role": "user"}], "stream": false, "options": {"num_predict": 1}}'
+    [ "$status" = 200 ]
+}
+
+@test "Ollama: -1 turns top_k off and keeps the whole prompt; durations can be divided by, also of an answer that was kept" {
+    for i in 1 2; do
+        post /api/generate '{"model": "stories", "prompt": "Once", "stream": false, "options": {"temperature": 0, "top_k": -1, "num_keep": -1, "num_predict": 2}}'
+        [ "$status" = 200 ]
+        [ "$(jq '.eval_duration > 0 and .prompt_eval_duration > 0' "$folder/body")" = true ]
+    done
+}
+
 # ---- llama.cpp ----
 
 @test "llama.cpp: /completion, whole" {
@@ -89,8 +109,24 @@ text='"prompt": "Once upon a time", "temperature": 0'
     post /completion '{"prompt": "x", "seed": 3, "n_predict": 60, "grammar": "root ::= \"yes\" | \"no\""}'
     [[ "$(jq -r .content "$folder/body")" =~ ^(yes|no)$ ]]
     post /completion "{$text, \"n_predict\": 0, \"response_fields\": [\"timings/prompt_n\", \"tokens_predicted\"]}"
-    [ "$(jq -c 'keys' "$folder/body")" = '["prompt_n","tokens_predicted"]' ]
+    [ "$(jq -c 'keys' "$folder/body")" = '["timings/prompt_n","tokens_predicted"]' ]
     [ "$(jq .tokens_predicted "$folder/body")" = 0 ]
+}
+
+@test "llama.cpp: several prompts in one stream are counted apart" {
+    post /completion '{"prompt": ["Once upon a time", "The"], "temperature": 0, "n_predict": 3, "stream": true}'
+    sed -n 's/^data: //p' "$folder/body" >"$folder/events"
+    for i in 0 1; do
+        [ "$(jq -sc "map(select(.index == $i and (.stop | not)) | .tokens_predicted)" "$folder/events")" = '[1,2,3]' ]
+    done
+    [ "$(jq -sc 'map(select(.index == 0) | .tokens_evaluated) | unique' "$folder/events")" = '[5]' ]
+}
+
+@test "llama.cpp: pieces that are no text are bytes" {
+    post /tokenize '{"content": "a😀", "with_pieces": true, "add_special": true}'
+    [ "$status" = 200 ]
+    [ "$(jq -c '.tokens[2:] | map(.piece)' "$folder/body")" = '[[240],[159],[152],[128]]' ]
+    [ "$(jq -r '.tokens[1].piece' "$folder/body")" = " a" ]
 }
 
 @test "llama.cpp: tokenize, detokenize, apply-template, props, slots, lora-adapters" {

@@ -124,3 +124,33 @@ EOF
     [ "$status" -eq 404 ]
     [ "$(field .error.type)" = not_found_error ]
 }
+
+@test "an error that quotes a cut character or bytes that are none is told all the same" {
+    odd=a$(printf 'é%.0s' {1..80})
+    post /embed "{\"inputs\": \"a\", \"truncation_direction\": \"$odd\"}"
+    [ "$status" = 400 ]
+    [[ "$(field .error)" == truncation_direction:* ]]
+    post /completion "{\"prompt\": \"a\", \"logit_bias\": {\"$odd\": 1}}"
+    [ "$status" = 400 ]
+    [[ "$(field .error.message)" == logit_bias:* ]]
+    get /%ff%fe
+    [ "$status" = 404 ]
+    [[ "$(field .error.message)" == "there is no /"* ]]
+    get /api/%ff%fe
+    [ "$status" = 404 ]
+    [[ "$(field .error)" == "there is no /api/"* ]]
+}
+
+@test "roles that the API does not know are refused" {
+    post /v1/chat/completions '{"messages": [{"role": "wizard", "content": "x"}], "max_tokens": 1}'
+    [ "$status" = 400 ]
+    [[ "$(field .error.message)" == 'messages[0].role: found "wizard"'* ]]
+    post /v1/responses '{"input": [{"role": "wizard", "content": "x"}], "max_output_tokens": 1}'
+    [ "$status" = 400 ]
+    [ "$(field .error.param)" = input ]
+}
+
+@test "top_k -1 is vLLM's word for off" {
+    post /v1/completions '{"prompt": "Once", "max_tokens": 1, "top_k": -1}'
+    [ "$status" = 200 ]
+}

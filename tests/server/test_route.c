@@ -75,12 +75,32 @@ static void test_a_path_that_nobody_knows_fails_as_its_neighbours_do(void **stat
     assert_ptr_equal(api_of_path(""), &api_hob);
 }
 
+/* A name that a message quotes may be cut within a character: no API may have nothing to say then. */
+static void test_every_api_tells_what_is_no_text(void **state)
+{
+    static const struct api_def *const apis[] = {
+#define API(name) &api_##name,
+#include "server/routes/apis.def"
+#undef API
+    };
+    struct problem problem;
+    (void)state;
+    problem_set_field(&problem, "model", "model: found \"caf\xC3");
+    for (size_t i = 0; i < sizeof apis / sizeof apis[0]; i++) {
+        int status = 0;
+        json_t *body = apis[i]->problem(&problem, &status);
+        if (!body) fail_msg("%s", apis[i]->name);
+        json_decref(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_is_found_by_its_own_path), cmocka_unit_test(test_every_row_says_what_it_is),
         cmocka_unit_test(test_what_is_no_route),                   cmocka_unit_test(test_methods_of_a_path),
         cmocka_unit_test(test_a_path_that_nobody_knows_fails_as_its_neighbours_do),
+        cmocka_unit_test(test_every_api_tells_what_is_no_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

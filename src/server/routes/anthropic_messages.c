@@ -267,7 +267,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !set_job(&inputs, generate, ret_problem))
         return false;
     struct state *state = ARENA_NEW(exchange_arena(exchange), struct state, 1);
-    if (!state || !(state->content = json_array())) return generation_no_memory(ret_problem);
+    if (!state || !(state->content = json_array())) return problem_no_memory(ret_problem);
     generation_id("msg_", state->id);
     exchange_run(exchange, &answer, state, inputs.is_stream);
     return true;

@@ -16,6 +16,8 @@ struct api_def {
 #define API(name) extern const struct api_def api_##name;
 #include "server/routes/apis.def"
 #undef API
+/* The sentence as a JSON text: a name that it quotes may be cut in the middle of a character. NULL: memory is out. */
+json_t *api_message(const struct problem *problem);
 /* The API that a path without a route most likely belongs to, for its 404. */
 const struct api_def *api_of_path(const char *path);
 

@@ -41,7 +41,7 @@ json_t *anthropic_problem(const struct problem *problem, int *ret_status)
 {
     *ret_status = errors[problem->kind].status;
     return json_pack("{s:s,s:{s:s,s:o}}", "type", "error", "error", "type", errors[problem->kind].type, "message",
-                     json_text(problem->message, strlen(problem->message)));
+                     api_message(problem));
 }
 
 const struct api_def api_anthropic = {.name = "Anthropic", .problem = anthropic_problem};
@@ -72,7 +72,7 @@ struct reading {
 
 static bool append(struct reading *reading, json_t *list, json_t *item)
 {
-    return json_array_append_new(list, item) == 0 || generation_no_memory(reading->problem);
+    return json_array_append_new(list, item) == 0 || problem_no_memory(reading->problem);
 }
 
 static bool refuse(struct reading *reading, size_t i, const char *found, const char *expected)
@@ -116,7 +116,7 @@ static bool read_result_text(struct reading *reading, const json_t *content, siz
         if (j) buffer_append_byte(ret_text, '\n');
         buffer_append_string(ret_text, text_of(part, "text"));
     }
-    return !ret_text->is_failed || generation_no_memory(reading->problem);
+    return !ret_text->is_failed || problem_no_memory(reading->problem);
 }
 
 static bool read_result(struct reading *reading, const json_t *block, size_t i)
@@ -245,7 +245,7 @@ static bool read_tools(const json_t *tools, json_t *ret_tools, struct problem *r
         json_t *function = json_pack("{s:s,s:s,s:O}", "name", text_of(tool, "name"), "description",
                                      text_of(tool, "description"), "parameters", json_object_get(tool, "input_schema"));
         if (json_array_append_new(ret_tools, json_pack("{s:s,s:o}", "type", "function", "function", function)) != 0)
-            return generation_no_memory(ret_problem);
+            return problem_no_memory(ret_problem);
     }
     return true;
 }
@@ -295,7 +295,7 @@ static bool set_thinking(const json_t *thinking, struct generate_inputs *inputs,
                                  text_of(thinking, "type"));
     const char *variables = is_disabled ? "{\"enable_thinking\":false}" : "{\"enable_thinking\":true}";
     inputs->chat.variables = job_copy(job, variables, strlen(variables));
-    return inputs->chat.variables || generation_no_memory(ret_problem);
+    return inputs->chat.variables || problem_no_memory(ret_problem);
 }
 
 bool anthropic_prompt_set(const struct anthropic_prompt *prompt, struct generate_inputs *inputs, struct job *job,

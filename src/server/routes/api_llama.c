@@ -32,8 +32,8 @@ static const char *type_of(enum problem_kind kind)
 
 static json_t *problem_body(const struct problem *problem, int *ret_status)
 {
-    json_t *error = json_pack("{s:i,s:s,s:s}", "code", *ret_status ? *ret_status : problem_http_status(problem->kind),
-                              "message", problem->message, "type", type_of(problem->kind));
+    json_t *error = json_pack("{s:i,s:o,s:s}", "code", *ret_status ? *ret_status : problem_http_status(problem->kind),
+                              "message", api_message(problem), "type", type_of(problem->kind));
     if (problem->kind == PROBLEM_CONTEXT) {
         json_object_set_new(error, "n_prompt_tokens", json_integer((json_int_t)problem->n_found));
         json_object_set_new(error, "n_ctx", json_integer((json_int_t)problem->n_allowed));
@@ -63,13 +63,21 @@ bool llama_fill_in(const struct llama_fields *fields, struct generate_job *gener
     if (fields->grammar && *fields->grammar && fields->json_schema)
         return problem_set_field(ret_problem, "grammar",
                                  "grammar: found one beside json_schema, expected one of the two");
-    if (fields->grammar && *fields->grammar)
-        options->gbnf = job_copy(&generate->job, fields->grammar, strlen(fields->grammar));
+    if (fields->grammar && *fields->grammar &&
+        !(options->gbnf = job_copy(&generate->job, fields->grammar, strlen(fields->grammar))))
+        return problem_no_memory(ret_problem);
     return !fields->json_schema ||
            inputs_copy_json(&generate->job, fields->json_schema, &options->json_schema, NULL, ret_problem);
 }
 
 /* ---- what came of it ---- */
+
+struct llama_answer {
+    bool has_tokens, has_probs;
+    size_t n_indent;
+    const json_t *response_fields;      /* as long as the request */
+    size_t *n_tokens, *n_prompt_tokens; /* of each job of a stream, so far */
+};
 
 /* A text as far as it is to be seen, and the numbers beside it. */
 struct story {
@@ -176,21 +184,23 @@ static json_t *whole_object(struct exchange *exchange, const struct llama_answer
     return object;
 }
 
-/* "timings/prompt_n" goes into an object, and is called "prompt_n" here, as there. What is not there is left out. */
+/* What "timings/prompt_n" leads to, which is an object's field in an object; NULL: nothing. */
+static json_t *at_path(json_t *object, const char *path)
+{
+    for (const char *slash; (slash = strchr(path, '/')); path = slash + 1)
+        object = json_object_getn(object, path, (size_t)(slash - path));
+    return json_object_get(object, path);
+}
+
+/* Each under the name that was asked for, slashes and all. What is not there is left out. */
 static json_t *only_fields(json_t *object, const json_t *names)
 {
     json_t *chosen = json_object();
     size_t n_names = json_is_array(names) ? json_array_size(names) : 1;
     for (size_t i = 0; i < n_names; i++) {
         const char *name = json_string_value(json_is_array(names) ? json_array_get(names, i) : names);
-        json_t *value = object;
-        const char *part = name;
-        for (const char *slash; (slash = strchr(part, '/')); part = slash + 1) {
-            char key[128];
-            snprintf(key, sizeof key, "%.*s", (int)(slash - part < 127 ? slash - part : 127), part);
-            value = json_object_get(value, key);
-        }
-        if ((value = json_object_get(value, part))) json_object_set(chosen, part, value);
+        json_t *value = at_path(object, name);
+        if (value) json_object_set(chosen, name, value);
     }
     json_decref(object);
     return chosen;
@@ -213,12 +223,14 @@ static json_t *whole(struct exchange *exchange, void *state)
 static void stream_delta(struct llama_answer *answer, const struct job *job, size_t index, const struct event *event,
                          struct buffer *out)
 {
-    if (event->id != HOB_NO_TOKEN) answer->n_tokens++;
-    json_t *object = json_pack("{s:I,s:o,s:o,s:b,s:i,s:I}", "index", (json_int_t)index, "content",
+    bool has_token = event->id != HOB_NO_TOKEN;
+    answer->n_tokens[index] += has_token;
+    json_t *object = json_pack("{s:I,s:o,s:o,s:b,s:i,s:I,s:I}", "index", (json_int_t)index, "content",
                                json_text(event->text, event->n_text_bytes), "tokens",
-                               event->id != HOB_NO_TOKEN ? json_pack("[i]", (int)event->id) : json_array(), "stop",
-                               false, "id_slot", -1, "tokens_predicted", (json_int_t)answer->n_tokens);
-    if (answer->has_probs && event->id != HOB_NO_TOKEN)
+                               has_token ? json_pack("[i]", (int)event->id) : json_array(), "stop", false, "id_slot",
+                               -1, "tokens_predicted", (json_int_t)answer->n_tokens[index], "tokens_evaluated",
+                               (json_int_t)answer->n_prompt_tokens[index]);
+    if (answer->has_probs && has_token)
         json_object_set_new(object, "completion_probabilities", json_pack("[o]", probability_of(job, event)));
     exchange_put_sse(out, NULL, object);
 }
@@ -229,6 +241,7 @@ static void stream_event(struct exchange *exchange, void *state, size_t index, c
     int status = 0;
     struct llama_answer *answer = state;
     const struct job *job = exchange_job(exchange, index);
+    if (event->kind == EVENT_STARTED) answer->n_prompt_tokens[index] = event->usage.n_prompt_tokens;
     if (event->kind == EVENT_DELTA) stream_delta(answer, job, index, event, out);
     if (event->kind == EVENT_FAILED) exchange_put_sse(out, NULL, problem_body(&event->problem, &status));
     if (event->kind != EVENT_DONE) return;
@@ -240,18 +253,24 @@ static void stream_event(struct exchange *exchange, void *state, size_t index, c
     exchange_put_sse(out, NULL, answer->response_fields ? only_fields(object, answer->response_fields) : object);
 }
 
-const struct answer_def llama_answer = {
+static const struct answer_def llama_answer = {
     .stream_type = "text/event-stream", .event = stream_event, .whole = whole, .ping = ":\n\n"};
 
-struct llama_answer *llama_answer_new(struct exchange *exchange, const struct llama_fields *fields)
+bool llama_run(struct exchange *exchange, const struct llama_fields *fields, struct problem *ret_problem)
 {
-    struct llama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct llama_answer, 1);
-    if (!answer) return NULL;
+    size_t n_jobs = exchange_n_jobs(exchange);
+    struct arena *arena = exchange_arena(exchange);
+    struct llama_answer *answer = ARENA_NEW(arena, struct llama_answer, 1);
+    size_t *n_tokens = ARENA_NEW(arena, size_t, n_jobs), *n_prompt_tokens = ARENA_NEW(arena, size_t, n_jobs);
+    if (!answer || !n_tokens || !n_prompt_tokens) return problem_no_memory(ret_problem);
     bool has_fields = fields->response_fields &&
                       (!json_is_array(fields->response_fields) || json_array_size(fields->response_fields));
     *answer = (struct llama_answer){.has_tokens = fields->has_tokens,
                                     .has_probs = fields->n_probs > 0,
                                     .n_indent = fields->n_indent > 0 ? (size_t)fields->n_indent : 0,
-                                    .response_fields = has_fields ? fields->response_fields : NULL};
-    return answer;
+                                    .response_fields = has_fields ? fields->response_fields : NULL,
+                                    .n_tokens = n_tokens,
+                                    .n_prompt_tokens = n_prompt_tokens};
+    exchange_run(exchange, &llama_answer, answer, fields->is_stream);
+    return true;
 }

@@ -63,7 +63,7 @@ struct llama_fields {
         LLAMA_FIELD(settings, member, "json_schema", json_schema, FIELD_OBJECT,                                     \
                     "JSON Schema that the text is held to"),                                                        \
         LLAMA_FIELD(settings, member, "response_fields", response_fields, FIELD_TEXTS,                              \
-                    "only these fields of the reply; \"a/b\" goes into an object"),                                 \
+                    "only these fields of the reply, under these names; \"a/b\" goes into an object"),                                 \
         {.name = "cache_prompt",                                                                                    \
          .kind = FIELD_IGNORED,                                                                                     \
          .help = "prompts are always kept for others that begin alike; no result changes"},                         \
@@ -75,15 +75,7 @@ struct llama_fields {
 
 bool llama_fill_in(const struct llama_fields *fields, struct generate_job *generate, struct problem *ret_problem);
 
-/* The reply to jobs that generate: an object for one, a list for several prompts. state: struct llama_answer. */
-struct llama_answer {
-    bool has_tokens, has_probs;
-    size_t n_indent;
-    const json_t *response_fields; /* as long as the request */
-    size_t n_tokens;               /* streamed so far */
-};
-extern const struct answer_def llama_answer;
-/* In the exchange's arena; NULL: memory is out. */
-struct llama_answer *llama_answer_new(struct exchange *exchange, const struct llama_fields *fields);
+/* Runs the jobs that were added to the exchange: an object comes back for one, a list for several prompts. */
+bool llama_run(struct exchange *exchange, const struct llama_fields *fields, struct problem *ret_problem);
 
 #endif

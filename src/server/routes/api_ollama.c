@@ -8,7 +8,7 @@
 static json_t *problem_body(const struct problem *problem, int *ret_status)
 {
     (void)ret_status;
-    return json_pack("{s:s}", "error", problem->message);
+    return json_pack("{s:o}", "error", api_message(problem));
 }
 
 const struct api_def api_ollama = {.name = "Ollama", .problem = problem_body};
@@ -17,8 +17,7 @@ const struct api_def api_ollama = {.name = "Ollama", .problem = problem_body};
 
 struct options {
     struct sampling_fields sampling;
-    int64_t num_predict;
-    size_t num_keep;
+    int64_t num_predict, num_keep;
 };
 
 static const struct field_def option_fields[] = {
@@ -27,7 +26,10 @@ static const struct field_def option_fields[] = {
      .kind = FIELD_INTEGER,
      .offset = offsetof(struct options, num_predict),
      .help = "most tokens; -1: to the context's end"},
-    {.name = "num_keep", .kind = FIELD_COUNT, .offset = offsetof(struct options, num_keep)},
+    {.name = "num_keep",
+     .kind = FIELD_INTEGER,
+     .offset = offsetof(struct options, num_keep),
+     .help = "of the prompt, when a full context is shifted; -1: all"},
 };
 
 static bool read_options(const json_t *options, struct generate_job *generate, struct problem *ret_problem)
@@ -46,7 +48,7 @@ static bool read_options(const json_t *options, struct generate_job *generate, s
     generate->inputs.options.max_tokens = read.num_predict > 0 ? (size_t)read.num_predict : 0;
     generate->inputs.has_no_limit = read.num_predict < 0;
     generate->inputs.generates_nothing = read.num_predict == 0;
-    generate->inputs.options.n_keep = read.num_keep;
+    generate->inputs.options.n_keep = read.num_keep < 0 ? SIZE_MAX : (size_t)read.num_keep;
     return true;
 }
 
@@ -196,6 +198,13 @@ static json_int_t nanoseconds(double ms)
     return (json_int_t)(ms * 1e6);
 }
 
+/* Clients divide by it, and an answer that was kept took no time. */
+static json_int_t nanoseconds_of(double ms, size_t n_tokens)
+{
+    json_int_t n = nanoseconds(ms);
+    return n < 1 && n_tokens ? 1 : n;
+}
+
 static const char *done_reason(const struct ollama_answer *answer)
 {
     if (answer->is_empty) return answer->is_leaving ? "unload" : "load";
@@ -209,8 +218,9 @@ static void put_usage(const struct ollama_answer *answer, json_t *chunk, const s
     json_t *numbers = json_pack(
         "{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "done", true, "done_reason", done_reason(answer), "total_duration",
         nanoseconds(usage->total_ms), "load_duration", nanoseconds(usage->load_ms), "prompt_eval_count",
-        (json_int_t)usage->n_prompt_tokens, "prompt_eval_duration", nanoseconds(usage->prompt_ms), "eval_count",
-        (json_int_t)usage->n_generated_tokens, "eval_duration", nanoseconds(usage->generate_ms));
+        (json_int_t)usage->n_prompt_tokens, "prompt_eval_duration", nanoseconds_of(usage->prompt_ms, usage->n_prompt_tokens), "eval_count",
+        (json_int_t)usage->n_generated_tokens, "eval_duration",
+        nanoseconds_of(usage->generate_ms, usage->n_generated_tokens));
     json_object_update(chunk, numbers);
     json_decref(numbers);
 }
@@ -240,6 +250,7 @@ static void stream_event(struct exchange *exchange, void *state, size_t job, con
                          struct buffer *out)
 {
     struct ollama_answer *answer = state;
+    int status;
     (void)job;
     switch (event->kind) {
     case EVENT_DELTA:
@@ -252,7 +263,7 @@ static void stream_event(struct exchange *exchange, void *state, size_t job, con
         answer->end = event;
         break;
     case EVENT_FAILED:
-        exchange_put_ndjson(out, json_pack("{s:s}", "error", event->problem.message));
+        exchange_put_ndjson(out, problem_body(&event->problem, &status));
         break;
     case EVENT_DONE: {
         json_t *chunk = new_chunk(answer);
@@ -298,7 +309,7 @@ bool ollama_run(struct exchange *exchange, const struct ollama_fields *fields, c
                 struct problem *ret_problem)
 {
     struct ollama_answer *answer = ARENA_NEW(exchange_arena(exchange), struct ollama_answer, 1);
-    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!answer) return problem_no_memory(ret_problem);
     *answer = (struct ollama_answer){.model = fields->model,
                                      .is_chat = is_chat,
                                      .is_empty = is_empty,

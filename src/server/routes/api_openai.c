@@ -37,9 +37,8 @@ json_t *openai_problem(const struct problem *problem, int *ret_status)
 {
     const char *field = problem->kind == PROBLEM_NO_MODEL && !problem->field ? "model" : problem->field;
     *ret_status = errors[problem->kind].status;
-    json_t *error =
-        json_pack("{s:o,s:s,s:s?,s:s?}", "message", json_text(problem->message, strlen(problem->message)),
-                  "type", errors[problem->kind].type, "param", field, "code", errors[problem->kind].code);
+    json_t *error = json_pack("{s:o,s:s,s:s?,s:s?}", "message", api_message(problem), "type",
+                              errors[problem->kind].type, "param", field, "code", errors[problem->kind].code);
     if (error && problem->kind == PROBLEM_CONTEXT) {
         json_object_set_new(error, "n_prompt_tokens", json_integer((json_int_t)problem->n_found));
         json_object_set_new(error, "n_ctx", json_integer((json_int_t)problem->n_allowed));

@@ -28,7 +28,7 @@ static const char *error_type(enum problem_kind kind, int *ret_status)
 
 static json_t *problem_body(const struct problem *problem, int *ret_status)
 {
-    return json_pack("{s:s,s:s}", "error", problem->message, "error_type", error_type(problem->kind, ret_status));
+    return json_pack("{s:o,s:s}", "error", api_message(problem), "error_type", error_type(problem->kind, ret_status));
 }
 
 const struct api_def api_tei = {.name = "text-embeddings-inference", .problem = problem_body};
@@ -64,7 +64,7 @@ static bool set_ids(const json_t *inputs, struct embed_job *embed, struct proble
     size_t n_texts = is_ids(inputs) ? 1 : json_array_size(inputs);
     const int32_t **ids = ARENA_NEW(&embed->job.arena, const int32_t *, n_texts);
     size_t *n_ids = ARENA_NEW(&embed->job.arena, size_t, n_texts);
-    if (!ids || !n_ids) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!ids || !n_ids) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < n_texts; i++) {
         const json_t *item = is_ids(inputs) ? inputs : json_array_get(inputs, i);
         if (!is_ids(item))
@@ -83,8 +83,9 @@ bool tei_set_inputs(const json_t *inputs, const struct tei_reading *reading, str
     embed->job.priority = PRIORITY_BATCH;
     embed->inputs.truncates = reading->truncates;
     embed->inputs.truncates_left = tei_is_left(reading);
-    if (reading->prompt_name)
-        embed->inputs.how.prompt = job_copy(&embed->job, reading->prompt_name, strlen(reading->prompt_name));
+    if (reading->prompt_name &&
+        !(embed->inputs.how.prompt = job_copy(&embed->job, reading->prompt_name, strlen(reading->prompt_name))))
+        return problem_no_memory(ret_problem);
     if (!json_is_string(inputs) && !json_is_array(inputs))
         return problem_set_field(ret_problem, "inputs", "inputs: expected a text, token ids, or a list of either");
     if (!tei_check_count(json_is_array(inputs) && !is_ids(inputs) ? json_array_size(inputs) : 1, "inputs", ret_problem))

@@ -50,6 +50,27 @@ static bool check_message(const json_t *message, size_t index, struct problem *r
     return check_content(message, index, ret_problem);
 }
 
+static bool is_role(const char *role)
+{
+    static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", "function"};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (!strcmp(role, roles[i])) return true;
+    return false;
+}
+
+bool chat_inputs_check_roles(const json_t *messages, struct problem *ret_problem)
+{
+    const json_t *message;
+    size_t i;
+    json_array_foreach (messages, i, message)
+        if (*text_of(message, "role") && !is_role(text_of(message, "role")))
+            return problem_set_field(
+                ret_problem, "messages",
+                "messages[%zu].role: found \"%.40s\", expected system, developer, user, assistant or tool", i,
+                text_of(message, "role"));
+    return true;
+}
+
 /* Refusals are said by somebody: text as all other. NULL: memory is out. */
 static json_t *plain_parts(const json_t *parts)
 {
@@ -91,7 +112,7 @@ static bool copy_messages(const json_t *messages, struct generate_inputs *inputs
     int failed = 0;
     json_array_foreach (messages, i, message) failed |= json_array_append_new(plain, plain_message(message));
     inputs->kind = PROMPT_CHAT;
-    bool is_copied = failed ? generation_no_memory(ret_problem)
+    bool is_copied = failed ? problem_no_memory(ret_problem)
                             : inputs_copy_json(job, plain, &inputs->messages, &inputs->n_messages_bytes, ret_problem);
     json_decref(plain);
     return is_copied;
@@ -155,7 +176,7 @@ static bool set_named_tool(const json_t *choice, const json_t *tools, struct gen
                                  name);
     inputs->tool_choice = "required";
     inputs->tool_name = job_copy(job, name, strlen(name));
-    return inputs->tool_name || generation_no_memory(ret_problem);
+    return inputs->tool_name || problem_no_memory(ret_problem);
 }
 
 bool chat_inputs_set_tool_choice(const json_t *choice, const json_t *tools, struct generate_inputs *inputs,

@@ -12,6 +12,8 @@
 /* inputs: of the job, whose arena keeps copies. */
 bool chat_inputs_set_messages(const json_t *messages, struct generate_inputs *inputs, struct job *job,
                               struct problem *ret_problem);
+/* Refuses roles that OpenAI's API does not know, which a template would pass over in silence. */
+bool chat_inputs_check_roles(const json_t *messages, struct problem *ret_problem);
 /* tools: [{"type": "function", "function": {"name", …}}, …]; NULL or empty: none. */
 bool chat_inputs_set_tools(const json_t *tools, struct generate_inputs *inputs, struct job *job,
                            struct problem *ret_problem);

@@ -16,11 +16,6 @@ void generation_id(const char *prefix, char ret_id[GENERATION_ID_BYTES])
         n += snprintf(ret_id + n, GENERATION_ID_BYTES - (size_t)n, "%02x", random[i]);
 }
 
-bool generation_no_memory(struct problem *ret_problem)
-{
-    return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-}
-
 bool generation_set_schema(const json_t *schema, const char *field, struct generate_inputs *inputs, struct job *job,
                            struct problem *ret_problem)
 {
@@ -29,7 +24,7 @@ bool generation_set_schema(const json_t *schema, const char *field, struct gener
     if (!json_is_string(schema))
         return problem_set_field(ret_problem, field, "%s: expected a JSON Schema: an object", field);
     inputs->options.json_schema = job_copy(job, json_string_value(schema), json_string_length(schema));
-    return inputs->options.json_schema || generation_no_memory(ret_problem);
+    return inputs->options.json_schema || problem_no_memory(ret_problem);
 }
 
 /* ---- what came of them ---- */

@@ -13,7 +13,6 @@ void generation_id(const char *prefix, char ret_id[GENERATION_ID_BYTES]);
 /* What may come is JSON of that schema: an object, or a text that holds one. field: for messages. */
 bool generation_set_schema(const json_t *schema, const char *field, struct generate_inputs *inputs, struct job *job,
                            struct problem *ret_problem);
-bool generation_no_memory(struct problem *ret_problem); /* false */
 
 /* Of all the exchange's jobs that are done: counts added up, times of the slowest. */
 struct usage generation_usage(const struct exchange *exchange);

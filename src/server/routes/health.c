@@ -1,10 +1,11 @@
 /* GET /health, /v1/health: whether the pinned models are ready, as llama-server and text-embeddings-inference tell it. */
 #include "server/routes/route.h"
 
-static void reply_unavailable(struct exchange *exchange, const char *message)
+/* Takes message. */
+static void reply_unavailable(struct exchange *exchange, json_t *message)
 {
     exchange_reply_json(exchange, 503,
-                        json_pack("{s:{s:i, s:s, s:s}}", "error", "code", 503, "message", message, "type", "unavailable_error"));
+                        json_pack("{s:{s:i, s:o, s:s}}", "error", "code", 503, "message", message, "type", "unavailable_error"));
 }
 
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
@@ -12,8 +13,8 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     double progress = 0;
     switch (model_registry_health(exchange_server(exchange)->registry, ret_problem, &progress)) {
     case MODEL_READY: exchange_reply_json(exchange, 200, json_pack("{s:s}", "status", "ok")); break;
-    case MODEL_FAILED: reply_unavailable(exchange, ret_problem->message); break;
-    default: reply_unavailable(exchange, "Loading model"); break;
+    case MODEL_FAILED: reply_unavailable(exchange, api_message(ret_problem)); break;
+    default: reply_unavailable(exchange, json_string("Loading model")); break;
     }
     return true;
 }

@@ -18,7 +18,7 @@ static const char *state_name(enum model_state state)
 
 static json_t *text_or_null(const char *text)
 {
-    return text ? json_string(text) : json_null();
+    return text ? json_text(text, strlen(text)) : json_null();
 }
 
 static json_t *model_json(const struct model_status *model)

@@ -1,23 +1,18 @@
 /* Request values into jobs. */
 #include "server/routes/job_inputs.h"
 
-static bool no_memory(struct problem *ret_problem)
-{
-    return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-}
-
 bool inputs_copy_texts(struct job *job, const json_t *texts, const char *field, const char *const **ret_texts,
                        const size_t **ret_text_bytes, size_t *ret_n_texts, struct problem *ret_problem)
 {
     size_t n_texts = json_is_array(texts) ? json_array_size(texts) : 1;
     const char **copies = ARENA_NEW(&job->arena, const char *, n_texts + 1);
     size_t *n_bytes = ARENA_NEW(&job->arena, size_t, n_texts + 1);
-    if (!copies || !n_bytes) return no_memory(ret_problem);
+    if (!copies || !n_bytes) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < n_texts; i++) {
         const json_t *text = json_is_array(texts) ? json_array_get(texts, i) : texts;
         if (!json_is_string(text)) return problem_set_field(ret_problem, field, "%s[%zu]: expected a text", field, i);
         n_bytes[i] = json_string_length(text);
-        if (!(copies[i] = job_copy(job, json_string_value(text), n_bytes[i]))) return no_memory(ret_problem);
+        if (!(copies[i] = job_copy(job, json_string_value(text), n_bytes[i]))) return problem_no_memory(ret_problem);
     }
     *ret_texts = copies;
     if (ret_text_bytes) *ret_text_bytes = n_bytes;
@@ -30,7 +25,7 @@ bool inputs_copy_ids(struct job *job, const json_t *ids, const char *field, cons
 {
     size_t n_ids = json_array_size(ids);
     int32_t *copies = ARENA_NEW(&job->arena, int32_t, n_ids + 1);
-    if (!copies) return no_memory(ret_problem);
+    if (!copies) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < n_ids; i++) {
         const json_t *id = json_array_get(ids, i);
         if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
@@ -49,7 +44,7 @@ bool inputs_copy_json(struct job *job, const json_t *value, const char **ret_tex
     size_t n_bytes = text ? strlen(text) : 0;
     char *copy = text ? job_copy(job, text, n_bytes) : NULL;
     free(text);
-    if (!copy) return no_memory(ret_problem);
+    if (!copy) return problem_no_memory(ret_problem);
     *ret_text = copy;
     if (ret_n_bytes) *ret_n_bytes = n_bytes;
     return true;

@@ -33,7 +33,7 @@ static bool set_mixture(const json_t *prompt, struct generate_job *generate, str
     size_t i, n_parts = json_array_size(prompt);
     const json_t *part;
     struct prompt_part *parts = ARENA_NEW(&generate->job.arena, struct prompt_part, n_parts);
-    if (!parts) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!parts) return problem_no_memory(ret_problem);
     json_array_foreach (prompt, i, part) {
         if (json_is_integer(part) && (json_integer_value(part) < 0 || json_integer_value(part) > INT32_MAX))
             return problem_set_field(ret_problem, "prompt", "prompt[%zu]: expected a token id or a text", i);
@@ -41,7 +41,7 @@ static bool set_mixture(const json_t *prompt, struct generate_job *generate, str
         parts[i].n_text_bytes = json_string_length(part);
         if (json_is_string(part) &&
             !(parts[i].text = job_copy(&generate->job, json_string_value(part), parts[i].n_text_bytes)))
-            return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+            return problem_no_memory(ret_problem);
     }
     generate->inputs.parts = parts;
     generate->inputs.n_parts = n_parts;
@@ -60,7 +60,7 @@ static bool set_prompt(const json_t *prompt, struct generate_job *generate, stru
     generate->inputs.kind = PROMPT_TEXT;
     generate->inputs.n_text_bytes = json_string_length(prompt);
     generate->inputs.text = job_copy(&generate->job, json_string_value(prompt), json_string_length(prompt));
-    return generate->inputs.text || problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    return generate->inputs.text || problem_no_memory(ret_problem);
 }
 
 static bool add_prompt(struct exchange *exchange, const struct inputs *inputs, const json_t *prompt,
@@ -93,11 +93,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     struct inputs inputs = {.common = LLAMA_DEFAULTS};
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
         return false;
-    struct llama_answer *answer = llama_answer_new(exchange, &inputs.common);
-    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-    if (!add_prompts(exchange, &inputs, ret_problem)) return false;
-    exchange_run(exchange, &llama_answer, answer, inputs.common.is_stream);
-    return true;
+    return add_prompts(exchange, &inputs, ret_problem) && llama_run(exchange, &inputs.common, ret_problem);
 }
 
 const struct route_def route_llama_completion = {

@@ -36,7 +36,7 @@ static bool copy_text(struct job *job, const char *text, size_t n_bytes, const c
                       struct problem *ret_problem)
 {
     *ret_copy = job_copy(job, text, n_bytes);
-    return *ret_copy || problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    return *ret_copy || problem_no_memory(ret_problem);
 }
 
 static bool set_prefix(const struct inputs *inputs, struct generate_job *generate, struct problem *ret_problem)
@@ -47,7 +47,7 @@ static bool set_prefix(const struct inputs *inputs, struct generate_job *generat
     hob_fim *fill = &generate->inputs.fill;
     fill->n_prefix_bytes = prefix.n_bytes;
     bool is_set = prefix.is_failed
-                      ? problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request")
+                      ? problem_no_memory(ret_problem)
                       : copy_text(&generate->job, buffer_text(&prefix), prefix.n_bytes, &fill->prefix, ret_problem);
     buffer_release(&prefix);
     return is_set;
@@ -59,7 +59,7 @@ static bool set_extra(const struct inputs *inputs, struct generate_job *generate
     hob_fim *fill = &generate->inputs.fill;
     size_t n_files = json_array_size(inputs->extra);
     hob_fim_file *files = ARENA_NEW(&generate->job.arena, hob_fim_file, n_files + 1);
-    if (!files) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!files) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < n_files; i++) {
         const json_t *piece = json_array_get(inputs->extra, i), *text = json_object_get(piece, "text"),
                      *name = json_object_get(piece, "filename");
@@ -97,13 +97,9 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     struct inputs inputs = {.common = LLAMA_DEFAULTS, .prompt = ""};
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
         return false;
-    struct llama_answer *answer = llama_answer_new(exchange, &inputs.common);
-    if (!answer) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
     struct generate_job *generate = generate_job_new(inputs.common.model ? inputs.common.model : "");
-    if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !fill_in(&inputs, generate, ret_problem))
-        return false;
-    exchange_run(exchange, &llama_answer, answer, inputs.common.is_stream);
-    return true;
+    return exchange_add(exchange, (struct job *)generate, ret_problem) && fill_in(&inputs, generate, ret_problem) &&
+           llama_run(exchange, &inputs.common, ret_problem);
 }
 
 const struct route_def route_llama_infill = {

@@ -13,7 +13,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     enum { MOST = 256 };
     struct slot_status *slots = ARENA_NEW(exchange_arena(exchange), struct slot_status, MOST);
-    if (!slots) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!slots) return problem_no_memory(ret_problem);
     size_t n_slots = scheduler_get_slots(exchange_server(exchange)->scheduler, slots, MOST);
     json_t *list = json_array();
     for (size_t i = 0; i < n_slots; i++) json_array_append_new(list, slot_json(i, &slots[i]));

@@ -3,7 +3,9 @@
 #include "server/routes/answer_parts.h"
 #include "server/routes/api_llama.h"
 #include "server/routes/api_tei.h"
+#include "server/routes/generation.h"
 #include "server/routes/job_inputs.h"
+#include "server/routes/piece_json.h"
 
 struct inputs {
     const char *model;
@@ -30,18 +32,42 @@ static const struct field_def fields[] = {
     {.name = "with_pieces",
      .kind = FIELD_BOOL,
      .offset = offsetof(struct inputs, has_pieces),
-     .help = "each token with its text"},
+     .help = "each token with its text, or its bytes where they are no text"},
 };
+
+/* Its text; where that is no UTF-8 by itself, its bytes. */
+static json_t *piece_of(hob_pieces *pieces, const hob_tokenizer *tokenizer, int32_t id)
+{
+    const char *bytes;
+    size_t n_bytes;
+    bool is_text = hob_pieces_get(pieces, id, &bytes, &n_bytes, NULL) != HOB_OK || !n_bytes;
+    json_t *text = is_text ? piece_json_text(pieces, tokenizer, id) : json_stringn(bytes, n_bytes);
+    return text || is_text ? text : piece_json_bytes(pieces, id);
+}
+
+static json_t *with_pieces(struct exchange *exchange)
+{
+    const struct job *job = exchange_job(exchange, 0);
+    hob_pieces *pieces = generation_pieces(job);
+    json_t *tokens = pieces ? json_array() : NULL;
+    int failed = 0;
+    ANSWER_EVENTS(event, exchange, 0)
+    for (size_t i = 0; tokens && event->kind == EVENT_IDS && i < event->n_ids; i++)
+        failed |= json_array_append_new(tokens, json_pack("{s:i,s:o}", "id", (int)event->ids[i], "piece",
+                                                          piece_of(pieces, generation_tokenizer(job), event->ids[i])));
+    hob_pieces_free(pieces);
+    if (!failed) return tokens;
+    json_decref(tokens);
+    return NULL;
+}
 
 static json_t *whole(struct exchange *exchange, void *state)
 {
-    const struct job *job = exchange_job(exchange, 0);
+    if (state) return json_pack("{s:o}", "tokens", with_pieces(exchange));
     json_t *tokens = json_array();
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_IDS && i < event->n_ids; i++)
-        json_array_append_new(tokens, !state ? json_integer(event->ids[i])
-                                             : json_pack("{s:i,s:o}", "id", (int)event->ids[i], "piece",
-                                                         answer_token_text(job, event->ids[i])));
+        json_array_append_new(tokens, json_integer(event->ids[i]));
     return json_pack("{s:o}", "tokens", tokens);
 }
 

@@ -48,6 +48,7 @@ static json_t *openai_message(const json_t *message)
     rename_field(copy, "thinking", "reasoning_content");
     rename_field(copy, "tool_name", "name");
     json_object_del(copy, "images");
+    if (!json_object_get(copy, "content")) json_object_set_new(copy, "content", json_string(""));
     const json_t *calls = json_object_get(copy, "tool_calls");
     if (json_is_array(calls)) json_object_set_new(copy, "tool_calls", openai_calls(calls));
     return copy;

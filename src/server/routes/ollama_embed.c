@@ -19,10 +19,9 @@ static const struct field_def fields[] = {
      .help = "a model's name"},
     {.name = "input",
      .kind = FIELD_TEXTS,
-     .is_required = true,
      .most_items = 2048,
      .offset = offsetof(struct inputs, input),
-     .help = "a text or a list of texts"},
+     .help = "a text or a list of texts; \"\" or none: the model is only loaded"},
     {.name = "truncate",
      .kind = FIELD_BOOL,
      .offset = offsetof(struct inputs, truncates),
@@ -61,8 +60,9 @@ static bool fill_in(const struct inputs *inputs, struct embed_job *embed, struct
     embed->inputs.truncates = inputs->truncates;
     embed->inputs.how = (hob_embed_options){.is_normalized = true, .n_dimensions = inputs->n_dimensions};
     embed->job.priority = PRIORITY_BATCH;
-    return ollama_read_keep_alive(inputs->keep_alive, &embed->job.keep_alive_s, ret_problem) &&
-           inputs_copy_texts(&embed->job, inputs->input, "input", &embed->inputs.texts, &embed->inputs.text_bytes,
+    if (!ollama_read_keep_alive(inputs->keep_alive, &embed->job.keep_alive_s, ret_problem)) return false;
+    if (!inputs->input || (json_is_string(inputs->input) && !json_string_length(inputs->input))) return true;
+    return inputs_copy_texts(&embed->job, inputs->input, "input", &embed->inputs.texts, &embed->inputs.text_bytes,
                              &embed->inputs.n_texts, ret_problem);
 }
 

@@ -19,7 +19,7 @@ static const struct field_def fields[] = {
      .kind = FIELD_TEXTS,
      .most_items = 1,
      .offset = offsetof(struct inputs, prompt),
-     .help = "a text; none: the model is only loaded"},
+     .help = "a text; \"\" or none: the model is only loaded"},
     {.name = "keep_alive",
      .kind = FIELD_ANY,
      .offset = offsetof(struct inputs, keep_alive),
@@ -45,7 +45,7 @@ static bool fill_in(const struct inputs *inputs, struct embed_job *embed, struct
     embed->inputs.how = (hob_embed_options){.is_raw = true};
     embed->job.priority = PRIORITY_BATCH;
     if (!ollama_read_keep_alive(inputs->keep_alive, &embed->job.keep_alive_s, ret_problem)) return false;
-    if (!inputs->prompt) return true;
+    if (!inputs->prompt || (json_is_string(inputs->prompt) && !json_string_length(inputs->prompt))) return true;
     return inputs_copy_texts(&embed->job, inputs->prompt, "prompt", &embed->inputs.texts, &embed->inputs.text_bytes,
                              &embed->inputs.n_texts, ret_problem);
 }

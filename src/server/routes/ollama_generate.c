@@ -58,14 +58,14 @@ static bool set_fill(const struct inputs *inputs, struct generate_job *generate,
     fill->n_suffix_bytes = strlen(inputs->suffix);
     fill->prefix = job_copy(&generate->job, inputs->prompt, fill->n_prefix_bytes);
     fill->suffix = job_copy(&generate->job, inputs->suffix, fill->n_suffix_bytes);
-    return (fill->prefix && fill->suffix) || problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    return (fill->prefix && fill->suffix) || problem_no_memory(ret_problem);
 }
 
 static bool set_prompt(const struct inputs *inputs, struct generate_job *generate, struct problem *ret_problem)
 {
     generate->inputs.n_text_bytes = strlen(inputs->prompt);
     generate->inputs.text = job_copy(&generate->job, inputs->prompt, generate->inputs.n_text_bytes);
-    if (!generate->inputs.text) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!generate->inputs.text) return problem_no_memory(ret_problem);
     if (inputs->suffix && *inputs->suffix) return set_fill(inputs, generate, ret_problem);
     if (!inputs->is_raw && *inputs->prompt) return set_message(inputs, generate, ret_problem);
     generate->inputs.reads_special_tokens = inputs->is_raw;

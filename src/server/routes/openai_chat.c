@@ -102,7 +102,8 @@ static bool set_job(const struct inputs *inputs, struct generate_job *generate, 
     to->options.n_samples = inputs->n;
     to->options.has_logprobs = inputs->has_logprobs;
     to->options.n_top_logprobs = inputs->n_top_logprobs;
-    return chat_inputs_set_messages(inputs->messages, to, job, ret_problem) &&
+    return chat_inputs_check_roles(inputs->messages, ret_problem) &&
+           chat_inputs_set_messages(inputs->messages, to, job, ret_problem) &&
            chat_inputs_set_tools(inputs->tools, to, job, ret_problem) &&
            chat_inputs_set_tool_choice(inputs->tool_choice, inputs->tools, to, job, ret_problem) &&
            openai_sampling_set(&inputs->sampling, generate, ret_problem) &&
@@ -224,8 +225,7 @@ static void gather(struct gathered *gathered, struct state *state, const struct 
 static json_t *message_of(const struct gathered *gathered)
 {
     bool has_calls = json_array_size(gathered->calls) > 0, has_content = gathered->content.n_bytes || !has_calls;
-    json_t *content =
-        has_content ? json_text(buffer_text(&gathered->content), gathered->content.n_bytes) : json_null();
+    json_t *content = has_content ? json_text(buffer_text(&gathered->content), gathered->content.n_bytes) : json_null();
     json_t *message = json_pack("{s:s,s:o,s:n}", "role", "assistant", "content", content, "refusal");
     if (gathered->reasoning.n_bytes)
         json_object_set_new(message, "reasoning_content",
@@ -307,7 +307,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !set_job(&inputs, generate, ret_problem))
         return false;
     struct state *state = new_state(exchange, &inputs);
-    if (!state) return generation_no_memory(ret_problem);
+    if (!state) return problem_no_memory(ret_problem);
     exchange_run(exchange, &answer, state, inputs.is_stream);
     return true;
 }

@@ -78,7 +78,7 @@ static bool set_fill(const struct inputs *inputs, size_t index, struct generate_
     generate->inputs.kind = PROMPT_FILL;
     fill->n_suffix_bytes = strlen(inputs->suffix);
     fill->suffix = job_copy(&generate->job, inputs->suffix, fill->n_suffix_bytes);
-    if (!fill->suffix) return generation_no_memory(ret_problem);
+    if (!fill->suffix) return problem_no_memory(ret_problem);
     return openai_prompts_text(&inputs->prompts, index, &generate->job, &fill->prefix, &fill->n_prefix_bytes,
                                ret_problem);
 }
@@ -194,9 +194,8 @@ static json_t *whole_choice(struct exchange *exchange, struct state *state, size
             is_whole &= openai_completion_logprobs_add(
                 logprobs, pieces, generation_tokenizer(exchange_job(exchange, job)), event, &offset);
     }
-    json_t *made =
-        choice(index, text.is_failed || !is_whole ? NULL : json_text(buffer_text(&text), text.n_bytes),
-               logprobs, finish);
+    json_t *made = choice(index, text.is_failed || !is_whole ? NULL : json_text(buffer_text(&text), text.n_bytes),
+                          logprobs, finish);
     buffer_release(&text);
     return made;
 }
@@ -288,7 +287,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!read_inputs(exchange_body(exchange), &inputs, ret_problem) || !add_jobs(exchange, &inputs, ret_problem))
         return false;
     struct state *state = new_state(exchange, &inputs);
-    if (!state) return generation_no_memory(ret_problem);
+    if (!state) return problem_no_memory(ret_problem);
     exchange_run(exchange, &answer, state, inputs.is_stream);
     return true;
 }

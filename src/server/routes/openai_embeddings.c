@@ -42,7 +42,7 @@ static bool add_texts(const struct openai_prompts *texts, struct embed_job *embe
 {
     const char **copies = ARENA_NEW(&embed->job.arena, const char *, texts->n_prompts);
     size_t *n_bytes = ARENA_NEW(&embed->job.arena, size_t, texts->n_prompts);
-    if (!copies || !n_bytes) return generation_no_memory(ret_problem);
+    if (!copies || !n_bytes) return problem_no_memory(ret_problem);
     embed->inputs.texts = copies;
     embed->inputs.text_bytes = n_bytes;
     for (size_t i = 0; i < texts->n_prompts; i++)
@@ -54,7 +54,7 @@ static bool add_ids(const struct openai_prompts *texts, struct embed_job *embed,
 {
     const int32_t **copies = ARENA_NEW(&embed->job.arena, const int32_t *, texts->n_prompts);
     size_t *n_ids = ARENA_NEW(&embed->job.arena, size_t, texts->n_prompts);
-    if (!copies || !n_ids) return generation_no_memory(ret_problem);
+    if (!copies || !n_ids) return problem_no_memory(ret_problem);
     embed->inputs.ids = copies;
     embed->inputs.n_ids = n_ids;
     for (size_t i = 0; i < texts->n_prompts; i++)
@@ -69,7 +69,7 @@ static bool set_job(const struct inputs *inputs, struct embed_job *embed, struct
     embed->inputs.how.n_dimensions = inputs->n_dimensions;
     if (inputs->prompt_name) {
         embed->inputs.how.prompt = job_copy(&embed->job, inputs->prompt_name, strlen(inputs->prompt_name));
-        if (!embed->inputs.how.prompt) return generation_no_memory(ret_problem);
+        if (!embed->inputs.how.prompt) return problem_no_memory(ret_problem);
     }
     return inputs->texts.are_ids ? add_ids(&inputs->texts, embed, ret_problem)
                                  : add_texts(&inputs->texts, embed, ret_problem);
@@ -149,7 +149,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!exchange_add(exchange, (struct job *)embed, ret_problem) || !set_job(&inputs, embed, ret_problem))
         return false;
     struct state *state = ARENA_NEW(exchange_arena(exchange), struct state, 1);
-    if (!state) return generation_no_memory(ret_problem);
+    if (!state) return problem_no_memory(ret_problem);
     state->format = inputs.format;
     exchange_run(exchange, &answer, state, false);
     return true;

@@ -62,7 +62,7 @@ static bool handle_list(struct exchange *exchange, struct problem *ret_problem)
     if (!list || !data) {
         model_list_free(list);
         json_decref(data);
-        return generation_no_memory(ret_problem);
+        return problem_no_memory(ret_problem);
     }
     for (size_t i = 0; i < list->n_models; i++) failed |= json_array_append_new(data, make(&list->models[i]));
     model_list_free(list);

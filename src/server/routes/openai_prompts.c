@@ -46,7 +46,7 @@ bool openai_prompts_text(const struct openai_prompts *prompts, size_t index, str
 {
     const json_t *text = item_at(prompts, index);
     char *copy = job_copy(job, json_string_value(text), json_string_length(text));
-    if (!copy) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!copy) return problem_no_memory(ret_problem);
     *ret_text = copy;
     *ret_n_bytes = json_string_length(text);
     return true;

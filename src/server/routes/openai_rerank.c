@@ -48,7 +48,7 @@ static bool set_documents(const json_t *documents, struct rerank_job *rerank, st
         json_t *text = json_incref((json_t *)text_of(document));
         if (json_array_append_new(texts, text ? text : json_null()) == 0) continue;
         json_decref(texts);
-        return generation_no_memory(ret_problem);
+        return problem_no_memory(ret_problem);
     }
     bool is_set = inputs_copy_texts(&rerank->job, texts, "documents", &rerank->inputs.texts, &rerank->inputs.text_bytes,
                                     &rerank->inputs.n_texts, ret_problem);
@@ -64,7 +64,7 @@ static bool set_job(const struct inputs *inputs, struct rerank_job *rerank, stru
     rerank->inputs.is_raw = inputs->is_raw;
     rerank->inputs.n_query_bytes = strlen(inputs->query);
     rerank->inputs.query = job_copy(&rerank->job, inputs->query, rerank->inputs.n_query_bytes);
-    if (!rerank->inputs.query) return generation_no_memory(ret_problem);
+    if (!rerank->inputs.query) return problem_no_memory(ret_problem);
     return set_documents(inputs->documents, rerank, ret_problem);
 }
 
@@ -138,7 +138,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
         return false;
     struct state *state = ARENA_NEW(exchange_arena(exchange), struct state, 1);
     struct scored *scored = ARENA_NEW(exchange_arena(exchange), struct scored, rerank->inputs.n_texts);
-    if (!state || !scored) return generation_no_memory(ret_problem);
+    if (!state || !scored) return problem_no_memory(ret_problem);
     *state = (struct state){.documents = inputs.returns_documents ? inputs.documents : NULL,
                             .scored = scored,
                             .n_scored = rerank->inputs.n_texts,

@@ -22,15 +22,10 @@ struct reading {
     struct problem *problem;
 };
 
-static bool no_memory(struct problem *problem)
-{
-    return problem_set(problem, PROBLEM_NO_MEMORY, "no memory for the request");
-}
-
 /* Takes message. */
 static bool append(struct reading *reading, json_t *message)
 {
-    return json_array_append_new(reading->messages, message) == 0 || no_memory(reading->problem);
+    return json_array_append_new(reading->messages, message) == 0 || problem_no_memory(reading->problem);
 }
 
 /* The assistant's turn under way, begun where there is none; NULL: memory is out. */
@@ -84,7 +79,7 @@ static bool read_message(struct reading *reading, const json_t *item)
     json_t *last = json_array_get(reading->messages, json_array_size(reading->messages) - 1);
     bool goes_on = !strcmp(role, "assistant") && last && !strcmp(text_of(last, "role"), role) &&
                    json_is_null(json_object_get(last, "content"));
-    if (goes_on) return json_object_set_new(last, "content", content) == 0 || no_memory(reading->problem);
+    if (goes_on) return json_object_set_new(last, "content", content) == 0 || problem_no_memory(reading->problem);
     return append(reading, json_pack("{s:s,s:o}", "role", role, "content", content));
 }
 
@@ -99,7 +94,7 @@ static bool read_call(struct reading *reading, const json_t *item)
     if (!json_object_get(turn, "tool_calls")) json_object_set_new(turn, "tool_calls", json_array());
     json_t *call = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", text_of(item, "call_id"), "type", "function", "function",
                              "name", text_of(item, "name"), "arguments", text_of(item, "arguments"));
-    return json_array_append_new(json_object_get(turn, "tool_calls"), call) == 0 || no_memory(reading->problem);
+    return json_array_append_new(json_object_get(turn, "tool_calls"), call) == 0 || problem_no_memory(reading->problem);
 }
 
 static bool read_result(struct reading *reading, const json_t *item)
@@ -117,8 +112,8 @@ static bool read_reasoning(struct reading *reading, const json_t *item)
     const char *text = text_of(json_array_get(json_object_get(item, "content"), 0), "text");
     if (!*text) return true;
     json_t *turn = assistant_turn(reading);
-    return turn &&
-           (json_object_set_new(turn, "reasoning_content", json_string(text)) == 0 || no_memory(reading->problem));
+    return turn && (json_object_set_new(turn, "reasoning_content", json_string(text)) == 0 ||
+                    problem_no_memory(reading->problem));
 }
 
 static bool read_item(struct reading *reading, const json_t *item)

@@ -83,7 +83,8 @@ static bool wants_logprobs(const struct inputs *inputs)
 static bool set_messages(const struct inputs *inputs, struct generate_job *generate, struct problem *ret_problem)
 {
     json_t *messages = response_input_messages(inputs->input, inputs->instructions, ret_problem);
-    bool is_set = messages && chat_inputs_set_messages(messages, &generate->inputs, &generate->job, ret_problem);
+    bool is_set = messages && chat_inputs_check_roles(messages, ret_problem) &&
+                  chat_inputs_set_messages(messages, &generate->inputs, &generate->job, ret_problem);
     if (!is_set && ret_problem->field)
         ret_problem->field = "input"; /* not "messages", which is the chat's name for it */
     json_decref(messages);
@@ -176,8 +177,7 @@ static void put_failure(struct exchange *exchange, struct state *state, const st
                         struct buffer *out)
 {
     const char *code = problem->kind == PROBLEM_BUSY ? "rate_limit_exceeded" : "server_error";
-    json_t *error =
-        json_pack("{s:s,s:o}", "code", code, "message", json_text(problem->message, strlen(problem->message)));
+    json_t *error = json_pack("{s:s,s:o}", "code", code, "message", api_message(problem));
     state->has_failed = true;
     put_begin(exchange, state, out);
     response_items_put(&state->items, "response.failed",
@@ -266,11 +266,11 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!exchange_add(exchange, (struct job *)generate, ret_problem) || !set_job(&inputs, generate, ret_problem))
         return false;
     struct state *state = ARENA_NEW(exchange_arena(exchange), struct state, 1);
-    if (!state) return generation_no_memory(ret_problem);
+    if (!state) return problem_no_memory(ret_problem);
     state->asked = asked_for(&inputs);
     if (!response_items_init(&state->items, generate->inputs.options.has_logprobs) || !state->asked) {
         release(state);
-        return generation_no_memory(ret_problem);
+        return problem_no_memory(ret_problem);
     }
     generation_id("resp_", state->id);
     exchange_run(exchange, &answer, state, inputs.is_stream);

@@ -14,7 +14,7 @@ static bool sharpen_biases(struct generate_job *generate, struct problem *ret_pr
 {
     hob_generate_options *options = &generate->inputs.options;
     hob_logit_bias *biases = ARENA_NEW(&generate->job.arena, hob_logit_bias, options->n_logit_biases + 1);
-    if (!biases) return generation_no_memory(ret_problem);
+    if (!biases) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < options->n_logit_biases; i++) {
         biases[i] = options->logit_biases[i];
         if (biases[i].bias <= -BIAS_OF_ALL) biases[i].bias = -INFINITY;
@@ -30,7 +30,7 @@ static bool set_stop_ids(const json_t *list, struct generate_job *generate, stru
     const json_t *item;
     if (!n_ids) return true;
     int32_t *ids = ARENA_NEW(&generate->job.arena, int32_t, n_ids);
-    if (!ids) return generation_no_memory(ret_problem);
+    if (!ids) return problem_no_memory(ret_problem);
     json_array_foreach (list, i, item) {
         json_int_t id = json_integer_value(item);
         if (!json_is_integer(item) || id < 0 || id > INT32_MAX)
@@ -52,7 +52,7 @@ static bool set_constraint(const struct openai_sampling *sampling, struct genera
         return generation_set_schema(sampling->schema, "json_schema", &generate->inputs, &generate->job, ret_problem);
     if (!sampling->grammar || !*sampling->grammar) return true;
     options->gbnf = job_copy(&generate->job, sampling->grammar, strlen(sampling->grammar));
-    return options->gbnf || generation_no_memory(ret_problem);
+    return options->gbnf || problem_no_memory(ret_problem);
 }
 
 bool openai_sampling_set(const struct openai_sampling *sampling, struct generate_job *generate,

@@ -4,23 +4,18 @@
 #include <errno.h>
 #include <limits.h>
 
-static bool no_memory(struct problem *ret_problem)
-{
-    return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
-}
-
 /* ret_texts: NULL for an empty list. */
 static bool copy_texts(struct job *job, const json_t *texts, const char *const **ret_texts, size_t *ret_n_texts,
                        struct problem *ret_problem)
 {
     size_t n_texts = json_is_array(texts) ? json_array_size(texts) : 1, n_kept = 0;
     const char **copies = ARENA_NEW(&job->arena, const char *, n_texts + 1);
-    if (!copies) return no_memory(ret_problem);
+    if (!copies) return problem_no_memory(ret_problem);
     for (size_t i = 0; i < n_texts; i++) {
         const json_t *text = json_is_array(texts) ? json_array_get(texts, i) : texts;
         if (!json_string_length(text)) continue; /* an empty text would end everything at once */
         if (!(copies[n_kept++] = job_copy(job, json_string_value(text), json_string_length(text))))
-            return no_memory(ret_problem);
+            return problem_no_memory(ret_problem);
     }
     *ret_texts = n_kept ? copies : NULL;
     *ret_n_texts = n_kept;
@@ -95,7 +90,7 @@ bool sampling_set_biases(const json_t *biases, const char *field, struct generat
                                  "%s: expected an object of token ids and biases, or a list of pairs", field);
     size_t n_biases = json_is_object(biases) ? json_object_size(biases) : json_array_size(biases);
     hob_logit_bias *copies = ARENA_NEW(&generate->job.arena, hob_logit_bias, n_biases + 1);
-    if (!copies) return no_memory(ret_problem);
+    if (!copies) return problem_no_memory(ret_problem);
     if (json_is_object(biases) ? !read_bias_map(biases, field, copies, ret_problem)
                                : !read_bias_list(biases, field, copies, ret_problem))
         return false;
@@ -114,7 +109,7 @@ static size_t last_n(int64_t n)
 static void set_numbers(const struct sampling_fields *sampling, hob_generate_options *options)
 {
     options->temperature = (float)sampling->temperature;
-    options->top_k = sampling->top_k;
+    options->top_k = sampling->top_k > 0 ? (size_t)sampling->top_k : 0;
     options->top_p = (float)sampling->top_p;
     options->min_p = (float)sampling->min_p;
     options->typical_p = sampling->typical_p < 1 ? (float)sampling->typical_p : 0;

@@ -14,8 +14,8 @@
 struct sampling_fields {
     double temperature, top_p, min_p, typical_p, top_n_sigma, xtc_probability, xtc_threshold, mirostat_tau, mirostat_eta;
     double repeat_penalty, frequency_penalty, presence_penalty, dry_multiplier, dry_base;
-    size_t top_k, dry_allowed_length;
-    int64_t repeat_last_n, dry_last_n, mirostat, seed; /* last_n -1: all; seed below 0: one is drawn */
+    size_t dry_allowed_length;
+    int64_t top_k, repeat_last_n, dry_last_n, mirostat, seed; /* last_n -1: all; seed below 0: one is drawn */
     const json_t *dry_breakers, *logit_bias, *stop;
 };
 
@@ -33,7 +33,7 @@ struct sampling_fields {
 
 #define SAMPLING_FIELDS(settings, member)                                                                                        \
     SAMPLING_FIELD(settings, member, temperature, FIELD_NUMBER, 0, 1e6, "0: the most probable token each time"),                 \
-        SAMPLING_FIELD(settings, member, top_k, FIELD_COUNT, 0, 1e9, "draw from the so many most probable tokens; 0: off"),      \
+        SAMPLING_FIELD(settings, member, top_k, FIELD_INTEGER, -1, 1e9, "draw from the so many most probable tokens; 0 or -1: off"),      \
         SAMPLING_FIELD(settings, member, top_p, FIELD_NUMBER, 0, 1, "draw from the fewest tokens that sum to it; 1: off"),       \
         SAMPLING_FIELD(settings, member, min_p, FIELD_NUMBER, 0, 1, "only tokens so many times as probable as the best; 0: off"), \
         SAMPLING_FIELD(settings, member, typical_p, FIELD_NUMBER, 0, 1, "tokens of most usual surprise that sum to it; 1: off"), \

@@ -88,7 +88,7 @@ static bool set_one(struct rerank_job *job, const json_t *text, const char **ret
         if (!part) continue;
         ret_bytes[i] = json_string_length(part);
         ret_texts[i] = job_copy(&job->job, json_string_value(part), ret_bytes[i]);
-        if (!ret_texts[i]) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+        if (!ret_texts[i]) return problem_no_memory(ret_problem);
     }
     return true;
 }
@@ -104,8 +104,7 @@ static bool fill_in(const struct inputs *inputs, struct rerank_job *job, bool *r
                **seconds = ARENA_NEW(&job->job.arena, const char *, n_texts);
     size_t *bytes = ARENA_NEW(&job->job.arena, size_t, n_texts),
            *second_bytes = ARENA_NEW(&job->job.arena, size_t, n_texts);
-    if (!texts || !seconds || !bytes || !second_bytes)
-        return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!texts || !seconds || !bytes || !second_bytes) return problem_no_memory(ret_problem);
     bool has_seconds = false;
     for (size_t i = 0; i < n_texts; i++) {
         const char *pair[2] = {NULL, NULL};
@@ -135,7 +134,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
         return false;
     bool *is_single = ARENA_NEW(exchange_arena(exchange), bool, 1);
-    if (!is_single) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!is_single) return problem_no_memory(ret_problem);
     struct rerank_job *job = rerank_job_new(tei_model(&inputs.reading));
     if (!exchange_add(exchange, (struct job *)job, ret_problem) || !fill_in(&inputs, job, is_single, ret_problem))
         return false;

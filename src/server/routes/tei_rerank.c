@@ -80,7 +80,7 @@ static bool fill_in(const struct inputs *inputs, struct rerank_job *rerank, stru
     rerank->inputs.is_raw = inputs->is_raw;
     rerank->inputs.truncates = inputs->reading.truncates;
     rerank->inputs.truncates_left = tei_is_left(&inputs->reading);
-    if (!rerank->inputs.query) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!rerank->inputs.query) return problem_no_memory(ret_problem);
     if (json_is_string(inputs->texts))
         return problem_set_field(ret_problem, "texts", "texts: found a text, expected a list of texts");
     return tei_check_count(json_array_size(inputs->texts), "texts", ret_problem) &&
@@ -104,7 +104,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!fields_read(exchange_body(exchange), fields, sizeof fields / sizeof fields[0], &inputs, ret_problem))
         return false;
     bool *has_text = ARENA_NEW(exchange_arena(exchange), bool, 1);
-    if (!has_text) return problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    if (!has_text) return problem_no_memory(ret_problem);
     *has_text = inputs.has_text;
     struct rerank_job *rerank = rerank_job_new(tei_model(&inputs.reading));
     if (!exchange_add(exchange, (struct job *)rerank, ret_problem) || !fill_in(&inputs, rerank, ret_problem))

@@ -55,8 +55,7 @@ static bool set_sentences(const struct sentences *sentences, const struct tei_re
     if (!tei_check_count(json_array_size(sentences->others), "inputs.sentences", ret_problem)) return false;
     json_t *all = json_pack("[s]", sentences->source);
     bool is_set = all && !json_array_extend(all, (json_t *)sentences->others);
-    is_set = is_set ? tei_set_inputs(all, reading, embed, ret_problem)
-                    : problem_set(ret_problem, PROBLEM_NO_MEMORY, "no memory for the request");
+    is_set = is_set ? tei_set_inputs(all, reading, embed, ret_problem) : problem_no_memory(ret_problem);
     json_decref(all);
     return is_set;
 }
