@@ -137,6 +137,23 @@ stream() { curl -sN -m 60 --unix-socket "$socket" http://h/v1/completions -d "$l
     wait
 }
 
+@test "signals in the middle of requests that go on coming" {
+    body='{"prompt":"Once","max_tokens":2,"temperature":1}'
+    has_answered_many() { [ "$(grep -c "path=/v1/completions status=200" "$folder/log")" -gt 100 ]; }
+    for _ in {1..6}; do
+        serve
+        timeout 30 "$python" tests/server/sockets.py "$socket" flood \
+            "POST /v1/completions HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: ${#body}\\r\\n\\r\\n$body" 6 3>&- &
+        client=$!
+        until_true has_answered_many
+        kill -TERM "$pid"
+        kill -INT "$pid"
+        ends_with_0
+        wait "$client"
+        rm "$folder/log"
+    done
+}
+
 @test "hob ps and hob stop" {
     serve
     run "$HOB" ps --socket "$socket"

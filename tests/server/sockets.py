@@ -7,6 +7,7 @@
     sockets.py ADDRESS cut TEXT N        sends TEXT, reads N bytes, closes
     sockets.py ADDRESS stuck TEXT        sends TEXT, reads nothing; prints "closed" when the other end has closed
     sockets.py ADDRESS same TEXT N       sends TEXT N times on one connection, each behind the other's answer (Content-Length); the median in µs
+    sockets.py ADDRESS flood TEXT N      N connections that send TEXT four times at once, again and again, until nobody listens any more
     sockets.py SOCKET activate COMMAND…  listens at SOCKET and starts COMMAND with it, as systemd does
     sockets.py SOCKET notified COMMAND…  starts COMMAND with NOTIFY_SOCKET and prints what it tells, a line each
 
@@ -17,6 +18,7 @@ import select
 import socket
 import statistics
 import sys
+import threading
 import time
 
 
@@ -112,6 +114,27 @@ def same(address, text, count):
         read_reply(client)
         times.append(time.perf_counter() - start)
     print(f"{statistics.median(times) * 1e6:.0f}")
+
+
+def send_and_read(address, text):
+    try:
+        while True:
+            client = connect(address)
+            try:
+                while True:
+                    client.sendall(4 * text)
+                    n_answers = 0
+                    while n_answers < 4:
+                        n_answers += client.recv(65536).count(b"HTTP/1.1") or 5
+            except OSError:
+                client.close()
+    except OSError:
+        pass
+
+
+def flood(address, text, count):
+    for _ in range(int(count)):
+        threading.Thread(target=send_and_read, args=(address, bytes_of(text))).start()
 
 
 def activate(path, *command):

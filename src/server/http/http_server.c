@@ -25,7 +25,7 @@ struct http_server {
     struct loop_call *run;
     struct http_connection *connections;
     size_t n_connections, n_exchanges;
-    bool is_draining;
+    bool is_draining, is_ending;
     bool takes_local; /* of the connection that libmicrohttpd is being given */
 };
 
@@ -108,6 +108,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     struct http_connection *connection = connection_of(mhd);
     if (!connection) return MHD_NO; /* memory was out when it came */
     bool is_new = !*state;
+    if (is_new && http->is_ending) return MHD_NO;
     enum MHD_Result result = request_go_on(connection, http->guard, url, method, version, bytes, n_bytes, state);
     if (is_new && *state) {
         http->n_exchanges++;
@@ -186,9 +187,10 @@ hob_status http_server_reload(struct http_server *http, hob_error *error)
     return HOB_OK;
 }
 
-/* libmicrohttpd stops no connection that is suspended. */
+/* libmicrohttpd stops no connection that is suspended; what clients sent meanwhile must not suspend one anew. */
 static void end_exchanges(struct http_server *http)
 {
+    http->is_ending = true;
     for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
         connection_cut(connection);
         if (connection->exchange) exchange_leave(connection->exchange);

@@ -144,8 +144,8 @@ static void handle(struct exchange *exchange)
 
 static enum MHD_Result answer(struct exchange *exchange)
 {
-    if (!exchange->is_handled) handle(exchange);
     if (exchange->is_gone) return MHD_NO;
+    if (!exchange->is_handled) handle(exchange);
     if (exchange->response) return queue(exchange);
     exchange_wait(exchange);
     return MHD_YES;
