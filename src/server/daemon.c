@@ -306,6 +306,8 @@ static hob_status make_loop(struct daemon *daemon, hob_error *error)
 static hob_status make_parts(struct daemon *daemon, hob_error *error)
 {
     struct server *server = &daemon->server;
+    size_t n_passed = listen_fds_count();
+    listen_fds_forget();
     TRY(config_load(daemon->sources, &daemon->config, error));
     server->config = daemon->config;
     if (daemon->config->no_network) TRY(no_network_enforce(error)); /* before any thread and any socket */
@@ -318,9 +320,7 @@ static hob_status make_parts(struct daemon *daemon, hob_error *error)
     TRY(make_remote(server, error));
     TRY(http_server_new(server, &daemon->http, error));
     TRY(line_server_new(server, &daemon->line, error));
-    TRY(listener_new(server, daemon->http, daemon->line, &server->listener, error));
-    listen_fds_forget();
-    return HOB_OK;
+    return listener_new(server, daemon->http, daemon->line, n_passed, &server->listener, error);
 }
 
 static void free_parts(struct daemon *daemon)

@@ -311,10 +311,9 @@ static hob_status add_text(struct listener *listener, const char *text, hob_erro
     return add_door(listener, &address, text, error);
 }
 
-static hob_status add_doors(struct listener *listener, hob_error *error)
+static hob_status add_doors(struct listener *listener, size_t n_passed, hob_error *error)
 {
     const struct config *config = listener->server->config;
-    size_t n_passed = listen_fds_count();
     listener->is_activated = n_passed > 0;
     listener->doors = memory_new(n_passed + 1 + config->listen.n_items, sizeof *listener->doors);
     if (!listener->doors) FAIL(error, HOB_NO_MEMORY, "no memory to listen");
@@ -337,8 +336,8 @@ static void raise_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit); /* where that is refused, what we have must do */
 }
 
-hob_status listener_new(struct server *server, struct http_server *http, struct line_server *line, struct listener **ret_listener,
-                        hob_error *error)
+hob_status listener_new(struct server *server, struct http_server *http, struct line_server *line, size_t n_passed,
+                        struct listener **ret_listener, hob_error *error)
 {
     struct listener *listener = memory_new(1, sizeof *listener);
     if (!listener) FAIL(error, HOB_NO_MEMORY, "no memory to listen");
@@ -346,7 +345,7 @@ hob_status listener_new(struct server *server, struct http_server *http, struct 
     hob_status status = HOB_OK;
     raise_limit();
     TRY_CLEANUP(loop_timer_new(server->loop, on_pause_over, listener, &listener->pause, error));
-    TRY_CLEANUP(add_doors(listener, error));
+    TRY_CLEANUP(add_doors(listener, n_passed, error));
     watch_doors(listener);
     *ret_listener = listener;
     return HOB_OK;

@@ -9,12 +9,12 @@
 
 struct listener;
 
-/* Listens on socket_path, on what config->listen names and on the sockets that systemd passed (LISTEN_FDS), which then stand for
+/* Listens on socket_path, on what config->listen names and on the n_passed sockets of systemd's (listen_fds.h), which then stand for
  * socket_path. Addresses: "unix:///path", "/path", "*.sock", "@abstract", "tcp://host:port", "host:port", "fd:N". A UNIX socket is 0600 in
  * a folder that nobody else may write to (one that is made is 0700); a socket file left by a daemon that died is replaced, one that
  * somebody answers on is not.
  * Fails: HOB_BAD_ARGUMENT (an address that makes no sense, one beyond this machine without api_key_file), HOB_IO (with the address). */
-HOB_MUST_CHECK hob_status listener_new(struct server *server, struct http_server *http, struct line_server *line,
+HOB_MUST_CHECK hob_status listener_new(struct server *server, struct http_server *http, struct line_server *line, size_t n_passed,
                                        struct listener **ret_listener, hob_error *error);
 /* Stops listening and removes the socket files it made; connections stay. Takes NULL. */
 void listener_free(struct listener *listener);

@@ -1,5 +1,6 @@
 /* Order matters: the lock first, so that of two daemons that start at once one gives up; then what lies at the path is looked at; then the
- * socket is bound under a mask that never lets it be anybody else's, not even for a moment. */
+ * socket is given its mode before it has a name, so that it is nobody else's even for a moment: Linux makes the file with the mode of the
+ * descriptor. A mask (umask) would do the same, but for all threads, and one of them makes files of its own meanwhile. */
 #include "server/unix_socket.h"
 
 #include "base/error.h"
@@ -80,13 +81,14 @@ static hob_status remove_stale(const struct address *address, const char *path, 
 
 static hob_status bind_and_listen(struct unix_socket *own, const struct address *address, int fd, hob_error *error)
 {
-    mode_t mask = umask(0177);
-    int is_bound = bind(fd, &address->socket.any, address->n_socket_bytes);
-    int code = errno;
-    umask(mask);
-    if (is_bound != 0) FAIL(error, HOB_IO, "%s: %s", own->path, strerror(code));
+    if (fchmod(fd, 0600) != 0 || bind(fd, &address->socket.any, address->n_socket_bytes) != 0)
+        FAIL(error, HOB_IO, "%s: %s", own->path, strerror(errno));
     struct stat status;
-    if (stat(own->path, &status) == 0) own->device = status.st_dev, own->inode = status.st_ino;
+    if (lstat(own->path, &status) != 0) FAIL(error, HOB_IO, "%s: %s", own->path, strerror(errno));
+    own->device = status.st_dev;
+    own->inode = status.st_ino;
+    if (status.st_mode & 077)
+        FAIL(error, HOB_IO, "%s: found a socket with mode %04o, expected 0600", own->path, status.st_mode & 07777u);
     if (listen(fd, SOMAXCONN) != 0) FAIL(error, HOB_IO, "%s: %s", own->path, strerror(errno));
     return HOB_OK;
 }

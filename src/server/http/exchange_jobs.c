@@ -157,7 +157,8 @@ static void on_silence(void *context)
 {
     struct exchange *exchange = context;
     loop_timer_set(exchange->ping, PING_MS);
-    if (n_ready(exchange)) return; /* it is the client who is slow */
+    bool is_replied = exchange->is_gone || exchange->has_ended || (exchange->response && !exchange->has_begun);
+    if (is_replied || n_ready(exchange)) return; /* it is the client who is slow */
     if (!exchange->has_begun) begin_stream(exchange);
     buffer_append_string(&exchange->out, exchange->answer->ping);
     exchange_wake(exchange);

@@ -50,12 +50,13 @@ static void count_tokens(struct scheduler *scheduler, const struct job *job, con
     }
 }
 
+/* A job's texts grow beside each other. */
 static void observe_pace(struct scheduler *scheduler, const struct job *job, const struct usage *usage)
 {
-    if (!job->place.first_token_ns || usage->n_generated_tokens < 2) return;
+    double n_tokens = (double)usage->n_generated_tokens / (double)(job->n_texts ? job->n_texts : 1);
+    if (!job->place.first_token_ns || n_tokens < 2) return;
     double seconds = (double)(clock_now_ns() - job->place.first_token_ns) / 1e9;
-    metrics_observe(scheduler->metrics, METRIC_time_per_output_token, (struct labels){.model = job->model->name},
-                    seconds / (double)(usage->n_generated_tokens - 1));
+    metrics_observe(scheduler->metrics, METRIC_time_per_output_token, (struct labels){.model = job->model->name}, seconds / (n_tokens - 1));
 }
 
 static void count_job(struct scheduler *scheduler, const struct job *job, const char *outcome, uint64_t *count)
