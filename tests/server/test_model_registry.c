@@ -474,6 +474,30 @@ static void test_quantised_when_it_is_opened(void **state)
     close_models(&models);
 }
 
+/* A text leaves blocks and activations behind; given back, they are taken again for the next, which is the same. */
+static void test_idle_sessions_give_memory_back(void **state)
+{
+    (void)state;
+    struct models models;
+    struct config config = bare_config();
+    const int32_t prompt[] = {1, 403, 407, 261};
+    const hob_generate_options options = {.max_tokens = 100, .ignores_end = true};
+    hob_generate_result first, second;
+    open_models(&models, &config);
+    struct loaded_model *model = get_for(&models, "", USE_GENERATE);
+    assert_non_null(model);
+    assert_int_equal(hob_generate(model->session, prompt, 4, &options, NULL, NULL, &first, NULL), HOB_OK);
+    assert_int_equal(hob_session_rewind(model->session, 0, NULL), HOB_OK);
+    model_registry_note_memory(models.registry, model);
+    uint64_t before = status_of(&models, model->name).memory_bytes;
+    model_registry_trim(models.registry);
+    assert_true(status_of(&models, model->name).memory_bytes < before);
+    assert_int_equal(hob_generate(model->session, prompt, 4, &options, NULL, NULL, &second, NULL), HOB_OK);
+    assert_int_equal(second.n_tokens, first.n_tokens);
+    give(&models, model);
+    close_models(&models);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
@@ -490,6 +514,7 @@ int main(void)
                                        cmocka_unit_test_setup_teardown(test_a_bound_in_bytes, make_folder, remove_folder),
                                        cmocka_unit_test_setup_teardown(test_bytes_make_others_go, make_folder, remove_folder),
                                        cmocka_unit_test(test_a_new_configuration),
-                                       cmocka_unit_test(test_quantised_when_it_is_opened)};
+                                       cmocka_unit_test(test_quantised_when_it_is_opened),
+                                       cmocka_unit_test(test_idle_sessions_give_memory_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

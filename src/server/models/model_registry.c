@@ -182,6 +182,18 @@ void model_registry_note_memory(struct model_registry *registry, struct loaded_m
     atomic_store_explicit(&open->session_bytes, n_bytes, memory_order_relaxed);
 }
 
+/* The lock keeps the loader from closing one meanwhile. */
+void model_registry_trim(struct model_registry *registry)
+{
+    pthread_mutex_lock(&registry->lock);
+    for (struct open_model *open = registry->open_models; open; open = open->next) {
+        hob_session_trim(open->loaded.session);
+        if (open->loaded.draft_session) hob_session_trim(open->loaded.draft_session);
+        model_registry_note_memory(registry, &open->loaded);
+    }
+    pthread_mutex_unlock(&registry->lock);
+}
+
 /* ---- questions ---- */
 
 enum model_state model_registry_health(struct model_registry *registry, struct problem *ret_problem, double *ret_progress)

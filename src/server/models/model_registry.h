@@ -81,6 +81,8 @@ void model_registry_release(struct model_registry *registry, struct loaded_model
 enum model_state model_registry_health(struct model_registry *registry, struct problem *ret_problem, double *ret_progress);
 /* What a model's session has taken by now, for model_registry_list: by the engine's thread, now and then. */
 void model_registry_note_memory(struct model_registry *registry, struct loaded_model *model);
+/* Sessions give memory that they do not use back to the system: by the engine's thread, when it has had nothing to do for a while. */
+void model_registry_trim(struct model_registry *registry);
 /* Copies; free with model_list_free. NULL: memory is out. */
 struct model_list *model_registry_list(struct model_registry *registry);
 void model_list_free(struct model_list *list); /* takes NULL */

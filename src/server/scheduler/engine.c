@@ -10,6 +10,7 @@
 enum { PATIENCE = 8, MOST_PIECES = 256 };
 enum group_kind { GROUP_GENERATIONS, GROUP_PIECES };
 static const uint64_t LOOK_NS = UINT64_C(20000000); /* how soon a job that waits for its model is seen to be cancelled */
+static const uint64_t IDLE_NS = UINT64_C(10000000000); /* without work: then sessions give back what they do not use */
 
 /* ---- those who leave ---- */
 
@@ -207,14 +208,22 @@ static bool run_round(struct scheduler *scheduler)
     return true;
 }
 
-/* Until there is something to begin; while others wait for a model, they are looked after. */
-static void wait(struct scheduler *scheduler)
+/* false: nothing woke it for so long. The lock is held. */
+static bool wait_for(struct scheduler *scheduler, uint64_t time_ns)
 {
-    uint64_t until_ns = clock_now_ns() + LOOK_NS;
+    uint64_t until_ns = clock_now_ns() + time_ns;
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u), .tv_nsec = (long)(until_ns % 1000000000u)};
-    if (scheduler->is_stopping || queue_next(&scheduler->queue, NULL, STAGE_READY)) return;
-    if (!queue_count(&scheduler->queue)) pthread_cond_wait(&scheduler->engine_wake, &scheduler->lock);
-    else if (pthread_cond_timedwait(&scheduler->engine_wake, &scheduler->lock, &until) != 0) return;
+    return pthread_cond_timedwait(&scheduler->engine_wake, &scheduler->lock, &until) == 0;
+}
+
+/* Until there is something to begin; while others wait for a model, they are looked after. Whether it was idle for long. */
+static bool wait(struct scheduler *scheduler)
+{
+    if (scheduler->is_stopping || queue_next(&scheduler->queue, NULL, STAGE_READY)) return false;
+    if (queue_count(&scheduler->queue)) return wait_for(scheduler, LOOK_NS), false;
+    if (scheduler->has_worked) return !wait_for(scheduler, IDLE_NS);
+    pthread_cond_wait(&scheduler->engine_wake, &scheduler->lock);
+    return false;
 }
 
 void *engine_run(void *context)
@@ -222,10 +231,14 @@ void *engine_run(void *context)
     struct scheduler *scheduler = context;
     for (;;) {
         bool has_work = run_round(scheduler);
+        scheduler->has_worked |= has_work;
         pthread_mutex_lock(&scheduler->lock);
-        if (!has_work) wait(scheduler);
+        bool was_idle = !has_work && wait(scheduler);
         bool is_stopping = scheduler->is_stopping;
         pthread_mutex_unlock(&scheduler->lock);
         if (is_stopping) return NULL;
+        if (!was_idle) continue;
+        model_registry_trim(scheduler->registry);
+        scheduler->has_worked = false;
     }
 }

@@ -38,6 +38,7 @@ struct scheduler {
     bool is_stopping, is_draining;
     /* ---- the engine's ---- */
     uint64_t n_rounds;
+    bool has_worked; /* since sessions gave back what they do not use */
 };
 
 /* ---- ends (ending.c): of a job that is in no list; without the lock. The scheduler's reference goes with it. ---- */
