@@ -125,7 +125,7 @@ static bool fill(struct layer *layer, const struct settings *settings, const str
     if (settings->alias && !add_alias(layer, settings)) return false;
     if (!settings->listen.n_items && !settings->host && !settings->port) return true;
     const char *addresses = join_addresses(&layer->arena, settings);
-    if (addresses) add(layer, "server.listen", addresses, settings->listen.n_items ? "--listen" : "--host");
+    if (addresses) add(layer, "server.listen", addresses, settings->listen.n_items ? "--listen" : settings->port ? "--port" : "--host");
     return addresses != NULL;
 }
 
@@ -135,10 +135,23 @@ static void hear(void *context, enum config_severity severity, const char *messa
     if (severity == CONFIG_NOTE) report("note: %s", message);
 }
 
-static int serve(const struct settings *settings, const struct layer *layer)
+/* What is wrong in flags and the environment is wrong usage; what is wrong in a file, the daemon tells. */
+static bool is_usage_wrong(const struct config_sources *sources, hob_error *ret_error)
 {
+    struct config_sources quiet = *sources;
+    struct config *config = NULL;
+    quiet.report = NULL;
+    hob_status status = config_load(&quiet, &config, ret_error);
+    config_free(config);
+    return status == HOB_BAD_ARGUMENT;
+}
+
+static int serve(const struct command_line *line, const struct layer *layer)
+{
+    const struct settings *settings = line->settings;
     const struct config_sources sources = {.file = settings->config_path, .flags = layer->flags, .n_flags = layer->n_flags, .report = hear};
     hob_error error;
+    if (is_usage_wrong(&sources, &error)) return report_usage(line->command, "%s", error.message);
     return daemon_run(&(struct daemon_options){.sources = &sources}, &error) == HOB_OK ? STATUS_DONE : report_error(&error);
 }
 
@@ -152,7 +165,7 @@ static int run(const struct command_line *line)
     if (status != STATUS_DONE) return status;
     struct layer layer = {0};
     arena_init(&layer.arena, 256);
-    if (fill(&layer, settings, set)) status = serve(settings, &layer);
+    if (fill(&layer, settings, set)) status = serve(line, &layer);
     else {
         report("no memory for the command line");
         status = STATUS_FAILED;

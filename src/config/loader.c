@@ -178,11 +178,9 @@ static void tell_value(struct loader *loader, const struct loader_table *table, 
 {
     hob_status code = loader_code(origin);
     const char *dot = *option->section ? "." : "";
-    if (origin->source == CONFIG_FROM_ENVIRONMENT) loader_fault(loader, code, origin, "%s", problem->message);
+    if (origin->source != CONFIG_FROM_FILE) loader_fault(loader, code, origin, "%s", problem->message); /* its name says which */
     else if (table->name)
         loader_fault(loader, code, origin, "%s.%s.%s: %s", option->section, table->name, option->key, problem->message);
-    else if (origin->source == CONFIG_FROM_FLAG && strcmp(origin->name, option->key) != 0)
-        loader_fault(loader, code, origin, "%s", problem->message);
     else loader_fault(loader, code, origin, "%s%s%s: %s", option->section, dot, option->key, problem->message);
 }
 

@@ -132,8 +132,10 @@ options_of() {
 
 @test "the manual page names every command and option" {
     page=$(sed 's/^\.Op Fl -/--/; s/ Fl -/ --/g; s/, -/, --/g' docs/hob.1)
-    for verb in complete chat perplexity embed tokenize detokenize run inspect init serve ps stop config shell-completion help; do
-        grep -qx "\.It Cm $verb" docs/hob.1
+    verbs=$("$HOB" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+    [ "$(wc -w <<<"$verbs")" -gt 15 ]
+    for verb in $verbs; do
+        grep -qx "\.It Cm $verb" docs/hob.1 || { echo "docs/hob.1 lacks $verb"; return 1; }
         for option in $(options_of "$verb"); do
             grep -qE -- "(^|[ ,.]|Fl )$option( |$)" <<<"$page" || {
                 echo "docs/hob.1 lacks $option of $verb"

@@ -303,10 +303,16 @@ END
     run timeout 10 "$HOB" serve --alias name
     [ "$status" -eq 2 ]
     run timeout 10 "$HOB" serve --socket "$socket" --ctx-size many
-    [ "$status" -ne 0 ]
-    [[ $output == *"--ctx-size"* ]]
+    [ "$status" -eq 2 ]
+    [[ $output == *"serve: --ctx-size: found 'many'"* ]]
+    run timeout 10 "$HOB" serve --socket "$socket" --port 99999
+    [ "$status" -eq 2 ]
+    [[ $output == *"serve: --port: "*99999* ]]
+    run timeout 10 "$HOB" serve --socket "$socket" --set threads=999
+    [ "$status" -eq 2 ]
+    [[ $output == *"serve: threads: found '999'"* ]]
     run timeout 10 "$HOB" serve --socket "$socket" --listen ftp://x
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     [[ $output == *"ftp://x"* ]]
 }
 

@@ -154,3 +154,14 @@ EOF
     post /v1/completions '{"prompt": "Once", "max_tokens": 1, "top_k": -1}'
     [ "$status" = 200 ]
 }
+
+@test "what README.md shows of serving is answered" {
+    request=$(sed -n 's/^\$ curl .*-d .\({.*}\).$/\1/p' README.md)
+    [ -n "$request" ]
+    run curl -s "$url/v1/completions" -d "$request"
+    [ "$(field '.choices[0].text')" = ", there was a little girl" ]
+    command -v nc >/dev/null || skip "nc is absent"
+    text=$(sed -n 's/^\$ echo -n "\(.*\)" | nc -U .*/\1/p' README.md)
+    run timeout 10 bash -c 'echo -n "$1" | nc -U "$2"' - "$text" "$socket"
+    [ "$(jq '.suggestions | length' <<<"${lines[0]}")" = 3 ]
+}
