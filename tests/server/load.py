@@ -101,7 +101,7 @@ class Request:
             raise ValueError(f"HTTP {status}: {body[:200]}")
         if not self.is_stream:
             return self.api.text(json.loads(body))
-        lines = [line[6:] if line.startswith("data: ") else line for line in body.decode().split("\n") if line and not line.startswith("event:")]
+        lines = [line[6:] if line.startswith("data: ") else line for line in body.decode().split("\n") if line and not line.startswith(("event:", ":"))]
         events = [line if line == "[DONE]" else json.loads(line) for line in lines]
         if not self.api.is_last(events[-1]):
             raise ValueError(f"the stream ended early: {lines[-1]}")
