@@ -3,6 +3,8 @@
 #     setup_file() { start_daemon; }
 #     teardown_file() { stop_daemon; }
 #     @test … { post /v1/completions '{"prompt": "x"}'; … }              $status: HTTP's; $output: the body
+#
+# Started in a test (or in setup), the daemon is that test's: its folder is the test's, and teardown stops it.
 
 bats_require_minimum_version 1.5.0
 HOB=$(realpath -m "${HOB:-build/hob}")
@@ -20,9 +22,10 @@ need_clients() {
     if [ -d "$clients" ]; then export HOB_CLIENTS=$clients; fi
 }
 
-# until_true COMMAND…: tried for ten seconds.
+# until_true COMMAND…: tried for a minute, since the machine may be busy with other things.
 until_true() {
-    for ((i = 0; i < 400; i++)); do
+    local i
+    for ((i = 0; i < 2400; i++)); do
         if "$@" >/dev/null 2>&1; then return 0; fi
         sleep 0.025
     done
@@ -30,13 +33,14 @@ until_true() {
     return 1
 }
 
-listens_by_tcp() {
-    url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$folder/log") && curl -fs "$url/health"
+is_ready() {
+    curl -fs "$url/health"
 }
 
-# start_daemon ARGUMENT…: of hob serve. Sets url, socket and folder for the file's tests. $more_config is added to the configuration.
-start_daemon() {
-    export folder=$BATS_FILE_TMPDIR
+# launch_daemon ARGUMENT…: of hob serve. Sets url, socket and folder; it answers, though not yet for its models. $more_config is added to
+# the configuration; $launch stands before hob.
+launch_daemon() {
+    export folder=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
     export socket=$folder/hob.sock
     cat >"$folder/config.toml" <<EOF
 [models.stories]
@@ -46,12 +50,19 @@ pinned = true
 path = "$models/bert-tiny-random"
 ${more_config-}
 EOF
-    env -u HOB_MODEL XDG_RUNTIME_DIR="$folder" "$HOB" serve --config "$folder/config.toml" --socket "$socket" --port 0 "$@" \
+    # shellcheck disable=SC2086
+    env -u HOB_MODEL XDG_RUNTIME_DIR="$folder" ${launch-} "$HOB" serve --config "$folder/config.toml" --socket "$socket" --port 0 "$@" \
         >"$folder/log" 2>&1 3>&- &
     echo $! >"$folder/pid"
-    until_true listens_by_tcp || { cat "$folder/log" >&2; return 1; }
+    until_true grep -q 'http://127.0.0.1:' "$folder/log" || { cat "$folder/log" >&2; return 1; }
     url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$folder/log")
     export url
+}
+
+# start_daemon ARGUMENT…: the same, and its pinned models are open.
+start_daemon() {
+    launch_daemon "$@"
+    until_true is_ready || { tail -n 20 "$folder/log" >&2; return 1; }
 }
 
 is_gone() {
@@ -60,15 +71,20 @@ is_gone() {
 
 # Ends it and looks at what it said last: a sanitizer speaks up there.
 stop_daemon() {
-    [ -f "$BATS_FILE_TMPDIR/pid" ] || return 0
-    local pid
-    pid=$(<"$BATS_FILE_TMPDIR/pid")
+    local pid where=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
+    [ -f "$where/pid" ] || return 0
+    pid=$(<"$where/pid")
     kill "$pid"
     until_true is_gone "$pid" || kill -9 "$pid"
-    if grep -qE 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/log"; then
-        grep -v ' info ' "$BATS_FILE_TMPDIR/log" >&2
+    if grep -qE 'Sanitizer|runtime error' "$where/log"; then
+        grep -v ' info ' "$where/log" >&2
         return 1
     fi
+}
+
+# A sanitizer makes it many times slower, and keeps memory that was given back.
+is_sanitized() {
+    grep -qE '__(asan|tsan)_init' "$HOB"
 }
 
 # request METHOD PATH [BODY] [CURL'S ARGUMENT…]: $status is HTTP's, $output the body; headers are in $folder/headers.
