@@ -38,18 +38,19 @@ is_ready() {
 }
 
 # launch_daemon ARGUMENT…: of hob serve. Sets url, socket and folder; it answers, though not yet for its models. $more_config is added to
-# the configuration; $launch stands before hob.
+# the configuration; pinned=false: nothing is opened before it is asked for; $launch stands before hob.
 launch_daemon() {
     export folder=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
     export socket=$folder/hob.sock
     cat >"$folder/config.toml" <<EOF
 [models.stories]
 path = "$models/stories260k/model-f32.gguf"
-pinned = true
+pinned = ${pinned-true}
 [models.embedder]
 path = "$models/bert-tiny-random"
 ${more_config-}
 EOF
+    rm -f "$folder/log" # of an earlier one
     # shellcheck disable=SC2086
     env -u HOB_MODEL XDG_RUNTIME_DIR="$folder" ${launch-} "$HOB" serve --config "$folder/config.toml" --socket "$socket" --port 0 "$@" \
         >"$folder/log" 2>&1 3>&- &
