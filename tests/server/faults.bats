@@ -241,19 +241,19 @@ path = \"$BATS_TEST_TMPDIR/mine.gguf\"" start_daemon
 }
 
 @test "a stop under load: what is under way ends as it would have, new clients find nobody" {
-    start_daemon --set results.max_entries=0
+    start_daemon --set results.max_entries=0 --set server.stop_timeout_s=200
     for i in {1..4}; do
-        stream "$i" "$folder/alone.$i"
+        stream "$i" "$folder/alone.$i" 100
         wait $!
     done
     clients=()
     for i in {1..4}; do
-        stream "$i" "$folder/stream.$i"
+        stream "$i" "$folder/stream.$i" 100
         clients+=($!)
     done
     for i in {1..4}; do until_true test -s "$folder/stream.$i"; done
     kill -TERM "$(pid)"
-    wait "${clients[@]}"
+    for client in "${clients[@]}"; do wait "$client"; done
     until_true is_gone "$(pid)"
     wait "$(pid)" # which fails where it did not end with 0
     texts() { sed -n 's/^data: {/{/p' "$1" | jq -c '.choices[0] | select(. != null) | [.index, .text]' | jq -sc 'group_by(.[0]) | map(map(.[1]) | add)'; }
