@@ -81,7 +81,6 @@ load_it() {
 }
 
 @test "the disk is full: caches on disk are given up, answers go on" {
-    launch="unshare -rm sh -c 'true'"
     unshare -rm sh -c "mkdir '$BATS_TEST_TMPDIR/small' && mount -t tmpfs -o size=64k,mode=700 tmpfs '$BATS_TEST_TMPDIR/small'" || skip "nothing can be mounted here"
     cat >"$BATS_TEST_TMPDIR/launch" <<'END'
 #!/bin/sh
@@ -259,7 +258,7 @@ path = \"$BATS_TEST_TMPDIR/mine.gguf\"" start_daemon
     texts() { sed -n 's/^data: {/{/p' "$1" | jq -c '.choices[0] | select(. != null) | [.index, .text]' | jq -sc 'group_by(.[0]) | map(map(.[1]) | add)'; }
     for i in {1..4}; do [ "$(texts "$folder/stream.$i")" = "$(texts "$folder/alone.$i")" ]; done
     rm "$folder/pid"
-    ! by_socket http://h/health
+    run ! by_socket http://h/health
 }
 
 @test "a stop that takes too long: after stop_timeout_s it ends anyway" {
