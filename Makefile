@@ -225,11 +225,16 @@ $(BUILD)/bench/mask_cpuid.so: $(BUILD)/bench/mask_cpuid.o
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) $^ -ldl -o $@
 -include $(patsubst %,%.d,$(basename $(BENCH_PROGRAMS)))
 
-.PHONY: bench code-edits performance-page
+.PHONY: bench bench-serve code-edits performance-page
 bench: ## measure against the peers; ROWS=minilm,… some rows, BENCH_ISA=avx2 without AVX-512
 	@tools/deps build bench
 	@$(MAKE) -j$(JOBS) all $(BENCH_PROGRAMS)
 	@bench/run --build $(BUILD) --isa $(BENCH_ISA) --seconds $(BENCH_SECONDS) $(if $(ROWS),--rows $(ROWS))
+
+bench-serve: ## measure the daemon beside servers made of the peers
+	@tools/deps build bench
+	@$(MAKE) -j$(JOBS) all
+	@bench/serve.py --build $(BUILD) --seconds $(BENCH_SECONDS) --json $(BUILD)/bench/serve.jsonl
 
 code-edits: ## how much faster edits of code are decoded with drafts from the prompt
 	@tools/deps build bench

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""docs/performance.md and its picture, from the results of bench/run.
+"""docs/performance.md and its picture, from the results of bench/run, and of bench/serve.py beside them.
 
     bench/page.py RESULTS.jsonl docs"""
 import json
@@ -95,10 +95,32 @@ def machine():
     return f"{n_cores} cores of {name.group(1) if name else 'an unnamed processor'} ({', '.join(sets) or 'no vector sets that hob uses'})"
 
 
+def serving_lines(rows):
+    """From bench/serve.py; rows of several runs, a later one replaces an earlier."""
+    found = {(row["work"], row.get("clients"), row["threads"]): row for row in rows}
+    lines = ["## Serving", "", "`hob serve` beside what a person would put together of the peers: node-llama-cpp (eight sequences of one context) and onnxruntime-node",
+             "behind Node's HTTP server; 32 tokens from prompts of about 32 (Qwen2.5-0.5B's shape, Q4_0), texts of 32 token ids (MiniLM fp32), over TCP",
+             "connections that are kept. Clients run on the same cores. `bench/serve.py`.", "",
+             "| work | clients | threads | hob | they | ratio |", "|---|---|---|---|---|---|"]
+    checks = []
+    for (work, clients, threads), row in found.items():
+        if "ratio" in row:
+            lines.append(f"| {work} | {clients} | {threads} | {number(row['hob'])} {row['unit']} | {number(row['peer'])} | {row['ratio']:.2f} |")
+        if "check" in row:
+            checks.append(f"{work}: {row['check']}")
+        if "us" in row:
+            lines.append(f"| round trip without inference (`GET /health`, UNIX socket) | 1 | {threads} | {row['us']:.0f} µs |  |  |")
+    for threads in sorted({row["threads"] for row in rows}):
+        one, eight = found.get(("completions", 1, threads)), found.get(("completions", 8, threads))
+        if one and eight:
+            checks.append(f"eight completions at once give {eight['hob'] / one['hob']:.1f} times the tokens of one ({threads} thread{'s' if threads > 1 else ''})")
+    return lines + ["", "; ".join(dict.fromkeys(checks)).capitalize() + ".", ""]
+
+
 ISA_TITLES = {"best": "With every instruction set the machine has", "avx2": "Held to AVX2, the peers too"}
 
 
-def write_page(results, folder):
+def write_page(results, serving, folder):
     lines = ["# How fast hob is", "", "<!-- written by `make performance-page`; change bench/, or bench/lost.md for the last part -->", "",
              f"Measured on {machine()}, against ONNX Runtime 1.30 and llama.cpp (node-llama-cpp 3.22.1): the same model files, one run,",
              "taking turns A B A B. A ratio is the median of pairs that ran right after one another; at one thread of processor times, at two of",
@@ -108,9 +130,12 @@ def write_page(results, folder):
         rows = [row for row in results if row["isa"] == isa]
         if rows:
             lines += [f"## {title}", "", *markdown_table(rows), ""]
+    if serving:
+        lines += serving_lines(serving)
     lines += ["## Measure it yourself", "", "```", "tools/deps bench             # the peers, into a cache folder outside the repository",
               "make bench                   # every row: about 20 minutes", "make bench ROWS=minilm       # one group: about a minute",
-              "make bench BENCH_ISA=avx2    # hob and the peers held to AVX2", "make performance-page        # this page, from what was measured", "```", "",
+              "make bench BENCH_ISA=avx2    # hob and the peers held to AVX2", "make bench-serve             # the daemon: about three minutes",
+              "make performance-page        # this page, from what was measured", "```", "",
               "The models are made by `../shared/peers/gen_onnx.py` and `gen_gguf.py`; without them, or without the peers, rows are skipped.",
               "Measure alone: whatever else runs on the machine is measured too.", ""]
     lines += [Path("bench/lost.md").read_text().rstrip(), ""]
@@ -119,4 +144,7 @@ def write_page(results, folder):
 
 
 if __name__ == "__main__":
-    write_page([json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()], sys.argv[2])
+    results = Path(sys.argv[1])
+    serving = results.with_name("serve.jsonl")
+    write_page([json.loads(line) for line in results.read_text().splitlines()],
+               [json.loads(line) for line in serving.read_text().splitlines()] if serving.exists() else [], sys.argv[2])

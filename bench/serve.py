@@ -197,7 +197,7 @@ def main():
     parser.add_argument("--threads", default=1, type=int)
     parser.add_argument("--seconds", default=8, type=float)
     parser.add_argument("--rounds", default=3, type=int)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="rows are added to this file")
     options = parser.parse_args()
     decoder, encoder = MODELS / "qwen-q4_0.gguf", MODELS / "minilm.onnx"
     for path in (decoder, encoder, PEERS / "node_modules/node-llama-cpp", PEERS / "node_modules/onnxruntime-node"):
@@ -216,7 +216,8 @@ def main():
             for server in (hob, llama, ort):
                 server.stop()
     if options.json:
-        options.json.write_text("".join(json.dumps({**row, "threads": options.threads}) + "\n" for row in rows))
+        with options.json.open("a") as file:
+            file.writelines(json.dumps({**row, "threads": options.threads}) + "\n" for row in rows)
 
 
 main()
