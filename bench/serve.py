@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PEERS = Path(os.environ.get("HOB_BENCH_PEERS", Path.home() / ".cache/hob-bench"))
-MODELS = Path(os.environ.get("HOB_BENCH_MODELS", PEERS / "m"))
+MODELS = Path(os.environ.get("HOB_BENCH_MODELS", PEERS / "models"))
 WORDS = "the a of in to and house tree river light stone bread water night road hand child field bird wind fire door".split()
 
 
