@@ -316,6 +316,17 @@ END
     [[ $output == *"ftp://x"* ]]
 }
 
+@test "files of any name are models of a folder, by names that can be asked for" {
+    mkdir "$folder/all"
+    for name in "a b" $'b\xff' $'two\nlines' 'quo"te'; do ln -s "$models/stories260k/model-f32.gguf" "$folder/all/$name.gguf"; done
+    HOB_MODELS=$folder/all serve --set quantization=true
+    [ "$(curl -s --unix-socket "$socket" http://h/v1/models | jq -c '.data | map(.id) | map(select(test("^(a b|b_|two|quo)"))) | sort')" = '["a b","b_","quo\"te","two\nlines"]' ]
+    [ "$(curl -s --unix-socket "$socket" http://h/v1/completions -d '{"model":"b_","prompt":"Once","max_tokens":1}' | jq -r .model)" = b_ ]
+    [ "$("$HOB" ps --socket "$socket" --json | jq -r '.models[] | select(.name == "model-f32") | .quant')" = q8_0 ]
+    command -v promtool >/dev/null || skip "promtool is absent"
+    curl -s --unix-socket "$socket" http://h/metrics | promtool check metrics
+}
+
 @test "the model goes by its alias" {
     serve --alias tiny
     [ "$(curl -s --unix-socket "$socket" http://h/v1/completions -d '{"model":"tiny","prompt":"Once","max_tokens":1}' | jq -r .model)" = tiny ]

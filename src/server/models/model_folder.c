@@ -63,6 +63,7 @@ static void tell(struct walk *walk)
     char *slash = strrchr(name, '/'), *dot = strrchr(name, '.');
     if (dot && (!slash || dot > slash) && is_model_file(name)) *dot = '\0';
     if (slash && !strcmp(slash, "/model")) *slash = '\0';
+    model_name_make_text(name);
     walk->on_file(walk->context, name, walk->path.bytes);
 }
 

@@ -55,11 +55,18 @@ static void guess_kind(const struct model_entry *entry, struct model_status *sta
     status->is_kind_known = entry->spec.kind != CONFIG_MODEL_ANY;
 }
 
+/* The format that "true" stands for; packs stay as they were made. */
+static const char *quant_of(const struct model_spec *spec, bool is_encoder)
+{
+    size_t n_bytes = strlen(spec->path);
+    bool is_pack = n_bytes > 4 && !strcmp(spec->path + n_bytes - 4, ".hob");
+    return is_pack ? NULL : config_quant(spec->quantization, is_encoder);
+}
+
 static void show_names(const struct model_entry *entry, struct arena *arena, struct model_status *status)
 {
     status->name = copy(arena, entry->spec.name);
     status->path = copy(arena, entry->spec.path);
-    status->quant = copy(arena, entry->spec.quantization);
     status->problem = entry->state == MODEL_FAILED ? copy(arena, entry->problem.message) : NULL;
     const char **aliases = ARENA_NEW(arena, const char *, entry->spec.n_aliases);
     for (size_t i = 0; aliases && i < entry->spec.n_aliases; i++) aliases[i] = copy(arena, entry->spec.aliases[i]);
@@ -81,6 +88,7 @@ static void show(const struct model_entry *entry, struct arena *arena, struct mo
         show_info(&entry->info, arena, status);
         status->is_kind_known = true;
     }
+    status->quant = copy(arena, quant_of(&entry->spec, status->kind != HOB_MODEL_DECODER));
     if (model_file_look(entry->spec.path, &file)) {
         status->file_bytes = file.n_bytes;
         status->modified_s = file.modified_s;

@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 
+#include <utf8proc.h>
+
 static const char *const endings[] = {".gguf", ".hob", ".onnx", ".safetensors"};
 
 static size_t length_without_ending(const char *name, size_t n_bytes)
@@ -13,13 +15,25 @@ static size_t length_without_ending(const char *name, size_t n_bytes)
     return n_bytes;
 }
 
+void model_name_make_text(char *name)
+{
+    utf8proc_int32_t character;
+    for (utf8proc_uint8_t *at = (utf8proc_uint8_t *)name; *at;) {
+        utf8proc_ssize_t n_bytes = utf8proc_iterate(at, -1, &character);
+        if (n_bytes < 1) *at = '_';
+        at += n_bytes < 1 ? 1 : n_bytes;
+    }
+}
+
 const char *model_name_of_path(const char *path, struct arena *arena)
 {
     size_t n_bytes = strlen(path);
     while (n_bytes > 1 && path[n_bytes - 1] == '/') n_bytes--;
     size_t first = n_bytes;
     while (first > 0 && path[first - 1] != '/') first--;
-    return arena_copy_string(arena, path + first, length_without_ending(path + first, n_bytes - first));
+    char *name = arena_copy_string(arena, path + first, length_without_ending(path + first, n_bytes - first));
+    if (name) model_name_make_text(name);
+    return name;
 }
 
 /* ---- from the configuration ---- */

@@ -40,6 +40,8 @@ typedef void model_on_file(void *context, const char *name, const char *path);
 /* Looks a bounded number of folders deep and at a bounded number of files; follows links. A folder that is not there holds none. */
 void model_specs_of_folder(const char *folder, model_on_file *on_file, void *context);
 
+/* A file may be called anything, a model is called by UTF-8: each byte of name that is none becomes "_". */
+void model_name_make_text(char *name);
 /* "/x/qwen.gguf" is "qwen", "/x/bert/" is "bert". In the arena; NULL: memory is out. */
 const char *model_name_of_path(const char *path, struct arena *arena);
 
