@@ -39,6 +39,14 @@ resident_kb() { awk '/^RssAnon/ {print $2}' "/proc/$(<"$folder/pid")/status"; }
     grep -q 'id=mine-1' "$folder/log"
 }
 
+@test "headers that mean two things are refused" {
+    for twice in 'Host: evil.com' 'Origin: http://localhost\r\nOrigin: https://good.example' 'Content-Length: 0\r\nTransfer-Encoding: chunked' \
+        'x-api-key: a\r\nX-API-Key: b' 'Content-Length: 0\r\nContent-Length: 1'; do
+        run sockets "${url#http://}" half "GET /health HTTP/1.1\r\nHost: localhost\r\n$twice\r\n\r\n0\r\n\r\n"
+        [[ $output == "HTTP/1.1 400"* && $output == *"expected one"* ]]
+    done
+}
+
 @test "foreign hosts and origins are refused, by TCP" {
     [ "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: evil.com' "$url/health")" = 403 ]
     [ "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: localhost:1' "$url/health")" = 200 ]

@@ -20,6 +20,9 @@ static const char *const file_name = "libmicrohttpd.so.12";
     X(struct MHD_Response *, create_response_from_callback,                                                                                   \
       (uint64_t n_bytes, size_t block, MHD_ContentReaderCallback read, void *context, MHD_ContentReaderFreeCallback free),                    \
       (n_bytes, block, read, context, free))                                                                                                  \
+    X(int, get_connection_values,                                                                                                             \
+      (struct MHD_Connection * connection, enum MHD_ValueKind kind, MHD_KeyValueIterator on_value, void *context),                            \
+      (connection, kind, on_value, context))                                                                                                  \
     X(enum MHD_Result, get_timeout, (struct MHD_Daemon * daemon, MHD_UNSIGNED_LONG_LONG * ret_ms), (daemon, ret_ms))                          \
     X(const char *, lookup_connection_value, (struct MHD_Connection * connection, enum MHD_ValueKind kind, const char *key),                  \
       (connection, kind, key))                                                                                                                \

@@ -6,6 +6,7 @@
 #include "server/http/exchange_parts.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* ---- before the body ---- */
 
@@ -13,6 +14,33 @@ static bool is_preflight(const struct exchange *exchange)
 {
     return strcmp(exchange->method, "OPTIONS") == 0 && exchange_header(exchange, "Origin") &&
            exchange_header(exchange, "Access-Control-Request-Method");
+}
+
+struct counted {
+    const char *name;
+    size_t n;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct counted *counted = context;
+    (void)kind;
+    (void)value;
+    counted->n += strcasecmp(name, counted->name) == 0;
+    return MHD_YES;
+}
+
+/* Twice the same, or two ways to tell a length, may mean one thing to us and another to whoever passed it on (RFC 9112, 3.2 and 6.3). */
+static bool is_ambiguous(const struct exchange *exchange, struct problem *ret_problem)
+{
+    static const char *const once[] = {"Host", "Origin", "Content-Length", "Transfer-Encoding", "Authorization", "x-api-key"};
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+        struct counted counted = {.name = once[i]};
+        MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, count_header, &counted);
+        if (counted.n > 1) return !problem_set(ret_problem, PROBLEM_BAD_REQUEST, "%s: found %zu of them, expected one", once[i], counted.n);
+    }
+    if (!exchange_header(exchange, "Content-Length") || !exchange_header(exchange, "Transfer-Encoding")) return false;
+    return !problem_set(ret_problem, PROBLEM_BAD_REQUEST, "found a Content-Length and a Transfer-Encoding, expected one of them");
 }
 
 static bool admit(struct exchange *exchange, const struct guard *guard, const char *version, struct problem *ret_problem)
@@ -54,6 +82,10 @@ static bool check(struct exchange *exchange, const struct guard *guard, const ch
     struct problem no_route;
     exchange->route = route_find(exchange->method, exchange->path, &exchange->parameter, &no_route);
     exchange->api = exchange->route ? exchange->route->api : api_of_path(exchange->path);
+    if (is_ambiguous(exchange, ret_problem)) {
+        exchange_set_header(exchange, MHD_HTTP_HEADER_CONNECTION, "close");
+        return false;
+    }
     if (!admit(exchange, guard, version, ret_problem)) return false;
     share(exchange, guard);
     if (is_preflight(exchange) && guard_shares_with(guard, exchange_header(exchange, "Origin"))) {
