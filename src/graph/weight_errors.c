@@ -21,8 +21,10 @@ static void read_int8_row(const void *panels, int64_t k, int64_t row, float scal
     HOB_ASSERT(has_size);
     const int8_t *codes = (const int8_t *)panels + (size_t)(row / PANEL_COLUMNS) * n_bytes + PANEL_ALIGNMENT;
     codes += row % PANEL_COLUMNS * INT8_STEPS;
-    for (int64_t i = 0; i < k; i++)
-        ret_items[i] = scale * (float)codes[i / INT8_STEPS * INT8_STEPS * PANEL_COLUMNS + i % INT8_STEPS];
+    for (int64_t i = 0; i < k; i++) {
+        int64_t at = i / INT8_STEPS * INT8_STEPS * PANEL_COLUMNS + i % INT8_STEPS;
+        ret_items[i] = scale * (float)codes[at];
+    }
 }
 
 static void add_row(const float *before, const float *after, int64_t n, struct squares *squares)

@@ -201,7 +201,8 @@ static void unpack_part(const struct panel_blocks *blocks, struct panel_part par
     blocks->read(part, column, &w);
     float offset = blocks->offset == PANEL_OFFSET_MIN ? -(w.m * (float)w.min) : w.m;
     for (int i = 0; i < PANEL_STEPS; i++) {
-        float item = w.d * (float)w.scales[i / (PANEL_STEPS / 2)] * (float)w.codes[i];
+        int half = i / (PANEL_STEPS / 2);
+        float item = w.d * (float)w.scales[half] * (float)w.codes[i];
         ret_items[i] = blocks->offset == PANEL_OFFSET_NONE ? item : item + offset;
     }
 }

@@ -43,10 +43,11 @@ static const struct kernels *find(const char *name)
 
 static void build_tables(void)
 {
+    struct kernels table = {0}; /* each laid over those before it */
     for (size_t i = 0; i < ARRAY_LENGTH(known_tables); i++) {
         if (!known_tables[i]->is_supported()) continue;
-        if (n_usable > 0) usable[n_usable] = usable[n_usable - 1];
-        overlay(&usable[n_usable++], &known_tables[i]->kernels);
+        overlay(&table, &known_tables[i]->kernels);
+        usable[n_usable++] = table;
     }
     const char *wanted = getenv(VARIABLE);
     selected = wanted ? find(wanted) : NULL;

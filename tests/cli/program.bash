@@ -1,6 +1,9 @@
 # What the tests of the commands load: where the program, the models and scratch space are.
 #
 # $HOB is the program under test. Tests that need ../shared skip where it is absent; nothing else does.
+#
+# Bats sets $status and $stderr, the tests read the rest:
+# shellcheck disable=SC2034,SC2154
 
 bats_require_minimum_version 1.5.0
 HOB=$(realpath -m "${HOB:-build/hob}")

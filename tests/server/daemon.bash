@@ -5,6 +5,9 @@
 #     @test … { post /v1/completions '{"prompt": "x"}'; … }              $status: HTTP's; $output: the body
 #
 # Started in a test (or in setup), the daemon is that test's: its folder is the test's, and teardown stops it.
+#
+# The tests read what is set here:
+# shellcheck disable=SC2034
 
 bats_require_minimum_version 1.5.0
 HOB=$(realpath -m "${HOB:-build/hob}")

@@ -211,7 +211,7 @@ bool flow_axes(const struct flows *flows, uint32_t node, uint32_t i, const char 
     const int64_t *axes = attributes_ints(&n->attributes, name, &n_axes);
     if (!axes && flow_input(flows, node, i)) return flow_as_ints(flows, n->inputs[i], ret_axes, ret_n_axes);
     if (n_axes > FLOW_MAX_ITEMS) return false;
-    if (n_axes) memcpy(ret_axes, axes, n_axes * sizeof *axes);
+    if (axes) memcpy(ret_axes, axes, n_axes * sizeof *axes);
     *ret_n_axes = (int)n_axes;
     return true;
 }
@@ -229,7 +229,7 @@ bool flow_broadcast(struct flow *flow, const struct flow *other)
         if (!size_is_same(a, b) && !size_is(a, 1) && !size_is(b, 1)) return false;
         dims[rank - 1 - d] = size_is(a, 1) ? b : a;
     }
-    memcpy(flow->dims, dims, sizeof dims);
+    if (rank > 0) memcpy(flow->dims, dims, (size_t)rank * sizeof *dims);
     flow->axis += rank - flow->rank;
     flow->rank = rank;
     return true;
@@ -262,7 +262,7 @@ static void compute_sizes(struct flows *flows, uint32_t node)
     enum { MAX_OPERANDS = 3 };
     const struct node *n = &flows->graph->nodes[node];
     struct flow operands[MAX_OPERANDS], result = {.kind = FLOW_SIZES};
-    if (n->n_inputs > MAX_OPERANDS || *n->domain) return;
+    if (n->n_inputs == 0 || n->n_inputs > MAX_OPERANDS || *n->domain) return;
     for (uint32_t i = 0; i < n->n_inputs; i++)
         if (n->inputs[i] == VALUE_NONE || !flow_as_sizes(flows, n->inputs[i], &operands[i]) || !flow_broadcast(&result, &operands[i])) return;
     result.dtype = computed_dtype(n, &operands[n->n_inputs - 1]);

@@ -372,7 +372,7 @@ void rule_split(struct flows *flows, uint32_t node)
 static void concat_sizes(struct flows *flows, uint32_t node)
 {
     const struct node *n = &flows->graph->nodes[node];
-    struct flow_size items[FLOW_MAX_ITEMS];
+    struct flow_size items[FLOW_MAX_ITEMS] = {{0}};
     int n_items = 0;
     for (uint32_t i = 0; i < n->n_inputs; i++) {
         struct flow part;

@@ -46,14 +46,21 @@ static float find_score(const struct attention_f32_args *args, const struct row 
     return row->mask ? sum + row->mask[key * args->mask_key_stride] : sum;
 }
 
+/* Those of keys begin..end of one tile; the row's largest grows with them. */
+static void find_scores(const struct attention_f32_args *args, struct row *row, int64_t begin, int64_t end, float *ret_scores)
+{
+    for (int64_t key = begin; key < end; key++) {
+        float score = find_score(args, row, key);
+        if (score > row->most) row->most = score;
+        ret_scores[key - begin] = score;
+    }
+}
+
 /* Keys begin..end of one tile. */
 static void add_tile(const struct attention_f32_args *args, struct row *row, int64_t begin, int64_t end)
 {
     float scores[ATTENTION_KEY_TILE], before = row->most;
-    for (int64_t key = begin; key < end; key++) {
-        scores[key - begin] = find_score(args, row, key);
-        if (scores[key - begin] > row->most) row->most = scores[key - begin];
-    }
+    find_scores(args, row, begin, end, scores);
     float most = row->most == -INFINITY ? 0 : row->most, shrink = exp_item(before - most);
     for (int i = 0; i < N_LANES; i++) row->lanes.sums[i] *= shrink;
     for (int64_t i = 0; i < args->value_width; i++) row->out[i] *= shrink;

@@ -128,6 +128,7 @@ static void average_one(const struct job *job, int64_t channel_x, int64_t channe
 {
     struct range ranges[WINDOW_MAX_RANK];
     int64_t n_read = 1, n_counted = 1, offset = channel_y;
+    HOB_ASSERT(job->window.rank > 0); /* infer lets no other input through */
     for (int axis = job->window.rank - 1; axis >= 0; axis--) {
         int64_t at = output % job->window.outputs[axis];
         output /= job->window.outputs[axis];

@@ -182,7 +182,8 @@ bool guard_admit(const struct guard *guard, const struct guard_question *questio
 {
     if (!admit_host(guard, question, ret_problem) || !admit_origin(guard, question, ret_problem)) return false;
     if (!guard->has_keys || question->is_local || question->is_open) return true;
-    if (is_key(guard, bearer(question->authorization)) | is_key(guard, question->x_api_key)) return true;
+    bool is_bearer_key = is_key(guard, bearer(question->authorization)), is_header_key = is_key(guard, question->x_api_key);
+    if (is_bearer_key || is_header_key) return true; /* both looked at: the time taken does not tell which was right */
     bool has_one = question->authorization || question->x_api_key;
     return problem_set(ret_problem, PROBLEM_UNAUTHORIZED, "%s", has_one ? "the API key is not one of ours"
                        : "no API key: expected \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"");
