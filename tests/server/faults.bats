@@ -225,6 +225,11 @@ path = \"$BATS_TEST_TMPDIR/mine.gguf\"" start_daemon
     [ "$status" -eq 503 ]
 }
 
+@test "little memory: what is kept of finished texts keeps no model out" {
+    start_daemon --set memory.max_bytes=8MiB --set memory.cache_tokens=512
+    say stories 1 4
+}
+
 @test "descriptors run out: who is there is served, others wait" {
     launch="prlimit --nofile=48" start_daemon
     mkfifo "$folder/end"

@@ -18,15 +18,9 @@ static int64_t unix_time(uint64_t at_ns)
 
 static void show_open(const struct open_model *open, struct model_status *status)
 {
-    hob_model_memory memory = hob_model_get_memory(open->main.model);
-    uint64_t session_bytes = atomic_load_explicit(&open->session_bytes, memory_order_relaxed);
-    if (open->draft.model) {
-        hob_model_memory draft = hob_model_get_memory(open->draft.model);
-        memory.weights_bytes += draft.weights_bytes + draft.tokenizer_bytes;
-        memory.mapped_bytes += draft.mapped_bytes;
-    }
-    status->memory_bytes = memory.weights_bytes + memory.tokenizer_bytes + session_bytes;
-    status->mapped_bytes = memory.mapped_bytes;
+    status->memory_bytes = open_model_bytes(open);
+    status->mapped_bytes = hob_model_get_memory(open->main.model).mapped_bytes;
+    if (open->draft.model) status->mapped_bytes += hob_model_get_memory(open->draft.model).mapped_bytes;
     status->n_context = (int64_t)open->loaded.n_context_tokens;
     status->load_ms = open->loaded.load_ms;
     status->n_users = open->n_users;

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 
+enum { PREFIX_CACHE_PART = 4 }; /* one in so many bytes of a bounded room: a cache must not keep its model out */
+
 static bool ends_with(const char *text, const char *ending)
 {
     size_t n_text = strlen(text), n_ending = strlen(ending);
@@ -83,6 +85,11 @@ static size_t context_of(const struct model_spec *spec, const hob_model *model)
     return is_longer ? (size_t)info.n_context : spec->n_context_tokens;
 }
 
+static uint64_t at_most(uint64_t n_bytes, uint64_t most_bytes)
+{
+    return n_bytes < most_bytes ? n_bytes : most_bytes;
+}
+
 static hob_session_options session_options(const struct opening *opening, const hob_model *model, uint64_t room_bytes)
 {
     const struct model_spec *spec = opening->spec;
@@ -92,7 +99,7 @@ static hob_session_options session_options(const struct opening *opening, const 
     options.n_context_tokens = (int64_t)context_of(spec, model);
     options.cache_type = spec->cache_type;
     options.n_cache_tokens = (int64_t)spec->n_cache_tokens;
-    options.prefix_cache_bytes = settings->prefix_cache_bytes;
+    options.prefix_cache_bytes = at_most(settings->prefix_cache_bytes, room_bytes / PREFIX_CACHE_PART);
     options.cache_folder = settings->prefix_cache_folder;
     options.cache_folder_bytes = settings->prefix_cache_folder_bytes;
     options.max_memory_bytes = room_bytes == UINT64_MAX ? 0 : room_bytes;
@@ -136,6 +143,17 @@ static uint64_t memory_of(const struct opened_model *opened, uint64_t needed_byt
     return model.weights_bytes + model.tokenizer_bytes + (full_bytes > needed_bytes ? full_bytes : needed_bytes);
 }
 
+/* Which took what it takes without a forecast. */
+static hob_status check_encoder(struct opened_model *opened, uint64_t room_bytes, bool *ret_is_short, hob_error *error)
+{
+    uint64_t n_bytes = hob_session_get_memory(opened->session).total_bytes;
+    if (hob_model_get_info(opened->model).kind == HOB_MODEL_DECODER || n_bytes <= room_bytes) return HOB_OK;
+    hob_session_free(opened->session);
+    opened->session = NULL;
+    *ret_is_short = true;
+    FAIL(error, HOB_LIMIT, "memory: its texts need %.1f MiB, found %.1f MiB available", (double)n_bytes / (1 << 20), (double)room_bytes / (1 << 20));
+}
+
 static hob_status open_session(const struct opening *opening, struct opened_model *opened, uint64_t room_bytes, bool *ret_is_short, hob_error *error)
 {
     hob_session_options options = session_options(opening, opened->model, room_bytes);
@@ -151,7 +169,7 @@ static hob_status open_session(const struct opening *opening, struct opened_mode
         return status;
     }
     opened->memory_bytes = memory_of(opened, needed_bytes);
-    return HOB_OK;
+    return check_encoder(opened, room_bytes, ret_is_short, error);
 }
 
 /* ---- the whole ---- */

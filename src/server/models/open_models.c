@@ -100,10 +100,25 @@ void open_models_let_go(struct model_registry *registry, struct open_model *open
     pthread_cond_broadcast(&registry->changed);
 }
 
+uint64_t open_model_bytes(const struct open_model *open)
+{
+    hob_model_memory memory = hob_model_get_memory(open->main.model);
+    uint64_t n_bytes = memory.weights_bytes + memory.tokenizer_bytes + atomic_load_explicit(&open->session_bytes, memory_order_relaxed);
+    if (open->draft.model) {
+        memory = hob_model_get_memory(open->draft.model);
+        n_bytes += memory.weights_bytes + memory.tokenizer_bytes;
+    }
+    return n_bytes;
+}
+
+/* A decoder may take what it was promised at any time; of an encoder what it takes is known when it takes it. */
 uint64_t open_models_bytes(const struct model_registry *registry)
 {
     uint64_t n_bytes = 0;
-    for (const struct open_model *open = registry->open_models; open; open = open->next) n_bytes += open->memory_bytes;
+    for (const struct open_model *open = registry->open_models; open; open = open->next) {
+        uint64_t n_now = open_model_bytes(open);
+        n_bytes += n_now > open->memory_bytes ? n_now : open->memory_bytes;
+    }
     return n_bytes;
 }
 

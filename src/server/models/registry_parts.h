@@ -77,6 +77,8 @@ struct model_entry *entries_default(struct model_registry *registry, enum model_
 struct open_model *open_models_add(struct model_registry *registry, struct model_entry *entry, struct opening *opening, uint64_t opened_ns);
 /* Takes it from its entry; it goes when it has no users. */
 void open_models_let_go(struct model_registry *registry, struct open_model *open);
+/* What it takes now. */
+uint64_t open_model_bytes(const struct open_model *open);
 uint64_t open_models_bytes(const struct model_registry *registry);
 size_t open_models_count(const struct model_registry *registry);
 /* Of those that are not pinned the one used longest ago, of those with users or those without; NULL: none. */
