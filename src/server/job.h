@@ -110,6 +110,7 @@ struct job {
     size_t n_texts;             /* that run together in the session, set by prepare; 0: it makes none */
     bool is_answered;           /* prepare was all there was to do */
     bool is_complete;           /* step was */
+    bool lacks_room;            /* step failed because others fill the session's cache: it is tried again once they are put off */
     bool has_begun;
     uint64_t submitted_ns, prepared_ns, begun_ns;
     double load_ms;

@@ -140,6 +140,40 @@ static void test_parking(void **state)
     serving_close(&serving);
 }
 
+/* Texts that fill the cache, and prompts that are scored in the session's own. */
+static struct job *make_crowded_job(size_t i)
+{
+    char prompt[1024] = "";
+    for (size_t n = 0; i % 2 && n < 50; n++) strcat(prompt, "the dog ran ");
+    struct generate_job *generate = serving_complete(i % 2 ? prompt : prompts[i], i % 2 ? 10 * (i / 2) : 400);
+    generate->inputs.options.ignores_end = true;
+    generate->inputs.echoes = generate->inputs.options.has_logprobs = i % 2;
+    return &generate->job;
+}
+
+static void test_scored_prompts_in_a_full_cache(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_MODELS();
+    enum { N = 8 };
+    struct serving serving;
+    struct job *alone[N], *jobs[N];
+    struct config config = quiet_config();
+    config.cache_tokens = 512;
+    config.prefix_cache_bytes = 0;
+    serving_open(&serving, &config);
+    for (size_t i = 0; i < N; i++) {
+        serving_submit(&serving, alone[i] = make_crowded_job(i));
+        serving_wait_for(&serving, alone[i]);
+    }
+    for (size_t i = 0; i < N; i++) serving_submit(&serving, jobs[i] = make_crowded_job(i));
+    wait_for_all(&serving, jobs, N);
+    for (size_t i = 0; i < N; i++) expect_same(jobs[i], alone[i]);
+    unref_all(alone, N);
+    unref_all(jobs, N);
+    serving_close(&serving);
+}
+
 static void test_cancelled_at_any_moment(void **state)
 {
     (void)state;
@@ -537,6 +571,7 @@ int main(void)
                                        cmocka_unit_test(test_the_same_bytes_with_hardly_any_cache),
                                        cmocka_unit_test(test_drafts_change_no_byte),
                                        cmocka_unit_test(test_parking),
+                                       cmocka_unit_test(test_scored_prompts_in_a_full_cache),
                                        cmocka_unit_test(test_cancelled_at_any_moment),
                                        cmocka_unit_test(test_cancelled_while_it_generates),
                                        cmocka_unit_test(test_deadlines),

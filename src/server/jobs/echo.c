@@ -12,6 +12,7 @@ struct echo {
     struct echo_options options;
     hob_decoder *decoder;
     size_t n_vocab, n_rows;
+    bool lacks_room;
     float *logits; /* [n_rows, n_vocab], of positions before those to be told */
     hob_logprob *top;
 };
@@ -54,12 +55,16 @@ bool echo_new(const int32_t *ids, size_t n_ids, const struct echo_options *optio
     return is_made;
 }
 
-static void leave_session(const struct echo *echo, struct loaded_model *model)
+static void empty_session(struct loaded_model *model)
 {
-    if (!model || model->session_user != echo) return;
     model->session_user = NULL;
     hob_status ignored = hob_session_rewind(model->session, 0, NULL); /* to nothing: it cannot fail */
     (void)ignored;
+}
+
+static void leave_session(const struct echo *echo, struct loaded_model *model)
+{
+    if (model && model->session_user == echo) empty_session(model);
 }
 
 void echo_free(struct echo *echo, struct loaded_model *model)
@@ -161,12 +166,20 @@ static bool tell_scored(struct echo *echo, struct loaded_model *model, struct tr
     if (!n_rows) return true;
     if (take_session(echo, model, &error) != HOB_OK ||
         hob_session_append_all(model->session, echo->ids + echo->n_told - 1, n_rows, echo->logits, &error) != HOB_OK) {
-        model->session_user = NULL;
-        return problem_from(ret_problem, &error);
+        empty_session(model);
+        problem_from(ret_problem, &error);
+        echo->lacks_room = error.code == HOB_LIMIT;
+        if (echo->lacks_room) ret_problem->kind = PROBLEM_NO_MEMORY; /* no fault of the request's */
+        return false;
     }
     for (size_t row = 0; row < n_rows; row++)
         if (!tell(echo, echo->logits + row * echo->n_vocab, transcript, ret_problem)) return false;
     return true;
+}
+
+bool echo_lacks_room(const struct echo *echo)
+{
+    return echo->lacks_room;
 }
 
 bool echo_step(struct echo *echo, struct loaded_model *model, struct transcript *transcript, bool *ret_is_done, struct problem *ret_problem)

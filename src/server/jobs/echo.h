@@ -24,5 +24,7 @@ bool echo_new(const int32_t *ids, size_t n_ids, const struct echo_options *optio
 /* The model's session is left empty where it was ours. Takes NULL. */
 void echo_free(struct echo *echo, struct loaded_model *model);
 bool echo_step(struct echo *echo, struct loaded_model *model, struct transcript *transcript, bool *ret_is_done, struct problem *ret_problem);
+/* Why a step failed: texts that run beside it fill the session's cache. It may be tried again. */
+bool echo_lacks_room(const struct echo *echo);
 
 #endif

@@ -202,6 +202,7 @@ static bool begin(struct job *job, struct loaded_model *model, struct problem *r
     if (!(inputs->echoes && inputs->generates_nothing) &&
         !make_generation(generate, model, inputs->echoes ? &state->later : &job->generation, ret_problem))
         return false;
+    if (state->later) hob_generation_park(state->later); /* what it holds of the prompt would be in the echo's way */
     return (!inputs->echoes || make_echo(generate, model, ret_problem)) && tell_start(generate, ret_problem);
 }
 
@@ -212,8 +213,12 @@ static bool step(struct job *const *jobs, size_t n_jobs, struct loaded_model *mo
     bool is_done;
     struct generate_job *generate = generate_of(jobs[0]);
     struct generate_state *state = generate->state;
-    if (!echo_step(state->echo, model, generate->job.transcript, &is_done, ret_problem)) return false;
+    if (!echo_step(state->echo, model, generate->job.transcript, &is_done, ret_problem)) {
+        generate->job.lacks_room = echo_lacks_room(state->echo);
+        return false;
+    }
     if (!is_done) return true;
+    generate->job.lacks_room = false;
     echo_free(state->echo, model);
     state->echo = NULL;
     generate->job.is_complete = !state->later;

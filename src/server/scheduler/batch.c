@@ -104,7 +104,8 @@ static size_t sum_needs(const struct scheduler *scheduler, const struct loaded_m
 static bool fits(const struct scheduler *scheduler, const struct job *job)
 {
     size_t n_active, room = hob_session_room_tokens(job->model->session), needs = sum_needs(scheduler, job->model, &n_active);
-    if (!n_active || room == SIZE_MAX) return true;
+    bool is_alone = !n_active && !job->model->session_user; /* then waiting would not help it */
+    if (is_alone || room == SIZE_MAX) return true;
     size_t taken = needs + n_active * BLOCK_TOKENS;
     return taken < room && hob_generation_wants_tokens(job->generation) <= room - taken;
 }
@@ -117,8 +118,16 @@ void batch_admit(struct scheduler *scheduler, struct job *job)
     if (fits(scheduler, job)) unpark(scheduler, job);
 }
 
+static bool is_room_wanted(const struct scheduler *scheduler, const struct loaded_model *model)
+{
+    for (const struct job *job = scheduler->running; job; job = job->next)
+        if (job->lacks_room && job->model == model) return true;
+    return false;
+}
+
 void batch_resume(struct scheduler *scheduler, struct loaded_model *model)
 {
+    if (is_room_wanted(scheduler, model)) return;
     size_t most = most_running(scheduler);
     for (struct job *job = scheduler->running; job; job = job->next) {
         if (!is_of(job, model) || !job->place.is_parked) continue;
@@ -137,11 +146,19 @@ static struct job *last_active(const struct scheduler *scheduler, const struct l
     return last;
 }
 
+bool batch_put_off(struct scheduler *scheduler, const struct loaded_model *model)
+{
+    struct job *last = last_active(scheduler, model);
+    if (last) park(scheduler, last);
+    return last != NULL;
+}
+
+/* The first goes on, unless a text in the session's own cache is in its way: that one will be done. */
 static void make_cache_room(struct scheduler *scheduler, const struct loaded_model *model)
 {
-    size_t n_active;
-    while (sum_needs(scheduler, model, &n_active) > hob_session_room_tokens(model->session) && n_active > 1)
-        park(scheduler, last_active(scheduler, model));
+    size_t n_active, n_least = model->session_user ? 0 : 1;
+    while (sum_needs(scheduler, model, &n_active) > hob_session_room_tokens(model->session) && n_active > n_least)
+        batch_put_off(scheduler, model);
 }
 
 /* ---- the step ---- */

@@ -182,6 +182,7 @@ static void step_pieces(struct scheduler *scheduler, struct job *first)
     struct loaded_model *model = first->model;
     size_t n_jobs = gather_pieces(scheduler, first, jobs);
     bool is_done = first->def->step(jobs, n_jobs, model, &problem);
+    if (!is_done && first->lacks_room && batch_put_off(scheduler, model)) return;
     for (size_t i = 0; i < n_jobs; i++) {
         bool has_failed = !is_done && i == 0;
         running_publish(scheduler, jobs[i]);

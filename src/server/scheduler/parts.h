@@ -61,6 +61,8 @@ void batch_resume(struct scheduler *scheduler, struct loaded_model *model);
 bool batch_make_room(struct scheduler *scheduler, enum job_priority priority, size_t n_texts);
 /* Whether one that has just been made must wait for room in the cache. */
 void batch_admit(struct scheduler *scheduler, struct job *job);
+/* Puts off the last, for a job beside them that lacks room; none of them goes on until it is done with that. false: none is left. */
+bool batch_put_off(struct scheduler *scheduler, const struct loaded_model *model);
 /* One step of all of them. Ends jobs. */
 void batch_step(struct scheduler *scheduler, struct loaded_model *model);
 
