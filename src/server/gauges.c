@@ -49,6 +49,8 @@ static void refresh_scheduler(struct server *server)
 static void refresh_models(struct server *server)
 {
     struct model_list *list = model_registry_list(server->registry);
+    metrics_forget(server->metrics, METRIC_model_loaded); /* of models that are not there any more */
+    metrics_forget(server->metrics, METRIC_model_resident);
     for (size_t i = 0; list && i < list->n_models; i++) {
         const struct model_status *model = &list->models[i];
         bool is_loaded = model->state == MODEL_READY;

@@ -77,16 +77,21 @@ hob_status metrics_new(struct metrics **ret_metrics, hob_error *error)
     return HOB_OK;
 }
 
+static void free_series(struct metrics *metrics, enum metric metric)
+{
+    for (struct series *next, *series = metrics->series[metric]; series; series = next) {
+        next = series->next;
+        memory_free(series->labels);
+        memory_free(series);
+    }
+    metrics->series[metric] = NULL;
+    metrics->n_series[metric] = 0;
+}
+
 void metrics_free(struct metrics *metrics)
 {
     if (!metrics) return;
-    for (int i = 0; i < N_METRICS; i++) {
-        for (struct series *next, *series = metrics->series[i]; series; series = next) {
-            next = series->next;
-            memory_free(series->labels);
-            memory_free(series);
-        }
-    }
+    for (int i = 0; i < N_METRICS; i++) free_series(metrics, (enum metric)i);
     pthread_mutex_destroy(&metrics->mutex);
     memory_free(metrics);
 }
@@ -173,6 +178,14 @@ void metrics_set(struct metrics *metrics, enum metric metric, struct labels labe
     pthread_mutex_lock(&metrics->mutex);
     struct series *series = find(metrics, metric, labels);
     if (series) series->value = value;
+    pthread_mutex_unlock(&metrics->mutex);
+}
+
+void metrics_forget(struct metrics *metrics, enum metric metric)
+{
+    if (!metrics) return;
+    pthread_mutex_lock(&metrics->mutex);
+    free_series(metrics, metric);
     pthread_mutex_unlock(&metrics->mutex);
 }
 

@@ -33,6 +33,7 @@ void metrics_free(struct metrics *metrics); /* takes NULL */
 void metrics_add(struct metrics *metrics, enum metric metric, struct labels labels, double amount);
 void metrics_set(struct metrics *metrics, enum metric metric, struct labels labels, double value); /* gauges, and counters counted elsewhere */
 void metrics_observe(struct metrics *metrics, enum metric metric, struct labels labels, double value); /* histograms */
+void metrics_forget(struct metrics *metrics, enum metric metric); /* all series of a gauge with labels, before those of now are set */
 /* Prometheus' text format 0.0.4, or OpenMetrics 1.0. */
 void metrics_write(struct metrics *metrics, bool is_openmetrics, struct buffer *ret_text);
 

@@ -44,6 +44,12 @@ static void numbers_come_back(void **state)
     expect_line(metrics, true, "# EOF");
     expect_line(metrics, false, "hob_model_loaded{model=\"a\\\"b\\\\c\\nd\"} 1");
     expect_line(metrics, false, "hob_running_jobs 7");
+    metrics_forget(metrics, METRIC_model_loaded);
+    metrics_set(metrics, METRIC_model_loaded, (struct labels){.model = "e"}, 0);
+    expect_line(metrics, false, "hob_model_loaded{model=\"e\"} 0");
+    struct buffer text = page(metrics, false);
+    assert_null(strstr(buffer_text(&text), "hob_model_loaded{model=\"a"));
+    buffer_release(&text);
     expect_line(metrics, false, "hob_request_bytes_total 0"); /* without labels it is there from the start */
     metrics_free(metrics);
 }
