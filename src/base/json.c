@@ -26,13 +26,25 @@ json_t *json_text(const char *bytes, size_t n_bytes)
     return string ? string : json_repaired_text(bytes, n_bytes);
 }
 
+static void give_up(json_t **whole)
+{
+    json_decref(*whole);
+    *whole = NULL;
+}
+
+void json_append(json_t **list, json_t *item)
+{
+    if (json_array_append_new(*list, item) != 0) give_up(list);
+}
+
+void json_put(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) != 0) give_up(object);
+}
+
 json_t *json_ids(const int32_t *ids, size_t n_ids)
 {
     json_t *array = json_array();
-    for (size_t i = 0; array && i < n_ids; i++) {
-        if (json_array_append_new(array, json_integer(ids[i])) == 0) continue;
-        json_decref(array);
-        array = NULL;
-    }
+    for (size_t i = 0; array && i < n_ids; i++) json_append(&array, json_integer(ids[i]));
     return array;
 }

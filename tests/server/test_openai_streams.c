@@ -67,10 +67,6 @@ size_t exchange_n_jobs(const struct exchange *exchange)
 {
     return exchange->n_jobs;
 }
-json_t *json_text(const char *text, size_t n_bytes)
-{
-    return json_stringn(text, n_bytes);
-}
 void exchange_put_sse(struct buffer *out, const char *name, json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);

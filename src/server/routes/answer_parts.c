@@ -3,12 +3,19 @@
 
 #include "server/routes/piece_json.h"
 
+json_t *answer_first(json_t *list)
+{
+    json_t *first = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    return first;
+}
+
 /* How many digits are written is the reply's matter (exchange_reply_json). */
 json_t *answer_vector(const float *numbers, size_t n_numbers)
 {
     json_t *list = json_array();
     for (size_t i = 0; list && i < n_numbers; i++)
-        json_array_append_new(list, isfinite(numbers[i]) ? json_real((double)numbers[i]) : json_null());
+        json_append(&list, isfinite(numbers[i]) ? json_real((double)numbers[i]) : json_null());
     return list;
 }
 

@@ -4,6 +4,8 @@
 
 #include "server/http/exchange.h"
 
+/* The first item of a list, which is taken; NULL for NULL. */
+json_t *answer_first(json_t *list);
 /* Numbers with nine digits, which bring each float back; null for what is not finite. */
 json_t *answer_vector(const float *numbers, size_t n_numbers);
 /* The text of a token by itself, of the model that ran the job. */

@@ -96,9 +96,8 @@ static json_t *one_probability(const struct job *job, hob_logprob token)
 static json_t *probability_of(const struct job *job, const struct event *event)
 {
     json_t *entry = one_probability(job, (hob_logprob){event->id, event->logprob}), *top = json_array();
-    for (size_t i = 0; i < event->n_top_logprobs; i++)
-        json_array_append_new(top, one_probability(job, event->top_logprobs[i]));
-    json_object_set_new(entry, "top_logprobs", top);
+    for (size_t i = 0; i < event->n_top_logprobs; i++) json_append(&top, one_probability(job, event->top_logprobs[i]));
+    json_put(&entry, "top_logprobs", top);
     return entry;
 }
 
@@ -107,8 +106,8 @@ static void tell_delta(struct story *story, const struct llama_answer *answer, c
 {
     buffer_append(&story->text, event->text, event->n_text_bytes);
     if (event->id == HOB_NO_TOKEN) return;
-    json_array_append_new(story->tokens, json_integer(event->id));
-    if (answer->has_probs) json_array_append_new(story->probabilities, probability_of(job, event));
+    json_append(&story->tokens, json_integer(event->id));
+    if (answer->has_probs) json_append(&story->probabilities, probability_of(job, event));
 }
 
 /* The white space at a line's beginning. */
@@ -174,12 +173,12 @@ static json_t *whole_object(struct exchange *exchange, const struct llama_answer
         if (event->kind == EVENT_DONE) story.done = event;
     }
     json_t *object = final_object(index, job, &story);
-    json_object_set_new(object, "content",
-                        json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
-    json_object_set_new(object, "tokens", answer->has_tokens ? json_incref(story.tokens) : json_array());
-    if (answer->has_probs) json_object_set(object, "completion_probabilities", story.probabilities);
+    json_put(&object, "content", json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
+    json_put(&object, "tokens", answer->has_tokens ? json_incref(story.tokens) : json_array());
+    if (answer->has_probs) json_put(&object, "completion_probabilities", json_incref(story.probabilities));
     json_decref(story.tokens);
     json_decref(story.probabilities);
+    if (story.text.is_failed) json_put(&object, "content", NULL);
     buffer_release(&story.text);
     return object;
 }
@@ -195,12 +194,12 @@ static json_t *at_path(json_t *object, const char *path)
 /* Each under the name that was asked for, slashes and all. What is not there is left out. */
 static json_t *only_fields(json_t *object, const json_t *names)
 {
-    json_t *chosen = json_object();
+    json_t *chosen = object ? json_object() : NULL;
     size_t n_names = json_is_array(names) ? json_array_size(names) : 1;
     for (size_t i = 0; i < n_names; i++) {
         const char *name = json_string_value(json_is_array(names) ? json_array_get(names, i) : names);
         json_t *value = at_path(object, name);
-        if (value) json_object_set(chosen, name, value);
+        if (value) json_put(&chosen, name, json_incref(value));
     }
     json_decref(object);
     return chosen;
@@ -212,12 +211,9 @@ static json_t *whole(struct exchange *exchange, void *state)
     json_t *list = json_array();
     for (size_t i = 0; i < exchange_n_jobs(exchange); i++) {
         json_t *object = whole_object(exchange, answer, i);
-        json_array_append_new(list, answer->response_fields ? only_fields(object, answer->response_fields) : object);
+        json_append(&list, answer->response_fields ? only_fields(object, answer->response_fields) : object);
     }
-    if (exchange_n_jobs(exchange) != 1) return list;
-    json_t *only = json_incref(json_array_get(list, 0));
-    json_decref(list);
-    return only;
+    return exchange_n_jobs(exchange) == 1 ? answer_first(list) : list;
 }
 
 static void stream_delta(struct llama_answer *answer, const struct job *job, size_t index, const struct event *event,
@@ -231,7 +227,7 @@ static void stream_delta(struct llama_answer *answer, const struct job *job, siz
                                -1, "tokens_predicted", (json_int_t)answer->n_tokens[index], "tokens_evaluated",
                                (json_int_t)answer->n_prompt_tokens[index]);
     if (answer->has_probs && has_token)
-        json_object_set_new(object, "completion_probabilities", json_pack("[o]", probability_of(job, event)));
+        json_put(&object, "completion_probabilities", json_pack("[o]", probability_of(job, event)));
     exchange_put_sse(out, NULL, object);
 }
 
@@ -248,8 +244,8 @@ static void stream_event(struct exchange *exchange, void *state, size_t index, c
     struct story story = {.done = event};
     ANSWER_EVENTS(earlier, exchange, index) if (earlier->kind == EVENT_OUTPUT_END) story.end = earlier;
     json_t *object = final_object(index, job, &story);
-    json_object_set_new(object, "content", json_string(""));
-    json_object_set_new(object, "tokens", json_array());
+    json_put(&object, "content", json_string(""));
+    json_put(&object, "tokens", json_array());
     exchange_put_sse(out, NULL, answer->response_fields ? only_fields(object, answer->response_fields) : object);
 }
 

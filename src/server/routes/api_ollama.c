@@ -187,8 +187,8 @@ static json_t *logprobs_of(const struct exchange *exchange, const struct event *
     const struct job *job = exchange_job(exchange, 0);
     json_t *token = one_logprob(job, (hob_logprob){event->id, event->logprob}), *top = json_array();
     for (size_t i = 0; i < event->n_top_logprobs; i++)
-        json_array_append_new(top, one_logprob(job, event->top_logprobs[i]));
-    if (event->n_top_logprobs) json_object_set(token, "top_logprobs", top);
+        json_append(&top, one_logprob(job, event->top_logprobs[i]));
+    if (event->n_top_logprobs) json_put(&token, "top_logprobs", json_incref(top));
     json_decref(top);
     return token;
 }
@@ -286,10 +286,10 @@ static json_t *whole(struct exchange *exchange, void *state)
     {
         buffer_append(&content, event->text, event->kind == EVENT_DELTA ? event->n_text_bytes : 0);
         buffer_append(&thinking, event->reasoning, event->n_reasoning_bytes);
-        if (event->kind == EVENT_TOOL_CALL) json_array_append_new(calls, ollama_call(event));
+        if (event->kind == EVENT_TOOL_CALL) json_append(&calls, ollama_call(event));
         if (event->kind == EVENT_OUTPUT_END) answer->end = event;
         if (event->kind == EVENT_DELTA && answer->has_logprobs && event->id != HOB_NO_TOKEN)
-            json_array_append_new(logprobs, logprobs_of(exchange, event));
+            json_append(&logprobs, logprobs_of(exchange, event));
         if (event->kind == EVENT_DONE) put_usage(answer, chunk, &event->usage);
     }
     put_texts(answer, chunk, json_text(buffer_text(&content), content.n_bytes),

@@ -1,4 +1,5 @@
 /* GET /hob/status: what `hob ps` shows: the daemon, its models, what runs. */
+#include "server/routes/answer_parts.h"
 #include "server/routes/route.h"
 
 #include "base/clock.h"
@@ -35,7 +36,7 @@ static json_t *models_json(struct server *server)
 {
     struct model_list *list = model_registry_list(server->registry);
     json_t *models = json_array();
-    for (size_t i = 0; list && i < list->n_models; i++) json_array_append_new(models, model_json(&list->models[i]));
+    for (size_t i = 0; list && i < list->n_models; i++) json_append(&models, model_json(&list->models[i]));
     model_list_free(list);
     return models;
 }
@@ -46,7 +47,7 @@ static json_t *slots_json(struct exchange *exchange)
     size_t n_slots = slots ? scheduler_get_slots(exchange_server(exchange)->scheduler, slots, MOST_SLOTS) : 0;
     json_t *array = json_array();
     for (size_t i = 0; i < n_slots; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:f}", "request", slots[i].request_id, "model", slots[i].model,
+        json_append(&array, json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:f}", "request", slots[i].request_id, "model", slots[i].model,
                                                "prompt_tokens", (json_int_t)slots[i].n_prompt_tokens, "tokens", (json_int_t)slots[i].n_tokens,
                                                "n_context", (json_int_t)slots[i].n_context, "prefilling", (int)slots[i].is_prefilling, "age_s",
                                                slots[i].age_s));
@@ -57,7 +58,7 @@ static json_t *addresses_json(const struct listener *listener)
 {
     json_t *array = json_array();
     const char *address;
-    for (size_t i = 0; listener && (address = listener_address(listener, i)); i++) json_array_append_new(array, json_string(address));
+    for (size_t i = 0; listener && (address = listener_address(listener, i)); i++) json_append(&array, json_string(address));
     return array;
 }
 

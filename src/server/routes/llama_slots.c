@@ -1,4 +1,5 @@
 /* GET /slots: what is being generated now. */
+#include "server/routes/answer_parts.h"
 #include "server/routes/api_llama.h"
 
 static json_t *slot_json(size_t index, const struct slot_status *slot)
@@ -16,7 +17,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!slots) return problem_no_memory(ret_problem);
     size_t n_slots = scheduler_get_slots(exchange_server(exchange)->scheduler, slots, MOST);
     json_t *list = json_array();
-    for (size_t i = 0; i < n_slots; i++) json_array_append_new(list, slot_json(i, &slots[i]));
+    for (size_t i = 0; i < n_slots; i++) json_append(&list, slot_json(i, &slots[i]));
     exchange_reply_json(exchange, 200, list);
     return true;
 }

@@ -50,15 +50,12 @@ static json_t *with_pieces(struct exchange *exchange)
     const struct job *job = exchange_job(exchange, 0);
     hob_pieces *pieces = generation_pieces(job);
     json_t *tokens = pieces ? json_array() : NULL;
-    int failed = 0;
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; tokens && event->kind == EVENT_IDS && i < event->n_ids; i++)
-        failed |= json_array_append_new(tokens, json_pack("{s:i,s:o}", "id", (int)event->ids[i], "piece",
-                                                          piece_of(pieces, generation_tokenizer(job), event->ids[i])));
+        json_append(&tokens, json_pack("{s:i,s:o}", "id", (int)event->ids[i], "piece",
+                                       piece_of(pieces, generation_tokenizer(job), event->ids[i])));
     hob_pieces_free(pieces);
-    if (!failed) return tokens;
-    json_decref(tokens);
-    return NULL;
+    return tokens;
 }
 
 static json_t *whole(struct exchange *exchange, void *state)
@@ -67,7 +64,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     json_t *tokens = json_array();
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_IDS && i < event->n_ids; i++)
-        json_array_append_new(tokens, json_integer(event->ids[i]));
+        json_append(&tokens, json_integer(event->ids[i]));
     return json_pack("{s:o}", "tokens", tokens);
 }
 

@@ -1,4 +1,5 @@
 /* POST /api/chat: messages in Ollama's shape, which is OpenAI's but for the arguments of calls and the names of a few fields. */
+#include "server/routes/answer_parts.h"
 #include "server/routes/api_ollama.h"
 #include "server/routes/chat_inputs.h"
 
@@ -26,31 +27,31 @@ static json_t *openai_calls(const json_t *calls)
         json_t *copy = json_copy((json_t *)call);
         char id[16];
         snprintf(id, sizeof id, "call%05zu", i % 100000);
-        if (!json_object_get(copy, "id")) json_object_set_new(copy, "id", json_string(id));
-        if (!json_object_get(copy, "type")) json_object_set_new(copy, "type", json_string("function"));
-        json_array_append_new(list, copy);
+        if (!json_object_get(copy, "id")) json_put(&copy, "id", json_string(id));
+        if (!json_object_get(copy, "type")) json_put(&copy, "type", json_string("function"));
+        json_append(&list, copy);
     }
     return list;
 }
 
-static void rename_field(json_t *object, const char *from, const char *to)
+static void rename_field(json_t **object, const char *from, const char *to)
 {
-    json_t *value = json_object_get(object, from);
+    json_t *value = json_object_get(*object, from);
     if (!value) return;
-    json_object_set(object, to, value);
-    json_object_del(object, from);
+    json_put(object, to, json_incref(value));
+    json_object_del(*object, from);
 }
 
 /* Ollama: tool_name is the name; OpenAI's tool messages name a call, which templates can do without. */
 static json_t *openai_message(const json_t *message)
 {
     json_t *copy = json_copy((json_t *)message);
-    rename_field(copy, "thinking", "reasoning_content");
-    rename_field(copy, "tool_name", "name");
+    rename_field(&copy, "thinking", "reasoning_content");
+    rename_field(&copy, "tool_name", "name");
     json_object_del(copy, "images");
-    if (!json_object_get(copy, "content")) json_object_set_new(copy, "content", json_string(""));
+    if (!json_object_get(copy, "content")) json_put(&copy, "content", json_string(""));
     const json_t *calls = json_object_get(copy, "tool_calls");
-    if (json_is_array(calls)) json_object_set_new(copy, "tool_calls", openai_calls(calls));
+    if (json_is_array(calls)) json_put(&copy, "tool_calls", openai_calls(calls));
     return copy;
 }
 
@@ -67,10 +68,10 @@ static bool set_messages(const struct inputs *inputs, struct generate_job *gener
             json_decref(list);
             return problem_set_field(ret_problem, "messages", "messages[%zu]: expected %s", i, fault);
         }
-        json_array_append_new(list, openai_message(message));
+        json_append(&list, openai_message(message));
     }
     generate->inputs.kind = PROMPT_CHAT;
-    bool is_set = chat_inputs_set_messages(list, &generate->inputs, &generate->job, ret_problem);
+    bool is_set = list ? chat_inputs_set_messages(list, &generate->inputs, &generate->job, ret_problem) : problem_no_memory(ret_problem);
     json_decref(list);
     return is_set;
 }

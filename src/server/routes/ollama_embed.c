@@ -2,6 +2,7 @@
 #include "server/jobs/embed.h"
 #include "server/routes/answer_parts.h"
 #include "server/routes/api_ollama.h"
+#include "server/routes/generation.h"
 #include "server/routes/job_inputs.h"
 
 struct inputs {
@@ -40,17 +41,14 @@ static const struct field_def fields[] = {
 
 static json_t *whole(struct exchange *exchange, void *state)
 {
-    json_t *vectors = json_array(), *body = json_pack("{s:s,s:o}", "model", (const char *)state, "embeddings", vectors);
+    json_t *vectors = json_array();
     ANSWER_EVENTS(event, exchange, 0)
-    {
-        for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++)
-            json_array_append_new(vectors, answer_vector(event->numbers + i * event->n_columns, event->n_columns));
-        if (event->kind != EVENT_DONE) continue;
-        json_object_set_new(body, "total_duration", json_integer((json_int_t)(event->usage.total_ms * 1e6)));
-        json_object_set_new(body, "load_duration", json_integer((json_int_t)(event->usage.load_ms * 1e6)));
-        json_object_set_new(body, "prompt_eval_count", json_integer((json_int_t)event->usage.n_prompt_tokens));
-    }
-    return body;
+    for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++)
+        json_append(&vectors, answer_vector(event->numbers + i * event->n_columns, event->n_columns));
+    struct usage usage = generation_usage(exchange);
+    return json_pack("{s:s,s:o,s:I,s:I,s:I}", "model", (const char *)state, "embeddings", vectors, "total_duration",
+                     (json_int_t)(usage.total_ms * 1e6), "load_duration", (json_int_t)(usage.load_ms * 1e6),
+                     "prompt_eval_count", (json_int_t)usage.n_prompt_tokens);
 }
 
 static const struct answer_def answer = {.whole = whole};

@@ -33,7 +33,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
     if (event->kind == EVENT_VECTORS)
-        json_object_set_new(body, "embedding", answer_vector(event->numbers, event->n_columns));
+        json_put(&body, "embedding", answer_vector(event->numbers, event->n_columns));
     return body;
 }
 

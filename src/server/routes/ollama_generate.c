@@ -40,12 +40,13 @@ static bool set_message(const struct inputs *inputs, struct generate_job *genera
 {
     json_t *messages = json_array();
     if (inputs->system && *inputs->system)
-        json_array_append_new(messages, json_pack("{s:s,s:s}", "role", "system", "content", inputs->system));
-    json_array_append_new(messages, json_pack("{s:s,s:s}", "role", "user", "content", inputs->prompt));
+        json_append(&messages, json_pack("{s:s,s:s}", "role", "system", "content", inputs->system));
+    json_append(&messages, json_pack("{s:s,s:s}", "role", "user", "content", inputs->prompt));
     generate->inputs.kind = PROMPT_CHAT;
     generate->inputs.is_text_without_template = true;
-    bool is_set = inputs_copy_json(&generate->job, messages, &generate->inputs.messages,
-                                   &generate->inputs.n_messages_bytes, ret_problem);
+    bool is_set = messages ? inputs_copy_json(&generate->job, messages, &generate->inputs.messages,
+                                              &generate->inputs.n_messages_bytes, ret_problem)
+                           : problem_no_memory(ret_problem);
     json_decref(messages);
     return is_set;
 }

@@ -1,4 +1,5 @@
 /* GET /api/ps: the models that are open. */
+#include "server/routes/answer_parts.h"
 #include "server/routes/api_ollama.h"
 
 static json_t *entry(const struct model_status *status)
@@ -18,7 +19,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     json_t *models = json_array();
     struct model_list *list = model_registry_list(exchange_server(exchange)->registry);
     for (size_t i = 0; list && i < list->n_models; i++)
-        if (list->models[i].state == MODEL_READY) json_array_append_new(models, entry(&list->models[i]));
+        if (list->models[i].state == MODEL_READY) json_append(&models, entry(&list->models[i]));
     model_list_free(list);
     exchange_reply_json(exchange, 200, json_pack("{s:o}", "models", models));
     return true;

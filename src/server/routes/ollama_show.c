@@ -1,5 +1,6 @@
 /* POST /api/show: what there is to know about a model. It is opened for that if it is not. */
 #include "server/jobs/tokens.h"
+#include "server/routes/answer_parts.h"
 #include "server/routes/api_ollama.h"
 
 struct inputs {
@@ -18,11 +19,11 @@ static json_t *capabilities(const hob_model *model, const hob_model_info *info)
     json_t *list = json_array();
     const hob_tokenizer *tokenizer = hob_model_tokenizer(model);
     const char *template_text = hob_model_chat_template(model);
-    if (info->kind == HOB_MODEL_DECODER) json_array_append_new(list, json_string("completion"));
-    if (info->kind == HOB_MODEL_ENCODER) json_array_append_new(list, json_string("embedding"));
-    if (tokenizer && hob_fim_style(tokenizer)) json_array_append_new(list, json_string("insert"));
-    if (template_text && strstr(template_text, "tools")) json_array_append_new(list, json_string("tools"));
-    if (template_text && strstr(template_text, "<think>")) json_array_append_new(list, json_string("thinking"));
+    if (info->kind == HOB_MODEL_DECODER) json_append(&list, json_string("completion"));
+    if (info->kind == HOB_MODEL_ENCODER) json_append(&list, json_string("embedding"));
+    if (tokenizer && hob_fim_style(tokenizer)) json_append(&list, json_string("insert"));
+    if (template_text && strstr(template_text, "tools")) json_append(&list, json_string("tools"));
+    if (template_text && strstr(template_text, "<think>")) json_append(&list, json_string("thinking"));
     return list;
 }
 

@@ -212,13 +212,13 @@ static void gather(struct gathered *gathered, struct state *state, const struct 
 {
     if (event->kind == EVENT_OUTPUT_END) gathered->finish = openai_finish(event);
     if (event->kind == EVENT_TOOL_CALL)
-        json_array_append_new(gathered->calls, json_loadb(event->text, event->n_text_bytes, 0, NULL));
+        json_append(&gathered->calls, json_loadb(event->text, event->n_text_bytes, 0, NULL));
     if (event->kind != EVENT_DELTA) return;
     buffer_append(&gathered->content, event->text, event->n_text_bytes);
     buffer_append(&gathered->reasoning, event->reasoning, event->n_reasoning_bytes);
     hob_pieces *pieces =
         state->reply->has_logprobs && event->id != HOB_NO_TOKEN ? openai_reply_pieces(state->reply, job) : NULL;
-    if (pieces) json_array_append_new(gathered->logprobs, openai_logprob(pieces, generation_tokenizer(job), event));
+    if (pieces) json_append(&gathered->logprobs, openai_logprob(pieces, generation_tokenizer(job), event));
 }
 
 /* Calls alone have null as content. */
@@ -241,7 +241,7 @@ static json_t *whole_choice(struct exchange *exchange, struct state *state, size
     for (const struct event *event = transcript_next(transcript, NULL); event;
          event = transcript_next(transcript, event))
         if (event->output == output) gather(&gathered, state, exchange_job(exchange, 0), event);
-    bool is_whole = !gathered.content.is_failed && !gathered.reasoning.is_failed;
+    bool is_whole = !gathered.content.is_failed && !gathered.reasoning.is_failed && gathered.calls && gathered.logprobs;
     json_t *logprobs =
         state->reply->has_logprobs ? json_pack("{s:O,s:n}", "content", gathered.logprobs, "refusal") : json_null();
     json_t *choice =

@@ -17,7 +17,7 @@ static const char *state_name(enum model_state state)
 static json_t *openai_model(const struct model_status *status)
 {
     json_t *aliases = json_array();
-    for (size_t i = 0; i < status->n_aliases; i++) json_array_append_new(aliases, json_string(status->aliases[i]));
+    for (size_t i = 0; i < status->n_aliases; i++) json_append(&aliases, json_string(status->aliases[i]));
     return json_pack("{s:s,s:s,s:I,s:s,s:o,s:{s:s},s:{s:I,s:I,s:I,s:I}}", "id", status->name, "object", "model",
                      "created", (json_int_t)status->modified_s, "owned_by", "hob", "aliases", aliases, "status",
                      "value", state_name(status->state), "meta", "n_vocab", (json_int_t)status->n_vocab, "n_ctx_train",

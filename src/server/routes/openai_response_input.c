@@ -2,6 +2,8 @@
  * put into the assistant's message at the end of the list while there is one. */
 #include "server/routes/openai_response_input.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *name)
@@ -49,7 +51,7 @@ static json_t *parts_of(struct reading *reading, const json_t *content)
         bool is_text = is_type(part, "input_text") || is_type(part, "output_text") || is_type(part, "text");
         const char *name = is_type(part, "refusal") ? "refusal" : "text";
         if ((is_text || is_type(part, "refusal")) && json_is_string(json_object_get(part, name))) {
-            json_array_append_new(parts, json_pack("{s:s,s:O}", "type", "text", "text", json_object_get(part, name)));
+            json_append(&parts, json_pack("{s:s,s:O}", "type", "text", "text", json_object_get(part, name)));
             continue;
         }
         problem_set_field(reading->problem, "input",
@@ -59,6 +61,7 @@ static json_t *parts_of(struct reading *reading, const json_t *content)
         json_decref(parts);
         return NULL;
     }
+    if (!parts) problem_no_memory(reading->problem);
     return parts;
 }
 
@@ -166,8 +169,9 @@ json_t *response_input_tools(const json_t *tools, struct problem *ret_problem)
         }
         json_t *function = json_copy((json_t *)tool);
         json_object_del(function, "type");
-        json_array_append_new(nested, json_pack("{s:s,s:o}", "type", "function", "function", function));
+        json_append(&nested, json_pack("{s:s,s:o}", "type", "function", "function", function));
     }
+    if (!nested) problem_no_memory(ret_problem);
     return nested;
 }
 

@@ -17,8 +17,6 @@ json_t *piece_json_bytes(hob_pieces *pieces, int32_t id)
     size_t n_bytes;
     if (hob_pieces_get(pieces, id, &bytes, &n_bytes, NULL) != HOB_OK) return NULL;
     json_t *list = json_array();
-    for (size_t i = 0; i < n_bytes; i++) json_array_append_new(list, json_integer((unsigned char)bytes[i]));
-    if (json_array_size(list) == n_bytes) return list;
-    json_decref(list);
-    return NULL;
+    for (size_t i = 0; i < n_bytes; i++) json_append(&list, json_integer((unsigned char)bytes[i]));
+    return list;
 }

@@ -31,7 +31,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     json_t *texts = json_array();
     (void)state;
     for (size_t i = 0; i < exchange_n_jobs(exchange); i++) ANSWER_EVENTS(event, exchange, i)
-    if (event->kind == EVENT_TEXT) json_array_append_new(texts, json_text(event->text, event->n_text_bytes));
+    if (event->kind == EVENT_TEXT) json_append(&texts, json_text(event->text, event->n_text_bytes));
     return texts;
 }
 

@@ -33,7 +33,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++)
-        json_array_append_new(vectors, answer_vector(event->numbers + i * event->n_columns, event->n_columns));
+        json_append(&vectors, answer_vector(event->numbers + i * event->n_columns, event->n_columns));
     return vectors;
 }
 

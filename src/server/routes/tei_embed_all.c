@@ -20,16 +20,17 @@ static const struct field_def fields[] = {
 static json_t *whole(struct exchange *exchange, void *state)
 {
     json_t *texts = json_array();
+    int failed = 0;
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
     {
         if (event->kind != EVENT_VECTORS) continue;
-        while (json_array_size(texts) <= event->first_row && json_array_append_new(texts, json_array()) == 0) {
-        }
-        for (size_t i = 0; i < event->n_rows; i++)
-            json_array_append_new(json_array_get(texts, event->first_row),
-                                  answer_vector(event->numbers + i * event->n_columns, event->n_columns));
+        while (texts && json_array_size(texts) <= event->first_row) json_append(&texts, json_array());
+        for (size_t i = 0; texts && i < event->n_rows; i++)
+            failed |= json_array_append_new(json_array_get(texts, event->first_row),
+                                            answer_vector(event->numbers + i * event->n_columns, event->n_columns));
     }
+    if (failed) json_append(&texts, NULL);
     return texts;
 }
 

@@ -47,8 +47,7 @@ static json_t *predictions(struct exchange *exchange, const struct rerank_job *j
         char made_up[32];
         snprintf(made_up, sizeof made_up, "LABEL_%zu", labels[i].column);
         const char *name = job->labels && labels[i].column < job->n_labels ? job->labels[labels[i].column] : NULL;
-        json_array_append_new(list,
-                              json_pack("{s:f,s:s}", "score", (double)labels[i].score, "label", name ? name : made_up));
+        json_append(&list, json_pack("{s:f,s:s}", "score", (double)labels[i].score, "label", name ? name : made_up));
     }
     return list;
 }
@@ -59,11 +58,8 @@ static json_t *whole(struct exchange *exchange, void *state)
     json_t *all = json_array();
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_SCORES && i < event->n_rows; i++)
-        json_array_append_new(all, predictions(exchange, job, event->numbers + i * event->n_columns, event->n_columns));
-    if (!*(bool *)state) return all;
-    json_t *only = json_incref(json_array_get(all, 0));
-    json_decref(all);
-    return only;
+        json_append(&all, predictions(exchange, job, event->numbers + i * event->n_columns, event->n_columns));
+    return *(bool *)state ? answer_first(all) : all;
 }
 
 static const struct answer_def answer = {.whole = whole};

@@ -65,7 +65,7 @@ static json_t *whole(struct exchange *exchange, void *state)
         if (has_text)
             json_object_set_new(entry, "text",
                                 json_text(rerank->inputs.texts[index], rerank->inputs.text_bytes[index]));
-        json_array_append_new(list, entry);
+        json_append(&list, entry);
     }
     return list;
 }

@@ -38,7 +38,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++) {
         const float *vector = event->numbers + i * event->n_columns;
-        if (source) json_array_append_new(cosines, json_real((double)hob_similarity(source, vector, event->n_columns)));
+        if (source) json_append(&cosines, json_real((double)hob_similarity(source, vector, event->n_columns)));
         else source = vector;
     }
     return cosines;

@@ -83,8 +83,8 @@ static json_t *token_json(const hob_tokenizer *tokenizer, hob_pieces *pieces, in
     bool is_special = hob_tokenizer_is_special(tokenizer, id);
     hob_status status = is_special ? HOB_NOT_FOUND : hob_pieces_get(pieces, id, &letters, &n_letters, NULL);
     bool has_place = status == HOB_OK && find_place(cursor, letters, n_letters, &place);
-    json_t *text = has_place ? json_text(cursor->text + place.at_byte, place.n_bytes)
-                             : piece_json_text(pieces, tokenizer, id);
+    json_t *text =
+        has_place ? json_text(cursor->text + place.at_byte, place.n_bytes) : piece_json_text(pieces, tokenizer, id);
     return json_pack("{s:i,s:o,s:b,s:o,s:o}", "id", (int)id, "text", text, "special", is_special, "start",
                      has_place ? json_integer((json_int_t)place.start) : json_null(), "stop",
                      has_place ? json_integer((json_int_t)place.stop) : json_null());
@@ -104,8 +104,8 @@ static json_t *whole(struct exchange *exchange, void *state)
                                 .n_bytes = job->inputs.text_bytes[event->first_row]};
         json_t *tokens = json_array();
         for (size_t i = 0; i < event->n_ids; i++)
-            json_array_append_new(tokens, token_json(job->tokenizer, pieces, event->ids[i], &cursor));
-        json_array_append_new(texts, tokens);
+            json_append(&tokens, token_json(job->tokenizer, pieces, event->ids[i], &cursor));
+        json_append(&texts, tokens);
     }
     hob_pieces_free(pieces);
     return texts;
