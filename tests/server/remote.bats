@@ -88,6 +88,8 @@ n_requests() {
     [ "$status" -ge 500 ]
     [[ "$output" == *"was not asked"* ]]
     [ "$(n_requests)" = "$before" ]
+    get /metrics
+    run ! grep -q 'hob_cloud_requests_total{kind="failed"}' <<<"$output"
 }
 
 @test "what nobody stands in for fails; what the backend refuses fails with both reasons" {

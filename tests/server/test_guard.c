@@ -114,6 +114,9 @@ static void test_keys(void **state)
     assert_true(admits(guard, (struct guard_question){.is_local = true}, 0));
     guard_free(guard);
     assert_null(guard_of(NULL, 0, NULL, 0, "# no key\n\n"));
+    char many[1024] = "";
+    for (int i = 0; i < 257; i++) strcat(many, "k\n");
+    assert_null(guard_of(NULL, 0, NULL, 0, many));
 }
 
 static void test_a_key_file_that_is_absent_is_a_failure(void **state)

@@ -147,6 +147,9 @@ static void openai_streams_are_read(void **state)
         "s()d(b)e()1 0/0 ", true);
     expect_story(CONFIG_API_OPENAI, "data: {\"choices\":[{\"text\":\"b\"}]}\n",
                  "s()d(b)0 0/0 the stream ended before the answer did", false);
+    expect_story(CONFIG_API_OPENAI,
+                 "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":\"x\"}}\n",
+                 "s()e()1 0/0 ", true);
     expect_story(CONFIG_API_OPENAI, "data: {\"error\":{\"message\":\"no money\"}}\n", "0 0/0 no money", false);
 }
 

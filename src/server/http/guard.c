@@ -43,13 +43,15 @@ static void digest(const char *key, size_t n_bytes, unsigned char ret_digest[sta
     crypto_generichash(ret_digest, KEY_BYTES, (const unsigned char *)key, n_bytes, NULL, 0);
 }
 
-/* A line without what surrounds it; empty ones and comments are passed over. */
-static void take_line(struct guard *guard, const char *line, size_t n_bytes)
+/* A line without what surrounds it; empty ones and comments are passed over. false: there are too many. */
+static bool take_line(struct guard *guard, const char *line, size_t n_bytes)
 {
     while (n_bytes && strchr(" \t\r", line[n_bytes - 1])) n_bytes--;
     while (n_bytes && strchr(" \t", *line)) line++, n_bytes--;
-    if (n_bytes == 0 || *line == '#' || guard->n_keys == MOST_KEYS) return;
+    if (n_bytes == 0 || *line == '#') return true;
+    if (guard->n_keys == MOST_KEYS) return false;
     digest(line, n_bytes, guard->keys[guard->n_keys++]);
+    return true;
 }
 
 static hob_status read_keys(struct guard *guard, const char *path, hob_error *error)
@@ -59,14 +61,16 @@ static hob_status read_keys(struct guard *guard, const char *path, hob_error *er
     guard->keys = memory_new(MOST_KEYS, KEY_BYTES);
     guard->has_keys = true;
     const char *bytes = (const char *)file.bytes;
-    for (size_t at = 0; guard->keys && at < file.n_bytes;) {
+    bool is_read = true;
+    for (size_t at = 0; guard->keys && is_read && at < file.n_bytes;) {
         const char *end = memchr(bytes + at, '\n', file.n_bytes - at);
         size_t n_line = end ? (size_t)(end - (bytes + at)) : file.n_bytes - at;
-        take_line(guard, bytes + at, n_line);
+        is_read = take_line(guard, bytes + at, n_line);
         at += n_line + 1;
     }
     mapped_file_release(&file);
     if (!guard->keys) FAIL(error, HOB_NO_MEMORY, "no memory for API keys");
+    if (!is_read) FAIL(error, HOB_BAD_FILE, "%s: found more than %d keys", path, MOST_KEYS);
     if (guard->n_keys == 0) FAIL(error, HOB_BAD_FILE, "%s: found no key, expected one a line", path);
     return HOB_OK;
 }

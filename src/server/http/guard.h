@@ -21,7 +21,7 @@ struct guard_question {
     bool is_http_1_0;
 };
 
-/* Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE (a key file without keys), HOB_NO_MEMORY. */
+/* Fails: HOB_NOT_FOUND, HOB_IO, HOB_BAD_FILE (a key file without keys, or with more than 256), HOB_NO_MEMORY. */
 HOB_MUST_CHECK hob_status guard_new(const struct config *config, struct guard **ret_guard, hob_error *error);
 void guard_free(struct guard *guard); /* takes NULL */
 bool guard_admit(const struct guard *guard, const struct guard_question *question, struct problem *ret_problem);

@@ -70,7 +70,6 @@ static void show_names(const struct model_entry *entry, struct arena *arena, str
 
 static void show(const struct model_entry *entry, struct arena *arena, struct model_status *status)
 {
-    struct model_file file;
     *status = (struct model_status){.state = entry->state, .architecture = "", .format = "", .is_pinned = entry->spec.is_pinned};
     show_names(entry, arena, status);
     status->progress = entry->state == MODEL_READY ? 1 : atomic_load_explicit(&entry->progress, memory_order_relaxed) / 1000.0;
@@ -83,11 +82,16 @@ static void show(const struct model_entry *entry, struct arena *arena, struct mo
         status->is_kind_known = true;
     }
     status->quant = copy(arena, quant_of(&entry->spec, status->kind != HOB_MODEL_DECODER));
-    if (model_file_look(entry->spec.path, &file)) {
-        status->file_bytes = file.n_bytes;
-        status->modified_s = file.modified_s;
-    }
     if (entry->open) show_open(entry->open, status);
+}
+
+/* Without the lock: a disk may be slow, and the engine gives models back meanwhile. */
+static void show_file(struct model_status *status)
+{
+    struct model_file file;
+    if (!model_file_look(status->path, &file)) return;
+    status->file_bytes = file.n_bytes;
+    status->modified_s = file.modified_s;
 }
 
 struct model_list *model_registry_list(struct model_registry *registry)
@@ -104,7 +108,10 @@ struct model_list *model_registry_list(struct model_registry *registry)
         if (entry->is_listed) show(entry, list->arena, &list->models[list->n_models++]);
     list->max_memory_bytes = registry->settings.max_bytes;
     pthread_mutex_unlock(&registry->lock);
-    for (size_t i = 0; i < list->n_models; i++) list->memory_bytes += list->models[i].memory_bytes;
+    for (size_t i = 0; i < list->n_models; i++) {
+        show_file(&list->models[i]);
+        list->memory_bytes += list->models[i].memory_bytes;
+    }
     return list;
 }
 

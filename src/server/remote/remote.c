@@ -29,6 +29,7 @@ struct task {
     struct remote_reply reply;
     struct buffer refusal; /* the body of a reply that is no 200 */
     long status;
+    bool is_sent;
     uint64_t begun_ns;
 };
 
@@ -232,6 +233,7 @@ static bool send_request(struct task *task, const char *url, const char *body, s
     struct curl_slist *headers = headers_of(task, key);
     task->refusal.cap_bytes = 4096;
     set_options(task, handle, url, body, headers);
+    task->is_sent = true;
     metrics_add(remote->metrics, METRIC_cloud_bytes, (struct labels){.kind = "sent"}, (double)strlen(body));
     CURLcode code = curl->easy_perform(handle);
     curl->easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &task->status);
@@ -281,7 +283,7 @@ static void run(struct task *task)
                                     LOG_TEXT("because", task->reason), LOG_TEXT("id", task->job->request_id),
                                     LOG_FIELDS_END});
     bool is_done = ask(task, &problem);
-    metrics_add(remote->metrics, METRIC_cloud_requests, (struct labels){.kind = is_done ? "ok" : "failed"}, 1);
+    if (task->is_sent) metrics_add(remote->metrics, METRIC_cloud_requests, (struct labels){.kind = is_done ? "ok" : "failed"}, 1);
     end_transcript(task, is_done, &problem);
     remote->announce(remote->context, task->job);
 }

@@ -67,6 +67,12 @@ static void fail(struct remote_reply *reply, const json_t *error)
     snprintf(reply->failure, sizeof reply->failure, "%.300s", message ? message : "an error without a message");
 }
 
+static size_t count_of(const json_t *number)
+{
+    json_int_t count = json_integer_value(number);
+    return count > 0 ? (size_t)count : 0;
+}
+
 /* ---- OpenAI ---- */
 
 static void read_calls(struct remote_reply *reply, const json_t *calls)
@@ -90,8 +96,8 @@ static void read_openai(struct remote_reply *reply, const json_t *chunk)
     const json_t *usage = json_object_get(chunk, "usage");
     if (json_object_get(chunk, "error")) fail(reply, json_object_get(chunk, "error"));
     if (json_is_object(usage)) {
-        reply->usage.n_prompt_tokens = (size_t)json_integer_value(json_object_get(usage, "prompt_tokens"));
-        reply->usage.n_generated_tokens = (size_t)json_integer_value(json_object_get(usage, "completion_tokens"));
+        reply->usage.n_prompt_tokens = count_of(json_object_get(usage, "prompt_tokens"));
+        reply->usage.n_generated_tokens = count_of(json_object_get(usage, "completion_tokens"));
     }
     if (!choice) return;
     const json_t *text = delta ? json_object_get(delta, "content") : json_object_get(choice, "text");
@@ -130,7 +136,7 @@ static void read_anthropic(struct remote_reply *reply, const json_t *event)
     if (!strcmp(type, "error")) fail(reply, json_object_get(event, "error"));
     if (!strcmp(type, "message_start")) {
         const json_t *usage = json_object_get(json_object_get(event, "message"), "usage");
-        reply->usage.n_prompt_tokens = (size_t)json_integer_value(json_object_get(usage, "input_tokens"));
+        reply->usage.n_prompt_tokens = count_of(json_object_get(usage, "input_tokens"));
         start(reply);
     }
     if (!strcmp(type, "content_block_start")) begin_block(reply, json_object_get(event, "content_block"));
@@ -139,7 +145,7 @@ static void read_anthropic(struct remote_reply *reply, const json_t *event)
     if (strcmp(type, "message_delta")) return;
     const char *reason = json_string_value(json_object_get(delta, "stop_reason"));
     reply->usage.n_generated_tokens =
-        (size_t)json_integer_value(json_object_get(json_object_get(event, "usage"), "output_tokens"));
+        count_of(json_object_get(json_object_get(event, "usage"), "output_tokens"));
     reply->finish = reason && !strcmp(reason, "max_tokens")      ? HOB_FINISH_LENGTH
                     : reason && !strcmp(reason, "stop_sequence") ? HOB_FINISH_STOP
                                                                  : HOB_FINISH_END;
