@@ -3,6 +3,27 @@
 
 #include "server/routes/piece_json.h"
 
+#include <stdlib.h>
+
+static int by_score(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+struct ranked *answer_ranking(struct exchange *exchange, size_t n_texts)
+{
+    struct ranked *ranked = ARENA_NEW(exchange_arena(exchange), struct ranked, n_texts);
+    if (!ranked) return NULL;
+    for (size_t i = 0; i < n_texts; i++) ranked[i].index = i;
+    ANSWER_EVENTS(event, exchange, 0)
+    for (size_t i = 0; event->kind == EVENT_SCORES && i < event->n_rows && event->first_row + i < n_texts; i++)
+        ranked[event->first_row + i].score = event->numbers[i * event->n_columns];
+    qsort(ranked, n_texts, sizeof *ranked, by_score);
+    return ranked;
+}
+
 json_t *answer_first(json_t *list)
 {
     json_t *first = json_incref(json_array_get(list, 0));

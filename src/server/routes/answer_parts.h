@@ -4,6 +4,13 @@
 
 #include "server/http/exchange.h"
 
+struct ranked {
+    size_t index; /* of the text */
+    float score;
+};
+/* The scores of the exchange's only job for n_texts texts, the best first, of equals the earlier text. In the exchange's arena; NULL: memory
+ * is out. */
+struct ranked *answer_ranking(struct exchange *exchange, size_t n_texts);
 /* The first item of a list, which is taken; NULL for NULL. */
 json_t *answer_first(json_t *list);
 /* Numbers with nine digits, which bring each float back; null for what is not finite. */

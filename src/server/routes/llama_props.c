@@ -1,5 +1,6 @@
 /* GET /props: the model in use and what generating requests get by default. */
 #include "server/routes/api_llama.h"
+#include "server/routes/default_model.h"
 
 static json_t *props(struct exchange *exchange, const struct loaded_model *loaded)
 {
@@ -18,16 +19,9 @@ static json_t *props(struct exchange *exchange, const struct loaded_model *loade
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct loaded_model *loaded;
-    struct model_registry *registry = exchange_server(exchange)->registry;
-    enum model_state state = model_registry_acquire(registry, "", USE_GENERATE, false, &loaded, ret_problem);
-    if (state == MODEL_FAILED) return false;
-    if (state != MODEL_READY) {
-        problem_set(ret_problem, PROBLEM_LOADING, "Loading model");
-        ret_problem->retry_after_s = 1;
-        return false;
-    }
+    if (!default_model_acquire(exchange, USE_GENERATE, &loaded, ret_problem)) return false;
     exchange_reply_json(exchange, 200, props(exchange, loaded));
-    model_registry_release(registry, loaded, INT64_MIN);
+    model_registry_release(exchange_server(exchange)->registry, loaded, INT64_MIN);
     return true;
 }
 

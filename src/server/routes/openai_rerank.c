@@ -6,8 +6,6 @@
 #include "server/routes/job_inputs.h"
 #include "server/routes/route.h"
 
-#include <stdlib.h>
-
 enum { MOST_DOCUMENTS = 4096 };
 
 struct inputs {
@@ -70,60 +68,32 @@ static bool set_job(const struct inputs *inputs, struct rerank_job *rerank, stru
 
 /* ---- answering ---- */
 
-struct scored {
-    size_t index;
-    double score;
-};
-
 struct state {
     const json_t *documents; /* of the request; NULL: they are not returned */
-    struct scored *scored;   /* [n_scored] */
-    size_t n_scored, top_n;
+    size_t n_texts, top_n;
 };
 
-static int by_score(const void *a, const void *b)
+static json_t *result(const struct state *state, const struct ranked *ranked)
 {
-    const struct scored *left = a, *right = b;
-    if (left->score != right->score) return left->score < right->score ? 1 : -1;
-    return left->index < right->index ? -1 : 1;
-}
-
-static void take_scores(struct state *state, const struct event *scores)
-{
-    for (size_t i = 0; i < scores->n_rows; i++) {
-        size_t index = scores->first_row + i;
-        if (index < state->n_scored)
-            state->scored[index] = (struct scored){index, (double)scores->numbers[i * scores->n_columns]};
-    }
-}
-
-static json_t *result(const struct state *state, const struct scored *scored)
-{
-    json_t *json = json_pack("{s:I,s:f}", "index", (json_int_t)scored->index, "relevance_score", scored->score);
+    json_t *json = json_pack("{s:I,s:f}", "index", (json_int_t)ranked->index, "relevance_score", (double)ranked->score);
     if (!state->documents) return json;
-    json_t *text = json_incref((json_t *)text_of(json_array_get(state->documents, scored->index)));
-    json_object_set_new(json, "document", json_pack("{s:o}", "text", text));
+    json_t *text = json_incref((json_t *)text_of(json_array_get(state->documents, ranked->index)));
+    json_put(&json, "document", json_pack("{s:o}", "text", text));
     return json;
 }
 
 static json_t *whole(struct exchange *exchange, void *context)
 {
-    struct state *state = context;
-    json_t *results = json_array();
-    int failed = 0;
-    ANSWER_EVENTS(event, exchange, 0)
-    if (event->kind == EVENT_SCORES) take_scores(state, event);
-    qsort(state->scored, state->n_scored, sizeof *state->scored, by_score);
-    for (size_t i = 0; i < state->n_scored && i < state->top_n; i++)
-        failed |= json_array_append_new(results, result(state, &state->scored[i]));
+    const struct state *state = context;
+    struct ranked *ranked = answer_ranking(exchange, state->n_texts);
+    json_t *results = ranked ? json_array() : NULL;
+    for (size_t i = 0; results && i < state->n_texts && i < state->top_n; i++)
+        json_append(&results, result(state, &ranked[i]));
     struct usage usage = generation_usage(exchange);
     json_int_t n_tokens = (json_int_t)usage.n_prompt_tokens;
-    json_t *body = json_pack("{s:s,s:s,s:{s:I,s:I},s:o}", "object", "list", "model",
-                             generation_model_name(exchange_job(exchange, 0)), "usage", "prompt_tokens", n_tokens,
-                             "total_tokens", n_tokens, "results", results);
-    if (!failed) return body;
-    json_decref(body);
-    return NULL;
+    return json_pack("{s:s,s:s,s:{s:I,s:I},s:o}", "object", "list", "model",
+                     generation_model_name(exchange_job(exchange, 0)), "usage", "prompt_tokens", n_tokens,
+                     "total_tokens", n_tokens, "results", results);
 }
 
 static const struct answer_def answer = {.whole = whole};
@@ -137,11 +107,9 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     if (!exchange_add(exchange, (struct job *)rerank, ret_problem) || !set_job(&inputs, rerank, ret_problem))
         return false;
     struct state *state = ARENA_NEW(exchange_arena(exchange), struct state, 1);
-    struct scored *scored = ARENA_NEW(exchange_arena(exchange), struct scored, rerank->inputs.n_texts);
-    if (!state || !scored) return problem_no_memory(ret_problem);
+    if (!state) return problem_no_memory(ret_problem);
     *state = (struct state){.documents = inputs.returns_documents ? inputs.documents : NULL,
-                            .scored = scored,
-                            .n_scored = rerank->inputs.n_texts,
+                            .n_texts = rerank->inputs.n_texts,
                             .top_n = inputs.top_n ? inputs.top_n : rerank->inputs.n_texts};
     exchange_run(exchange, &answer, state, false);
     return true;

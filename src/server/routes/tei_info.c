@@ -1,5 +1,6 @@
 /* GET /info: the encoder that requests without a model's name get, and the limits. */
 #include "server/routes/api_tei.h"
+#include "server/routes/default_model.h"
 
 static const char *pooling_name(hob_pooling pooling)
 {
@@ -22,16 +23,9 @@ static json_t *info_of(struct exchange *exchange, const struct loaded_model *loa
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct loaded_model *loaded;
-    struct model_registry *registry = exchange_server(exchange)->registry;
-    enum model_state state = model_registry_acquire(registry, "", USE_EMBED, false, &loaded, ret_problem);
-    if (state == MODEL_FAILED) return false;
-    if (state != MODEL_READY) {
-        problem_set(ret_problem, PROBLEM_LOADING, "the model is being loaded");
-        ret_problem->retry_after_s = 1;
-        return false;
-    }
+    if (!default_model_acquire(exchange, USE_EMBED, &loaded, ret_problem)) return false;
     exchange_reply_json(exchange, 200, info_of(exchange, loaded));
-    model_registry_release(registry, loaded, INT64_MIN);
+    model_registry_release(exchange_server(exchange)->registry, loaded, INT64_MIN);
     return true;
 }
 

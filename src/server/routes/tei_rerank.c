@@ -34,37 +34,19 @@ static const struct field_def fields[] = {
      .help = "each text again beside its score"},
 };
 
-struct ranked {
-    size_t index;
-    float score;
-};
-
-/* Of equals the earlier text first. */
-static int compare(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return x->index < y->index ? -1 : x->index > y->index;
-}
-
 static json_t *whole(struct exchange *exchange, void *state)
 {
     const struct rerank_job *rerank = (const struct rerank_job *)exchange_job(exchange, 0);
     bool has_text = *(bool *)state;
     size_t n_texts = rerank->inputs.n_texts;
-    struct ranked *ranked = ARENA_NEW(exchange_arena(exchange), struct ranked, n_texts + 1);
+    struct ranked *ranked = answer_ranking(exchange, n_texts);
     if (!ranked) return NULL;
-    ANSWER_EVENTS(event, exchange, 0)
-    for (size_t i = 0; event->kind == EVENT_SCORES && i < event->n_rows; i++)
-        ranked[event->first_row + i] = (struct ranked){event->first_row + i, event->numbers[i * event->n_columns]};
-    qsort(ranked, n_texts, sizeof *ranked, compare);
     json_t *list = json_array();
     for (size_t i = 0; i < n_texts; i++) {
         size_t index = ranked[i].index;
         json_t *entry = json_pack("{s:I,s:f}", "index", (json_int_t)index, "score", (double)ranked[i].score);
         if (has_text)
-            json_object_set_new(entry, "text",
-                                json_text(rerank->inputs.texts[index], rerank->inputs.text_bytes[index]));
+            json_put(&entry, "text", json_text(rerank->inputs.texts[index], rerank->inputs.text_bytes[index]));
         json_append(&list, entry);
     }
     return list;
