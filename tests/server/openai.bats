@@ -150,6 +150,22 @@ EOF
     [ "$(field .error.param)" = input ]
 }
 
+@test "a NUL in a message is told by its place, without the text" {
+    post /v1/chat/completions '{"messages": [{"role": "user", "content": "secret \u0000"}]}'
+    [ "$status" = 400 ]
+    [ "$(field .error.message)" = 'messages[0].content: found a NUL character, expected none' ]
+    post /v1/messages '{"max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "text", "text": "secret \u0000"}]}]}'
+    [ "$status" = 400 ]
+    [ "$(field .error.message)" = 'messages[0].content[0].text: found a NUL character, expected none' ]
+}
+
+@test "clients that are pointed at the root without /v1 are answered" {
+    post /chat/completions '{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}'
+    [ "$(field .object)" = chat.completion ]
+    get /models
+    [ "$(field .object)" = list ]
+}
+
 @test "top_k -1 is vLLM's word for off" {
     post /v1/completions '{"prompt": "Once", "max_tokens": 1, "top_k": -1}'
     [ "$status" = 200 ]

@@ -13,9 +13,18 @@ static const char *text_of(const json_t *object, const char *name)
 
 /* ---- messages ---- */
 
+/* Templates work on C's texts. */
+static bool has_nul(const json_t *text)
+{
+    return json_is_string(text) && strlen(json_string_value(text)) != json_string_length(text);
+}
+
 static bool check_part(const json_t *part, size_t message, size_t i, struct problem *ret_problem)
 {
     const char *type = text_of(part, "type");
+    if (has_nul(json_object_get(part, "text")))
+        return problem_set_field(ret_problem, "messages",
+                                 "messages[%zu].content[%zu].text: found a NUL character, expected none", message, i);
     if (!strcmp(type, "text") && json_is_string(json_object_get(part, "text"))) return true;
     if (!strcmp(type, "refusal") && json_is_string(json_object_get(part, "refusal"))) return true;
     if (!strcmp(type, "text"))
@@ -31,6 +40,9 @@ static bool check_content(const json_t *message, size_t index, struct problem *r
 {
     const json_t *content = json_object_get(message, "content"), *part;
     size_t i;
+    if (has_nul(content))
+        return problem_set_field(ret_problem, "messages", "messages[%zu].content: found a NUL character, expected none",
+                                 index);
     bool may_lack = !strcmp(text_of(message, "role"), "assistant");
     if (json_is_string(content) || (may_lack && (!content || json_is_null(content)))) return true;
     if (!json_is_array(content))

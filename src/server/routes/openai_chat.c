@@ -323,3 +323,15 @@ const struct route_def route_openai_chat = {
     .reply = "A chat.completion with its choices, or server-sent events that end with [DONE].",
     .handle = handle,
 };
+
+const struct route_def route_openai_chat_unversioned = {
+    .method = "POST",
+    .path = "/chat/completions",
+    .api = &api_openai,
+    .flags = ROUTE_IS_HIDDEN,
+    .summary = "As /v1/chat/completions, for clients that are pointed at llama-server without /v1.",
+    .fields = fields,
+    .n_fields = sizeof fields / sizeof fields[0],
+    .reply = "As /v1/chat/completions.",
+    .handle = handle,
+};

@@ -111,3 +111,13 @@ const struct route_def route_openai_model = {
     .reply = "The model.",
     .handle = handle_one,
 };
+
+const struct route_def route_openai_models_unversioned = {
+    .method = "GET",
+    .path = "/models",
+    .api = &api_openai,
+    .flags = ROUTE_IS_HIDDEN,
+    .summary = "As /v1/models, for clients that are pointed at llama-server without /v1.",
+    .reply = "As /v1/models.",
+    .handle = handle_list,
+};
