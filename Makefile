@@ -259,11 +259,12 @@ format: ## lay out every .c and .h as .clang-format says
 format-check: ## fail where `make format` would change something
 	clang-format --dry-run --Werror $(C_FILES)
 
+# cppcheck's legacyUninitvar does not see that FAIL returns; its newer check, uninitvar, does, and stays.
 lint: compile_commands ## clang-tidy and cppcheck over src/
 	@tools/deps dev
 	printf '%s\n' $(SOURCES) | xargs -n 8 -P $(JOBS) clang-tidy --quiet --warnings-as-errors='*' -p .
 	cppcheck --quiet -j $(JOBS) --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-	  --suppress=missingIncludeSystem --suppress=internalAstError --suppress=unknownMacro -Iinclude -Isrc src
+	  --suppress=missingIncludeSystem --suppress=internalAstError --suppress=unknownMacro --suppress=legacyUninitvar -Iinclude -Isrc src
 
 # Made from the commands that make itself would run, so per-folder flags are right.
 compile_commands: compile_commands.json ## write compile_commands.json for editors and linters

@@ -132,9 +132,9 @@ static bool set_value(struct conversation_settings *values, const struct setting
         *(float *)field = (float)number;
         return true;
     }
-    if (!parse_unsigned(text, setting->kind == 's' ? UINT64_MAX : SIZE_MAX, &whole)) return false;
-    if (setting->kind == 's') *(uint64_t *)field = whole;
-    else *(size_t *)field = (size_t)whole;
+    if (setting->kind == 's') return parse_unsigned(text, UINT64_MAX, field);
+    if (!parse_unsigned(text, SIZE_MAX, &whole)) return false;
+    *(size_t *)field = (size_t)whole;
     return true;
 }
 

@@ -72,7 +72,8 @@ static json_t *json_of_text(const struct completion *completion, size_t index)
     json_t *json = json_pack("{s:o, s:o, s:I, s:s}", "text", json_text(buffer_text(&text->text), text->text.n_bytes), "ids",
                              json_ids(ids, n_ids), "n_tokens", (json_int_t)output.n_tokens, "finish", hob_finish_name(output.finish));
     const struct complete_settings *settings = completion->settings;
-    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)(settings->sampling.seed + index));
+    uint64_t seed = settings->sampling.seed + index;
+    json_t *more = settings->beam_width > 1 ? json_real(output.score) : json_integer((json_int_t)seed);
     if (json_object_set_new(json, settings->beam_width > 1 ? "score" : "seed", more) == 0 && add_logprobs(json, text)) return json;
     json_decref(json);
     return NULL;

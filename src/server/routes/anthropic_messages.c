@@ -168,7 +168,8 @@ static const char *stop_reason(const struct event *end)
 /* Cached tokens are counted apart from those that were read. */
 static json_t *usage_json(const struct usage *usage)
 {
-    return json_pack("{s:I,s:i,s:I,s:I}", "input_tokens", (json_int_t)(usage->n_prompt_tokens - usage->n_cached_tokens),
+    size_t n_read = usage->n_prompt_tokens - usage->n_cached_tokens;
+    return json_pack("{s:I,s:i,s:I,s:I}", "input_tokens", (json_int_t)n_read,
                      "cache_creation_input_tokens", 0, "cache_read_input_tokens", (json_int_t)usage->n_cached_tokens,
                      "output_tokens", (json_int_t)usage->n_generated_tokens);
 }

@@ -156,7 +156,7 @@ static json_t *final_object(size_t index, const struct job *job, const struct st
     return json_pack("{s:I,s:i,s:b,s:s,s:I,s:I,s:I,s:b,s:s,s:s,s:b,s:o,s:o}", "index", (json_int_t)index, "id_slot", -1,
                      "stop", true, "model", job->model ? job->model->name : "", "tokens_predicted",
                      (json_int_t)usage->n_generated_tokens, "tokens_evaluated", (json_int_t)usage->n_prompt_tokens,
-                     "tokens_cached", (json_int_t)(usage->n_prompt_tokens + usage->n_generated_tokens), "truncated",
+                     "tokens_cached", (json_int_t)usage->n_prompt_tokens + (json_int_t)usage->n_generated_tokens, "truncated",
                      false, "stop_type", stop_type(story), "stopping_word", stopping, "has_new_line",
                      memchr(buffer_text(&story->text), '\n', story->text.n_bytes) != NULL, "generation_settings",
                      settings, "timings", answer_timings(usage));

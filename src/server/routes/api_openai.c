@@ -119,7 +119,7 @@ json_t *openai_usage(const struct usage *usage)
 {
     return json_pack("{s:I,s:I,s:I,s:{s:I}}", "prompt_tokens", (json_int_t)usage->n_prompt_tokens, "completion_tokens",
                      (json_int_t)usage->n_generated_tokens, "total_tokens",
-                     (json_int_t)(usage->n_prompt_tokens + usage->n_generated_tokens), "prompt_tokens_details",
+                     (json_int_t)usage->n_prompt_tokens + (json_int_t)usage->n_generated_tokens, "prompt_tokens_details",
                      "cached_tokens", (json_int_t)usage->n_cached_tokens);
 }
 

@@ -32,7 +32,7 @@ static json_t *whole(struct exchange *exchange, void *state)
     (void)state;
     ANSWER_EVENTS(event, exchange, 0)
     for (size_t i = 0; event->kind == EVENT_VECTORS && i < event->n_rows; i++)
-        json_append(&list, json_pack("{s:I,s:[o]}", "index", (json_int_t)(event->first_row + i), "embedding",
+        json_append(&list, json_pack("{s:I,s:[o]}", "index", (json_int_t)event->first_row + (json_int_t)i, "embedding",
                                      answer_vector(event->numbers + i * event->n_columns, event->n_columns)));
     return list;
 }

@@ -7,7 +7,7 @@ static json_t *entry(const struct model_status *status)
     char digest[65], expires[OLLAMA_TIME_BYTES];
     static const int64_t never_s = 253402300799; /* 9999-12-31: a model that stays */
     return json_pack("{s:s,s:s,s:I,s:s,s:o,s:s,s:I,s:I}", "name", status->name, "model", status->name, "size",
-                     (json_int_t)(status->memory_bytes + status->mapped_bytes), "digest", ollama_digest(status, digest),
+                     (json_int_t)status->memory_bytes + (json_int_t)status->mapped_bytes, "digest", ollama_digest(status, digest),
                      "details", ollama_details(status), "expires_at",
                      ollama_time(status->expires_s ? status->expires_s : never_s, 0, expires), "size_vram",
                      (json_int_t)0, "context_length", (json_int_t)status->n_context);

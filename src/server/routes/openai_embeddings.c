@@ -115,7 +115,7 @@ static int append_rows(json_t *data, const struct event *vectors, int format)
         json_t *numbers =
             format == FORMAT_BASE64 ? base64(row, vectors->n_columns) : answer_vector(row, vectors->n_columns);
         failed |= json_array_append_new(data, json_pack("{s:s,s:I,s:o}", "object", "embedding", "index",
-                                                        (json_int_t)(vectors->first_row + i), "embedding", numbers));
+                                                        (json_int_t)vectors->first_row + (json_int_t)i, "embedding", numbers));
     }
     return failed;
 }

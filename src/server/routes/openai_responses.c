@@ -143,7 +143,7 @@ static json_t *usage_json(const struct state *state, const struct usage *usage)
                      "input_tokens_details", "cached_tokens", (json_int_t)usage->n_cached_tokens, "output_tokens",
                      (json_int_t)usage->n_generated_tokens, "output_tokens_details", "reasoning_tokens",
                      (json_int_t)state->items.n_reasoning_tokens, "total_tokens",
-                     (json_int_t)(usage->n_prompt_tokens + usage->n_generated_tokens));
+                     (json_int_t)usage->n_prompt_tokens + (json_int_t)usage->n_generated_tokens);
 }
 
 /* incomplete: why it is; NULL: it is not. error and usage may be NULL, and are taken. */

@@ -15,7 +15,7 @@ static json_t *info_of(struct exchange *exchange, const struct loaded_model *loa
                      "model_sha", "model_dtype", "float32", "model_type", "embedding", "pooling",
                      pooling_name(loaded->info.pooling), "max_concurrent_requests", (json_int_t)config->max_queue,
                      "max_input_length", (json_int_t)loaded->info.n_context, "max_batch_tokens",
-                     (json_int_t)(TEI_MOST_TEXTS * loaded->info.n_context), "max_batch_requests",
+                     TEI_MOST_TEXTS * (json_int_t)loaded->info.n_context, "max_batch_requests",
                      "max_client_batch_size", TEI_MOST_TEXTS, "auto_truncate", false, "tokenization_workers", 1,
                      "version", hob_version(), "sha", "docker_label");
 }
