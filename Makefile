@@ -59,7 +59,7 @@ $(BUILD)/src/ops/%.o: ALL_CFLAGS += -fno-trapping-math
 
 # gcc 12 for aarch64 breaks down (vect_transform_reduction) over making vectors of loops of fmax, which these have.
 ifneq ($(filter aarch64-%,$(shell $(CC) -dumpmachine)),)
-$(addprefix $(BUILD)/src/ops/,attention/attention_rows.o vision/max_roi_pool.o): ALL_CFLAGS += -fno-tree-loop-vectorize
+$(addprefix $(BUILD)/src/,engine/rerank.o ops/attention/attention_rows.o ops/vision/max_roi_pool.o): ALL_CFLAGS += -fno-tree-loop-vectorize
 $(BUILD)/tests/%.o: ALL_CFLAGS += -fno-tree-loop-vectorize
 $(BUILD)/src/kernels/arm_dotprod/%.o: ALL_CFLAGS += -march=armv8.2-a+dotprod
 endif

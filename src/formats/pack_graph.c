@@ -141,7 +141,7 @@ static hob_status read_numbers(struct graph_reader *reader, bool takes_none, uin
 
 static hob_status read_inputs(struct graph_reader *reader)
 {
-    uint32_t *inputs, n_inputs;
+    uint32_t *inputs = NULL, n_inputs = 0;
     TRY(read_numbers(reader, false, &inputs, &n_inputs));
     for (uint32_t i = 0; i < n_inputs; i++) {
         const struct value *value = &reader->graph->values[inputs[i]];
@@ -153,7 +153,7 @@ static hob_status read_inputs(struct graph_reader *reader)
 
 static hob_status read_outputs(struct graph_reader *reader)
 {
-    uint32_t *outputs, n_outputs;
+    uint32_t *outputs = NULL, n_outputs = 0;
     TRY(read_numbers(reader, false, &outputs, &n_outputs));
     for (uint32_t i = 0; i < n_outputs; i++) TRY(graph_add_output(reader->graph, outputs[i], reader->error));
     for (uint32_t i = 0; i < n_outputs; i++) reader->graph->output_names[i] = record_name(reader->record);

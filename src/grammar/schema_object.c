@@ -277,7 +277,7 @@ static hob_status read_free(struct members *members)
     TRY(read_patterns(members, patterns));
     if (!has_others) return HOB_OK;
     if (patterns) /* other keys would be those that no pattern fits; leaving them out is a choice unless a schema asks for them */
-        return others && json_is_object(others)
+        return json_is_object(others)
                    ? schema_fail(members->compiler, members->item, "additionalProperties", HOB_UNSUPPORTED,
                                  "cannot be kept beside \"patternProperties\"")
                    : HOB_OK;

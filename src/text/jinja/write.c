@@ -164,9 +164,9 @@ hob_status write_to_text(struct run *run, const struct value *value, struct text
 static void write_json_character(uint32_t c, bool is_ascii, struct writer *out)
 {
     static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+    bool is_plain = c >= 0x20 && (c < 0x7F || !is_ascii);
     if (c < sizeof letters && letters[c]) writer_printf(out, "\\%c", letters[c]);
-    else if (c < 0x20) writer_printf(out, "\\u%04x", c);
-    else if (c < 0x7F || !is_ascii) writer_character(out, c);
+    else if (is_plain) writer_character(out, c);
     else if (c < 0x10000) writer_printf(out, "\\u%04x", c);
     else writer_printf(out, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + (c & 0x3FF));
 }
