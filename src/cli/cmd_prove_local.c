@@ -136,7 +136,7 @@ static int run(const struct command_line *line)
     if (status != HOB_OK && status != HOB_NOT_FOUND) return report_error(&error);
     prove_filter(&claims);
     if (status == HOB_OK) prove_daemon(&claims, reply);
-    else if (!settings->is_json) report("no daemon runs: %s", error.message);
+    else if (!settings->is_json) report("%s", error.message);
     json_decref(reply);
     int told = STATUS_DONE;
     if (settings->is_json) told = json_print(claims_json(&claims, status == HOB_OK), line->output);
