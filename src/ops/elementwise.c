@@ -97,7 +97,7 @@ static void merge_dims(struct walk *walk, const struct elementwise_walk *job)
     const struct tensor *out = job->out;
     for (int d = 0; d < out->rank; d++) {
         if (out->dims[d] == 1) continue;
-        int64_t strides[SPAN_MAX_INPUTS];
+        int64_t strides[SPAN_MAX_INPUTS] = {0};
         bool is_merged = walk->rank > 0;
         for (int i = 0; i < walk->n_inputs; i++) {
             strides[i] = broadcast_stride(job->inputs[i], out, d);

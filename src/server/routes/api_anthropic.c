@@ -61,7 +61,7 @@ static bool is_type(const json_t *block, const char *type)
 
 /* What one message of blocks becomes, while it is read. */
 struct reading {
-    const char *place; /* "messages[3].content" */
+    char place[48]; /* "messages[3].content" */
     const char *field;
     json_t *out;       /* OpenAI's messages */
     json_t *texts;     /* parts of text of this message */
@@ -180,18 +180,16 @@ static bool read_blocks(struct reading *reading, const json_t *content, const ch
 
 static bool read_message(struct reading *reading, const json_t *message, size_t index)
 {
-    char place[48];
     const json_t *content = json_object_get(message, "content");
     const char *role = text_of(message, "role");
-    snprintf(place, sizeof place, "messages[%zu].content", index);
-    reading->place = place;
+    snprintf(reading->place, sizeof reading->place, "messages[%zu].content", index);
     if (strcmp(role, "user") != 0 && strcmp(role, "assistant") != 0 && strcmp(role, "system") != 0)
         return problem_set_field(reading->problem, "messages",
                                  "messages[%zu].role: found \"%.40s\", expected user or assistant", index, role);
     if (json_is_string(content))
         return append(reading, reading->out, json_pack("{s:s,s:O}", "role", role, "content", content));
     if (json_is_array(content)) return read_blocks(reading, content, role);
-    return problem_set_field(reading->problem, "messages", "%s: expected a text or a list of blocks", place);
+    return problem_set_field(reading->problem, "messages", "%s: expected a text or a list of blocks", reading->place);
 }
 
 static bool read_system(struct reading *reading, const json_t *system)

@@ -83,8 +83,8 @@ struct llama_answer {
 struct story {
     struct buffer text;
     json_t *tokens, *probabilities;
-    const struct event *end, *done;
-    size_t n_prompt_tokens;
+    const struct event *end;
+    struct usage usage;
 };
 
 static json_t *one_probability(const struct job *job, hob_logprob token)
@@ -145,7 +145,7 @@ static const char *stop_type(const struct story *story)
 
 static json_t *final_object(size_t index, const struct job *job, const struct story *story)
 {
-    const struct usage *usage = &story->done->usage;
+    const struct usage *usage = &story->usage;
     const struct generate_job *generate = (const struct generate_job *)job;
     const hob_generate_options *options = &generate->inputs.options;
     const char *stopping = story->end && story->end->stop ? story->end->stop : "";
@@ -170,7 +170,7 @@ static json_t *whole_object(struct exchange *exchange, const struct llama_answer
     {
         if (event->kind == EVENT_DELTA) tell_delta(&story, answer, job, event);
         if (event->kind == EVENT_OUTPUT_END) story.end = event;
-        if (event->kind == EVENT_DONE) story.done = event;
+        if (event->kind == EVENT_DONE) story.usage = event->usage;
     }
     json_t *object = final_object(index, job, &story);
     json_put(&object, "content", json_text(buffer_text(&story.text), end_of_block(&story.text, answer->n_indent)));
@@ -241,7 +241,7 @@ static void stream_event(struct exchange *exchange, void *state, size_t index, c
     if (event->kind == EVENT_DELTA) stream_delta(answer, job, index, event, out);
     if (event->kind == EVENT_FAILED) exchange_put_sse(out, NULL, problem_body(&event->problem, &status));
     if (event->kind != EVENT_DONE) return;
-    struct story story = {.done = event};
+    struct story story = {.usage = event->usage};
     ANSWER_EVENTS(earlier, exchange, index) if (earlier->kind == EVENT_OUTPUT_END) story.end = earlier;
     json_t *object = final_object(index, job, &story);
     json_put(&object, "content", json_string(""));
