@@ -48,3 +48,33 @@ json_t *json_ids(const int32_t *ids, size_t n_ids)
     for (size_t i = 0; array && i < n_ids; i++) json_append(&array, json_integer(ids[i]));
     return array;
 }
+
+/* The code of "\uXXXX" at text; -1: it is none. */
+static long escaped_code(const char *text, const char *end)
+{
+    char digits[5] = "";
+    if (end - text < 6 || text[0] != '\\' || text[1] != 'u') return -1;
+    memcpy(digits, text + 2, 4);
+    return strspn(digits, "0123456789abcdefABCDEF") == 4 ? strtol(digits, NULL, 16) : -1;
+}
+
+static bool is_high(long code)
+{
+    return code >= 0xD800 && code < 0xDC00;
+}
+
+static bool is_low(long code)
+{
+    return code >= 0xDC00 && code < 0xE000;
+}
+
+void json_mend_surrogates(char *text, size_t n_bytes)
+{
+    const char *end = text + n_bytes;
+    while (text < end && (text = memchr(text, '\\', (size_t)(end - text)))) {
+        long code = escaped_code(text, end);
+        bool is_pair = is_high(code) && is_low(escaped_code(text + 6, end));
+        if (!is_pair && (is_high(code) || is_low(code))) memcpy(text + 2, "fffd", 4);
+        text += is_pair ? 12 : code >= 0 ? 6 : 2;
+    }
+}

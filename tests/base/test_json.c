@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_what_is_no_text_is_replaced(void **state)
@@ -40,12 +41,35 @@ static void test_an_object_without_one_of_its_values_is_none(void **state)
     assert_null(object);
 }
 
+static void test_halves_of_pairs_are_mended(void **state)
+{
+    static const char *const cases[][2] = {
+        {"\"\\ud83d\"", "\"\\ufffd\""},
+        {"\"\\uDE00 a\"", "\"\\ufffd a\""},
+        {"\"\\ud83d\\ude00\"", "\"\\ud83d\\ude00\""},
+        {"\"\\ud83d\\ud83d\\ude00\"", "\"\\ufffd\\ud83d\\ude00\""},
+        {"\"\\\\ud83d\"", "\"\\\\ud83d\""}, /* a backslash, then letters */
+        {"\"\\ud83\"", "\"\\ud83\""},
+        {"\"\\ud83d\\", "\"\\ufffd\\"},
+        {"\\u", "\\u"},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i][0]);
+        json_mend_surrogates(text, strlen(text));
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_no_text_is_replaced),
         cmocka_unit_test(test_a_list_without_one_of_its_items_is_none),
         cmocka_unit_test(test_an_object_without_one_of_its_values_is_none),
+        cmocka_unit_test(test_halves_of_pairs_are_mended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,7 @@ static bool parse(struct exchange *exchange, struct problem *ret_problem)
     if (has_too_many_values(text, exchange->body.n_bytes))
         return problem_set(ret_problem, PROBLEM_TOO_LARGE, "the body has more than %d values", MOST_VALUES);
     json_error_t error;
+    json_mend_surrogates(exchange->body.bytes, exchange->body.n_bytes);
     json_t *json = json_loadb(text, exchange->body.n_bytes, JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     if (!json)
         return problem_set(ret_problem, PROBLEM_BAD_REQUEST, "the body is not JSON: line %d, column %d: %.200s", error.line, error.column,
