@@ -100,8 +100,8 @@ static bool is_windowed(const struct layer *layer)
 static const struct rope *find_rope(const struct layer *layer)
 {
     const struct rotary_decoder *decoder = layer->decoder;
-    return decoder->rope_local_base && decoder->windows.is_windowed[layer->index] ? &decoder->local_rope
-                                                                                  : &decoder->rope;
+    bool is_local = decoder->rope_local_base != 0 && decoder->windows.is_windowed[layer->index];
+    return is_local ? &decoder->local_rope : &decoder->rope;
 }
 
 static uint32_t attend(const struct layer *layer, uint32_t x)

@@ -148,7 +148,8 @@ static hob_status rotate(struct op_context *ctx, const struct sizes *s, const st
     TRY(scratch_f32(ctx, s->T * n_pairs, &sines));
     for (int64_t i = 0; i < s->T * n_pairs; i++) {
         double frequency = pow(10000, -2.0 * (double)(i % n_pairs) / (double)rotary.n_dims);
-        double angle = (double)(s->P + i / n_pairs) * frequency;
+        int64_t position = s->P + i / n_pairs;
+        double angle = (double)position * frequency;
         cosines[i] = (float)cos(angle);
         sines[i] = (float)sin(angle);
     }

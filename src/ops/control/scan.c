@@ -94,7 +94,7 @@ static hob_status check_scanned(struct op_context *ctx, struct scan *scan, int i
 static hob_status start(struct op_context *ctx, struct scan *scan)
 {
     const struct scan_params *params = scan->params = ctx->params;
-    size_t n = (size_t)(params->n_states + params->n_scanned);
+    size_t n = (size_t)params->n_states + (size_t)params->n_scanned;
     scan->given = ctx->inputs + (params->is_batched ? 1 : 0);
     scan->inputs = ARENA_NEW(ctx->scratch, const struct tensor *, n);
     scan->values = ARENA_NEW(ctx->scratch, struct tensor, n);

@@ -22,7 +22,7 @@ static inline double python_mod(double x, double y)
 }
 
 #define IS_C_LIKE (((const struct mod_run *)span->params)->is_c_like)
-SPAN_BINARY_SAME(mod_f32, float, IS_C_LIKE ? fmod(x, y) : python_mod(x, y))
+SPAN_BINARY_SAME(mod_f32, float, IS_C_LIKE ? fmodf(x, y) : python_mod(x, y))
 SPAN_BINARY_SAME(mod_f64, double, IS_C_LIKE ? fmod(x, y) : python_mod(x, y))
 
 /* By -1 the rest is 0 for every number, but C leaves the lowest one undefined. */

@@ -36,10 +36,9 @@ SPAN_UNARY_SAME(cube_f32, float, (double)x *x *x)
 static void pow_f32(const struct span *span)
 {
     float exponent = *(const float *)span->in[1];
-    if (span->step[1] != 0) pow_special_f32(span);
+    if (span->step[1] != 0 || exponent == 0.5f) pow_special_f32(span);
     else if (exponent == 2) square_f32(span);
     else if (exponent == 3) cube_f32(span);
-    else if (exponent == 0.5f) pow_special_f32(span);
     else pow_general_f32(span);
 }
 

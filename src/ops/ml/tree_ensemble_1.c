@@ -123,9 +123,9 @@ static hob_status read_mode(const struct op_prepare *node, const struct tensor_s
     *ret_is_leaf = name->n_bytes == 4 && !memcmp(name->bytes, "LEAF", 4);
     *ret_mode = TREE_LEQ;
     if (*ret_is_leaf) return HOB_OK;
-    for (uint8_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (name->n_bytes != strlen(names[i]) || memcmp(name->bytes, names[i], name->n_bytes)) continue;
-        *ret_mode = i;
+        *ret_mode = (uint8_t)i;
         return HOB_OK;
     }
     FAIL(node->error, HOB_BAD_GRAPH, "%s: nodes_modes: found \"%.*s\", expected LEAF or a BRANCH_…", node->node_name,

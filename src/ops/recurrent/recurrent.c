@@ -34,7 +34,7 @@ static hob_status read_functions(const struct op_prepare *node, struct recurrent
     struct gate_numbers alphas, betas;
     alphas.items = attributes_floats(node->attributes, "activation_alpha", &alphas.n_items);
     betas.items = attributes_floats(node->attributes, "activation_beta", &betas.n_items);
-    size_t n_expected = (size_t)(kind->n_functions * params->n_directions);
+    size_t n_expected = (size_t)kind->n_functions * (size_t)params->n_directions;
     if (given && (given->kind != ATTRIBUTE_STRINGS || given->n_items != n_expected))
         FAIL(node->error, HOB_BAD_GRAPH, "%s: activations: found %zu, expected a list of %zu names", node->node_name,
              given->n_items, n_expected);

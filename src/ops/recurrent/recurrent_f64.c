@@ -43,7 +43,7 @@ static void multiply(const struct product *product, const struct kernels *kernel
 /* NULL for an absent input; a copy in scratch where it has strides. */
 static hob_status load_input(struct op_context *ctx, enum recurrent_input input, const double **ret_items)
 {
-    const struct tensor *x = op_input(ctx, input);
+    const struct tensor *x = op_input(ctx, (int)input);
     *ret_items = x ? x->data : NULL;
     if (!x || tensor_is_contiguous(x)) return HOB_OK;
     double *copy;

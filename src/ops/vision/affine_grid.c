@@ -62,7 +62,7 @@ static void move_points(void *context, size_t begin, size_t end)
             rest /= dim;
         }
         homogeneous[rank] = 1;
-        size_t n_theta = (size_t)(rank * (rank + 1));
+        size_t n_theta = (size_t)rank * ((size_t)rank + 1);
         numbers_load_f64(job->theta, point / job->n_points * (int64_t)n_theta, 1, n_theta, theta);
         for (int row = 0; row < rank; row++) {
             moved[row] = 0;
