@@ -112,7 +112,7 @@ static void read_table(struct local_proof *proof, const char *protocol, const ui
     while (fgets(line, sizeof line, file)) {
         unsigned long long inode;
         if (sscanf(line, " %*d: %63s %63s %*x %*x:%*x %*x:%*x %*x %*u %*u %llu", local, remote, &inode) != 3) continue;
-        if (bsearch(&(uint64_t){inode}, inodes, n_inodes, sizeof *inodes, compare))
+        if (n_inodes && bsearch(&(uint64_t){inode}, inodes, n_inodes, sizeof *inodes, compare))
             note_socket(proof, protocol, local, remote);
     }
     fclose(file);

@@ -9,7 +9,8 @@ hob_status run_open(struct run *run, const char *model_path, size_t n_threads, s
     TRY(load_model(model_path, HOB_MODEL_GRAPH, n_threads, &run->loaded, error));
     run->inputs = memory_new(most_inputs, sizeof *run->inputs);
     if (run->inputs) return HOB_OK;
-    run_release(run);
+    loaded_release(&run->loaded);
+    *run = (struct run){0};
     FAIL(error, HOB_NO_MEMORY, "%s: no memory for %zu inputs", model_path, most_inputs);
 }
 

@@ -30,7 +30,7 @@ bool shape_broadcast(int a_rank, const int64_t *a_dims, int b_rank, const int64_
 {
     int rank = a_rank > b_rank ? a_rank : b_rank;
     if (rank > TENSOR_MAX_RANK) return false;
-    int64_t dims[TENSOR_MAX_RANK]; /* ret_dims may be one of the inputs */
+    int64_t dims[TENSOR_MAX_RANK] = {0}; /* ret_dims may be one of the inputs */
     for (int back = 1; back <= rank; back++) {
         int64_t a = back <= a_rank ? a_dims[a_rank - back] : 1;
         int64_t b = back <= b_rank ? b_dims[b_rank - back] : 1;

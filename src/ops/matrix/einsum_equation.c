@@ -144,7 +144,7 @@ static hob_status make_output(struct op_context *ctx, const struct einsum_equati
                               struct einsum_operand *output)
 {
     int64_t dims[EINSUM_INDICES];
-    int rank = 0, indices[EINSUM_INDICES];
+    int rank = 0, indices[EINSUM_INDICES] = {0};
     for (int i = 0; i < equation->output.n_labels; i++) {
         int label = equation->output.labels[i];
         if (label >= 0) indices[rank++] = label;

@@ -299,7 +299,7 @@ static int64_t find_category(const struct one_hot_params *params, const struct t
     double real;
     if (!numbers_is_float(x->dtype)) return find_element(&params->lookup, x, i);
     numbers_load_f64(x, i, 1, 1, &real);
-    if (!(real > -0x1p63 && real < 0x1p63)) return -1;
+    if (!(real > (double)INT64_MIN && real < -(double)INT64_MIN)) return -1;
     return lookup_find_number(&params->lookup, (uint64_t)(int64_t)real);
 }
 

@@ -213,7 +213,7 @@ static void run_block(const struct trees_job *job, int64_t first_row, int64_t n_
     const struct trees *trees = job->trees;
     int64_t n_scores = trees->n_targets + 1;
     double *features = doubles, *scores = features + job->block_rows * job->width;
-    bool *is_voted = (bool *)(scores + job->block_rows * n_scores);
+    bool *is_voted = (bool *)(void *)(scores + job->block_rows * n_scores);
     memset(scores, 0, (size_t)(job->block_rows * n_scores) * sizeof *scores);
     memset(is_voted, 0, (size_t)(job->block_rows * n_scores));
     for (int64_t r = 0; r < n_rows; r++) rows_load(job->x, job->width, first_row + r, features + r * job->width);

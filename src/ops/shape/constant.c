@@ -159,9 +159,10 @@ static hob_status count_integers(struct op_context *ctx, int64_t *ret_n_items)
     int64_t delta = tensor_get_int(ctx->inputs[2], 0);
     if (!delta) OP_FAIL(ctx, HOB_BAD_ARGUMENT, "delta: found 0, expected another number");
     *ret_n_items = 0;
-    if (delta > 0 ? start >= limit : start <= limit) return HOB_OK;
-    uint64_t span = delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
-    uint64_t step = delta > 0 ? (uint64_t)delta : 0 - (uint64_t)delta, n_items = (span - 1) / step + 1;
+    bool is_upward = delta > 0;
+    if (is_upward ? start >= limit : start <= limit) return HOB_OK;
+    uint64_t span = is_upward ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
+    uint64_t step = is_upward ? (uint64_t)delta : 0 - (uint64_t)delta, n_items = (span - 1) / step + 1;
     if (n_items > INT64_MAX) OP_FAIL(ctx, HOB_BAD_SHAPE, "found a range of more than 2^63 numbers");
     *ret_n_items = (int64_t)n_items;
     return HOB_OK;

@@ -209,13 +209,11 @@ static hob_status run_panels(struct op_context *ctx, struct job *job)
 {
     const struct convolution *c = job->convolution;
     int64_t k = job->n_steps, n_sums;
-    struct thread_scratch scratch;
     cut_blocks(job, (int64_t)thread_pool_n_threads(ctx->pool));
     n_sums = c->is_spread ? job->block_outputs * job->block_pixels : 0;
     if (!int64_mul(k, job->block_pixels, &job->panel_floats) || job->panel_floats > INT64_MAX - n_sums)
         OP_FAIL(ctx, HOB_LIMIT, "found windows of %lld items, expected fewer", (long long)k);
-    TRY(thread_scratch_init(&scratch, ctx, (size_t)(job->panel_floats + n_sums)));
-    job->scratch = &scratch;
+    TRY(thread_scratch_init(job->scratch, ctx, (size_t)(job->panel_floats + n_sums)));
     thread_pool_run(ctx->pool, (size_t)(c->n_batches * c->n_groups * job->blocks_per_plane * job->blocks_of_outputs), 1,
                     run_blocks, job);
     return HOB_OK;
@@ -282,10 +280,8 @@ static void run_depthwise_blocks(void *context, size_t begin, size_t end)
 static hob_status run_depthwise(struct op_context *ctx, struct job *job, size_t scratch_floats)
 {
     const struct convolution *c = job->convolution;
-    struct thread_scratch scratch;
     int64_t width = c->outputs[c->rank - 1], n_rows = job->n_pixels / width;
-    TRY(thread_scratch_init(&scratch, ctx, scratch_floats));
-    job->scratch = &scratch;
+    TRY(thread_scratch_init(job->scratch, ctx, scratch_floats));
     job->block_pixels = at_most(DEPTHWISE_UNIT_ITEMS / width + 1, n_rows);
     job->blocks_per_plane = count_blocks(n_rows, job->block_pixels);
     int64_t n_units = c->n_batches * c->n_groups * c->n_outputs * job->blocks_per_plane;
@@ -297,7 +293,9 @@ static hob_status run_depthwise(struct op_context *ctx, struct job *job, size_t 
 
 hob_status convolution_run(struct op_context *ctx, const struct convolution *convolution)
 {
+    struct thread_scratch scratch;
     struct job job = {.convolution = convolution,
+                      .scratch = &scratch,
                       .kernels = ctx->kernels,
                       .n_taps = product(convolution->rank, convolution->taps),
                       .n_pixels = product(convolution->rank, convolution->outputs),

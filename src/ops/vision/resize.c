@@ -266,7 +266,7 @@ static hob_status infer(struct op_context *ctx)
 static void make_fill(enum dtype dtype, double value, unsigned char storage[16])
 {
     const struct tensor element = {.data = storage, .dtype = dtype};
-    int64_t whole = value >= -0x1p63 && value < 0x1p63 ? (int64_t)value : 0;
+    int64_t whole = value >= (double)INT64_MIN && value < -(double)INT64_MIN ? (int64_t)value : 0;
     if (numbers_is_float(dtype)) numbers_store_f64(&element, 0, 1, 1, &value);
     else if (numbers_is_integer(dtype)) numbers_store_i64(&element, 0, 1, 1, &whole);
 }

@@ -50,7 +50,7 @@ static json_t *operation(const struct route_def *route)
 static bool add(json_t *paths, const struct route_def *route)
 {
     char method[16] = "";
-    for (size_t i = 0; route->method[i] && i < sizeof method - 1; i++) method[i] = (char)tolower((unsigned char)route->method[i]);
+    for (size_t i = 0; i < sizeof method - 1 && route->method[i]; i++) method[i] = (char)tolower((unsigned char)route->method[i]);
     json_t *item = json_object_get(paths, route->path);
     if (!item) {
         item = json_object();

@@ -56,11 +56,10 @@ static bool read_bias_map(const json_t *map, const char *field, hob_logit_bias *
 {
     const char *key;
     json_t *value;
+    hob_logit_bias *next = ret_biases;
     json_object_foreach ((json_t *)map, key, value) {
-        if (!read_id(field, key, &ret_biases->id, ret_problem) ||
-            !read_bias(field, value, &ret_biases->bias, ret_problem))
-            return false;
-        ret_biases++;
+        if (!read_id(field, key, &next->id, ret_problem) || !read_bias(field, value, &next->bias, ret_problem)) return false;
+        next++;
     }
     return true;
 }
