@@ -150,7 +150,7 @@ static hob_status read_literal(struct gbnf *gbnf, struct fragment *fragment)
 static hob_status read_ranges(struct gbnf *gbnf, struct code_points *points)
 {
     while (peek(gbnf) != ']' || gbnf->at >= gbnf->n_bytes) {
-        uint32_t low, high;
+        uint32_t low = 0, high;
         size_t begin = gbnf->at;
         TRY(read_character(gbnf, "a closing ']'", &low));
         high = low;

@@ -176,6 +176,7 @@ static hob_status add_edge(struct tabling *tabling, unsigned low, unsigned high,
         return HOB_OK;
     }
     TRY(make_room(tabling, &grammar->edges, tabling->n_edges, &tabling->edges_reserved, sizeof *grammar->edges));
+    HOB_ASSERT(grammar->edges);
     grammar->edges[tabling->n_edges++] =
         (struct grammar_edge){.target = target, .low = (uint8_t)low, .high = (uint8_t)high};
     return HOB_OK;
