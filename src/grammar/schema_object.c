@@ -346,14 +346,15 @@ static hob_status add_places(struct members *members, uint32_t open)
     struct grammar_builder *builder = members->compiler->builder;
     size_t n = (members->n_named + 1) * members->n_counts;
     uint32_t *next = memory_new(n, sizeof *next), *behind = memory_new(n, sizeof *behind);
-    if (!next || !behind) grammar_builder_fail(builder, HOB_NO_MEMORY, "schema: no memory");
-    for (size_t i = 0; builder->status == HOB_OK && i < n; i++) {
+    bool has_memory = next && behind;
+    if (!has_memory) grammar_builder_fail(builder, HOB_NO_MEMORY, "schema: no memory");
+    for (size_t i = 0; has_memory && builder->status == HOB_OK && i < n; i++) {
         next[i] = grammar_builder_state(builder);
         behind[i] = grammar_builder_state(builder);
     }
     for (size_t i = 0; builder->status == HOB_OK && i < n; i++)
         join_place(members, next, behind, i / members->n_counts, (uint32_t)(i % members->n_counts));
-    if (builder->status == HOB_OK) grammar_builder_skip(builder, open, next[0]);
+    if (has_memory && builder->status == HOB_OK) grammar_builder_skip(builder, open, next[0]);
     memory_free(next);
     memory_free(behind);
     if (!members->n_required && !members->least) grammar_builder_skip(builder, open, members->close);

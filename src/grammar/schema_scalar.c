@@ -186,7 +186,7 @@ hob_status schema_add_number(struct schema_compiler *compiler, const struct sche
                              uint32_t from, uint32_t to)
 {
     struct grammar_builder *builder = compiler->builder;
-    const json_t *low, *high;
+    const json_t *low = NULL, *high = NULL;
     bool is_low_strict, is_high_strict;
     TRY(find_bound(compiler, item, "minimum", "exclusiveMinimum", true, &low, &is_low_strict));
     TRY(find_bound(compiler, item, "maximum", "exclusiveMaximum", false, &high, &is_high_strict));
