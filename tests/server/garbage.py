@@ -77,7 +77,7 @@ CASES = {
     "a body that is deep": (post(b'{"prompt":' * 5000), {400}),
     "a list that is deep": (post(b'{"prompt":' + b"[" * 100000), {400}),
     "UTF-8 that is none": (post(b'{"prompt": "\xff\xfe\xc0\x80"}'), {400}),
-    "half of a surrogate": (post(b'{"prompt": "\\ud800"}'), {400}),
+    "half of a surrogate": (post(b'{"prompt": "\\ud800"}'), {200}),  # an editor cut it: U+FFFD
     "a zero in a text": (post(b'{"prompt": "a\\u0000b", "max_tokens": 1}'), {200, 400}),
     "a number beyond all": (post(b'{"prompt": "a", "temperature": 1e999}'), {400}),
     "an integer beyond all": (post(b'{"prompt": "a", "max_tokens": 99999999999999999999}'), {400}),
