@@ -88,3 +88,13 @@ json_t *answer_timings(const struct usage *usage)
     json_object_set_new(timings, "draft_n_accepted", json_integer((json_int_t)usage->n_draft_accepted));
     return timings;
 }
+
+static json_t *whole_text(struct exchange *exchange, void *state)
+{
+    const struct event *text = NULL;
+    ANSWER_EVENTS(event, exchange, 0)
+    if (event->kind == EVENT_TEXT) text = event;
+    return json_pack("{s:o}", (const char *)state, text ? json_text(text->text, text->n_text_bytes) : json_string(""));
+}
+
+const struct answer_def answer_text = {.whole = whole_text};

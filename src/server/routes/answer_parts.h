@@ -25,6 +25,9 @@ json_t *answer_logprob(float logprob);
  * add as well. */
 json_t *answer_timings(const struct usage *usage);
 
+/* {STATE: the text of the one job}; state: the field's name, a static text. */
+extern const struct answer_def answer_text;
+
 /* The events of a job, one after the other. */
 #define ANSWER_EVENTS(name, exchange, job)                                                               \
     for (const struct event *name = transcript_next(exchange_transcript((exchange), (job)), NULL); name; \

@@ -29,17 +29,6 @@ static const struct field_def fields[] = {
      .help = "a model's name; the configured one without it"},
 };
 
-static json_t *whole(struct exchange *exchange, void *state)
-{
-    (void)state;
-    ANSWER_EVENTS(event, exchange, 0)
-    if (event->kind == EVENT_TEXT)
-        return json_pack("{s:o}", "prompt", json_text(event->text, event->n_text_bytes));
-    return json_pack("{s:s}", "prompt", "");
-}
-
-static const struct answer_def answer = {.whole = whole};
-
 static bool fill_in(const struct inputs *inputs, struct tokens_job *job, struct problem *ret_problem)
 {
     struct generate_inputs *prompt = &job->inputs.prompt;
@@ -59,7 +48,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
         return false;
     struct tokens_job *job = tokens_job_new(inputs.model ? inputs.model : "");
     if (!exchange_add(exchange, (struct job *)job, ret_problem) || !fill_in(&inputs, job, ret_problem)) return false;
-    exchange_run(exchange, &answer, NULL, false);
+    exchange_run(exchange, &answer_text, "prompt", false);
     return true;
 }
 

@@ -21,17 +21,6 @@ static const struct field_def fields[] = {
      .help = "a model's name; the configured one without it"},
 };
 
-static json_t *whole(struct exchange *exchange, void *state)
-{
-    (void)state;
-    ANSWER_EVENTS(event, exchange, 0)
-    if (event->kind == EVENT_TEXT)
-        return json_pack("{s:o}", "content", json_text(event->text, event->n_text_bytes));
-    return json_pack("{s:s}", "content", "");
-}
-
-static const struct answer_def answer = {.whole = whole};
-
 static bool handle(struct exchange *exchange, struct problem *ret_problem)
 {
     struct inputs inputs = {0};
@@ -42,7 +31,7 @@ static bool handle(struct exchange *exchange, struct problem *ret_problem)
     job->inputs.task = TOKENS_DECODE;
     if (!inputs_copy_ids(&job->job, inputs.tokens, "tokens", &job->inputs.ids, &job->inputs.n_ids, ret_problem))
         return false;
-    exchange_run(exchange, &answer, NULL, false);
+    exchange_run(exchange, &answer_text, "content", false);
     return true;
 }
 
